@@ -1,0 +1,100 @@
+"""The settings, by section: each a line with name, type, default, meaning and bounds.
+
+The meaning and the bounds stand in the field's attrs metadata, under "doc" and the keys of
+`Rules`: a schema can be made of `attrs.fields`, or of `FIELDS`, alone. The reasons for the
+defaults stand in ccproxy.toml, where an operator reads them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
+
+import attrs
+
+from trioproxy.settings.values import show
+
+T = TypeVar("T")
+
+
+class Rules(TypedDict, total=False):
+    """What a setting may have beside its type."""
+
+    at_least: int
+    above: int
+    up_to: str  # the setting of the same section that it may not exceed: checked on loading
+    also: str  # another environment variable, weaker than SECTION__KEY
+
+
+def setting(default: T, doc: str, **rules: Unpack[Rules]) -> T:
+    """Make the field of one setting."""
+    return attrs.field(default=default, validator=_in_bounds, metadata={"doc": doc, **rules})
+
+
+def _in_bounds(_instance: object, field: "attrs.Attribute[Any]", value: Any) -> None:  # noqa: ANN401 - any setting's
+    at_least, above = field.metadata.get("at_least"), field.metadata.get("above")
+    if at_least is not None and not value >= at_least:  # nan is not >= anything
+        raise ValueError(f"must be at least {at_least}, not {show(value)}")
+    if above is not None and not value > above:
+        shown = show(value).removesuffix(".0")  # seconds are typed as 5, and kept as 5.0
+        raise ValueError(f"must be greater than {above}, not {shown}")
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """What a client may send."""
+
+    max_body_size: int = setting(33_554_432, "bytes of the longest request body", at_least=1)
+    body_timeout: float = setting(60.0, "seconds to send a whole body in", above=0)
+
+
+@attrs.frozen(kw_only=True)
+class PoolSettings:
+    """How many CLI processes there are, and how long each thing that they do may take."""
+
+    min_size: int = setting(2, "processes kept alive", at_least=0, up_to="max_size")
+    max_size: int = setting(10, "processes at most", at_least=1)
+    spare_size: int = setting(1, "unbound processes kept ready", at_least=0, up_to="max_size")
+    warmup_on_startup: bool = setting(True, "boot min_size processes before the first request")
+    acquire_timeout: float = setting(5.0, "seconds a request waits for a process", above=0)
+    boot_timeout: float = setting(30.0, "seconds for a process to become ready", above=0)
+    turn_timeout: float = setting(3600.0, "seconds that one answer may take", above=0)
+    reset_timeout: float = setting(5.0, "seconds to prove a used process clean", above=0)
+    stop_timeout: float = setting(2.0, "seconds for each step of stopping a process", above=0)
+
+
+@attrs.frozen(kw_only=True)
+class ClaudeSettings:
+    """Which CLI is run, and how."""
+
+    cli_path: str = setting("", "the CLI's binary; empty: search PATH, then the wheel")
+    offline: bool = setting(False, "answer from the stand-in API, without account or network")
+    bare: Literal["auto", "always", "never"] = setting("auto", "whether to run it with --bare")
+    cwd: str = setting("", "its working directory; empty: a private empty one")
+    max_line_size: int = setting(67_108_864, "bytes of its longest line", at_least=65_536)
+
+
+@attrs.frozen(kw_only=True)
+class LoggingSettings:
+    """What is logged."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = setting(
+        "INFO", "the least severe level that is logged", also="LOG_LEVEL"
+    )
+
+
+@attrs.frozen
+class Settings:
+    """All sections; `Settings()` is the defaults."""
+
+    server: ServerSettings = attrs.field(factory=ServerSettings)
+    pool_settings: PoolSettings = attrs.field(factory=PoolSettings)
+    claude: ClaudeSettings = attrs.field(factory=ClaudeSettings)
+    logging: LoggingSettings = attrs.field(factory=LoggingSettings)
+
+
+# "pool_settings" to its class, and "pool_settings.min_size" to its field.
+SECTIONS: Mapping[str, Any] = {section.name: section.type for section in attrs.fields(Settings)}
+FIELDS: Mapping[str, "attrs.Attribute[Any]"] = {
+    f"{section}.{field.name}": field
+    for section, kind in SECTIONS.items()
+    for field in attrs.fields(kind)
+}

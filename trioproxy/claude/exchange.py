@@ -1,0 +1,351 @@
+"""The exchange of one turn with a warm CLI process, as a state machine without I/O.
+
+Theory of operation. A process holds one conversation, empty before the turn and after it. The
+turn is written in segments, each ending with a user message: control requests and the first
+message, then an assistant message and the next user message, and so on. The CLI answers each
+history message with a bare `result`; only then may the next segment follow, or it loses its
+place. The last user message is the query: the API's events come as `stream_event` lines, then
+the `result` that says how it ended. `rewind_conversation` then cuts the conversation back to
+nothing, and only its `rewound: true` proves it.
+
+    state         what comes                      what follows                   next state
+    REPLAYING     result of a history message     next segment                   REPLAYING
+    REPLAYING     ... when one segment is left    the query                      ANSWERING
+    REPLAYING     abandon()                       nothing: that result is due    LEAVING
+    LEAVING       result of a history message     rewind                         RESETTING
+    ANSWERING     stream_event                    it is handed on                ANSWERING
+    ANSWERING     ... when it is message_stop     interrupt, if it was cut       SETTLING
+    ANSWERING     result                          `error` is set; rewind         RESETTING
+    ANSWERING     abandon()                       interrupt, once it has begun   SETTLING
+    SETTLING      a sign that it goes on          interrupt                      SETTLING
+    SETTLING      result                          rewind                         RESETTING
+    RESETTING     rewound: true                   nothing                        CLEAN
+    any           a control request that fails    `error` is set                 SPOILED
+    RESETTING     anything but rewound: true      nothing                        SPOILED
+
+Lines that are not listed are passed over: the CLI writes many that tell a terminal what to show.
+
+Four things were seen that a stream's reader must not fall for.
+
+- When the API fails after the first event, the CLI closes the open block and writes a
+  `message_stop` of its own, so that a truncated answer looks like a whole one. From the CLI's own
+  `<synthetic>` message on, or from a `message_delta` without a stop reason, nothing is handed on,
+  and the `result` tells the error.
+- When an answer is cut at `max_tokens`, the CLI asks the model to go on, up to three times. It is
+  interrupted at the `message_delta` that says so, and nothing of what follows is handed on. (The
+  next API call may have left within that millisecond; it is dropped as it begins.)
+- An `interrupt` that overtakes the message it is meant for is answered with success and
+  interrupts nothing. It waits for the message to have begun, and is repeated at each sign that
+  the CLI goes on.
+- A message whose last text begins with "/" is run as a command. Each user message ends with a
+  blank text block, which keeps the text what it is and is dropped before the API sees it.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum
+
+from attrs import define, field, frozen
+
+from trioproxy.claude import wire
+from trioproxy.claude.turn import Block, Event, Message
+from trioproxy.claude.wire import Line
+from trioproxy.errors import ApiError, CliError, CliFailed, TrioproxyError, WireError
+
+GUARD: Block = {"type": "text", "text": " "}
+"""The blank block that ends each user message, so that its text is never taken for a command."""
+
+
+_LAST_WORDS = {"end_turn", "stop_sequence", "tool_use"}
+"""The stop reasons after which the CLI leaves the answer as it is."""
+
+
+class State(Enum):
+    """Where an exchange stands; the value is how it reads in a message."""
+
+    REPLAYING = "replaying the history"
+    ANSWERING = "answering"
+    LEAVING = "leaving the history"
+    SETTLING = "coming to its end"
+    RESETTING = "being reset"
+    CLEAN = "clean"
+    SPOILED = "spoiled"
+
+
+class IllegalStep(Exception):
+    """The exchange was used in a way that its state does not allow: a fault of this program."""
+
+    def __init__(self, state: State, step: str) -> None:
+        super().__init__(f"{step} while {state.value}")
+
+
+@frozen
+class Step:
+    """What to do next: bytes for the process, events for the caller. Both may be empty."""
+
+    output: bytes = b""
+    events: tuple[Event, ...] = ()
+
+
+@frozen
+class _Segment:
+    """What is written at one go; it ends with the user message of this uuid."""
+
+    data: bytes
+    uuid: str
+
+
+@define(eq=False)
+class Exchange:
+    """One turn on one process. `session.begin(turn)` makes it.
+
+    Write what `begin`, `receive` and `abandon` return; hand each read's lines to `receive`.
+    When `is_answered`, `error` tells how it went; when `is_over`, `is_clean` tells whether the
+    process may serve again.
+    """
+
+    _segments: deque[_Segment]
+    _pending: set[str]
+    _new_id: Callable[[], str]
+    state: State = field(default=State.REPLAYING, init=False)
+    error: TrioproxyError | None = field(default=None, init=False)
+    _first_uuid: str = field(default="", init=False)
+    _last_uuid: str = field(default="", init=False)
+    _rewind_id: str = field(default="", init=False)
+    _has_begun: bool = field(default=False, init=False)
+    _is_broken: bool = field(default=False, init=False)
+    _output: list[bytes] = field(factory=list, init=False)
+    _events: list[Event] = field(factory=list, init=False)
+
+    @property
+    def is_answered(self) -> bool:
+        """Nothing more will come for the caller."""
+        return self.state in {State.SETTLING, State.RESETTING, State.CLEAN, State.SPOILED}
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will come at all."""
+        return self.state in {State.CLEAN, State.SPOILED}
+
+    @property
+    def is_clean(self) -> bool:
+        """The process has proved that the conversation is empty again."""
+        return self.state is State.CLEAN
+
+    def begin(self) -> bytes:
+        """The first bytes to write."""
+        if self._first_uuid:
+            raise IllegalStep(self.state, "begin()")
+        self._first_uuid = self._segments[0].uuid
+        self._next_segment()
+        return self._take().output
+
+    def receive(self, lines: Iterable[Line]) -> Step:
+        """Take in the lines of one read."""
+        for line in lines:
+            if self.is_over:
+                break
+            try:
+                self._handle(line)
+            except (KeyError, TypeError, AttributeError) as error:
+                shape = f"The CLI wrote a {line['type']} line of an unknown shape: {error!r}"
+                self._spoil(WireError(shape))
+        return self._take()
+
+    def abandon(self) -> bytes:
+        """The caller is gone: come to an end and be clean. The bytes to write now."""
+        match self.state:
+            case State.REPLAYING:
+                self.state = State.LEAVING
+            case State.ANSWERING:
+                self.state = State.SETTLING
+                if self._has_begun:
+                    self._interrupt()
+            case _:
+                pass
+        return self._take().output
+
+    def _take(self) -> Step:
+        step = Step(b"".join(self._output), tuple(self._events))
+        self._output.clear()
+        self._events.clear()
+        return step
+
+    def _next_segment(self) -> None:
+        segment = self._segments.popleft()
+        self._last_uuid = segment.uuid
+        self._output.append(segment.data)
+        if not self._segments:
+            self.state = State.ANSWERING
+
+    def _control(self, subtype: str, **fields: object) -> str:
+        request_id = self._new_id()
+        self._output.append(wire.control_request(request_id, subtype, **fields))
+        return request_id
+
+    def _interrupt(self) -> None:
+        self._pending.add(self._control("interrupt"))
+
+    def _rewind(self) -> None:
+        self.state = State.RESETTING
+        self._rewind_id = self._control(
+            "rewind_conversation",
+            target_message_uuid=self._first_uuid,
+            last_seen_user_message_uuid=self._last_uuid,
+        )
+
+    def _spoil(self, error: CliError) -> None:
+        if not self.is_answered:
+            self.error = error
+        self.state = State.SPOILED
+
+    def _sign_of_life(self) -> None:
+        self._has_begun = True
+        if self.state is State.SETTLING:
+            self._interrupt()
+
+    def _handle(self, line: Line) -> None:
+        match line["type"]:
+            case "stream_event":
+                self._on_stream_event(line)
+            case "result":
+                self._on_result(line)
+            case "assistant":
+                self._on_assistant(line)
+            case "command_lifecycle":
+                self._on_lifecycle(line)
+            case "system":
+                self._on_system(line)
+            case "control_response":
+                self._on_control_response(line)
+            case "control_request":
+                self._on_control_request(line)
+            case _:
+                pass
+
+    def _on_lifecycle(self, line: Line) -> None:
+        is_query = self.state in {State.ANSWERING, State.SETTLING}
+        is_ours = line.get("command_uuid") == self._last_uuid
+        if is_query and is_ours and line.get("state") == "started":
+            self._sign_of_life()
+
+    def _on_system(self, line: Line) -> None:
+        if self._has_begun and line.get("status") == "requesting":
+            self._sign_of_life()
+
+    def _on_stream_event(self, line: Line) -> None:
+        event: Event = line["event"]
+        kind = event["type"]
+        if kind == "message_start":
+            self._sign_of_life()
+        if self.state is not State.ANSWERING or self._is_broken:
+            return
+        if kind == "message_delta":
+            self._on_stop_reason(event["delta"].get("stop_reason"))
+        if not self._is_broken:
+            self._events.append(event)
+        if kind == "message_stop":
+            self.state = State.SETTLING
+
+    def _on_stop_reason(self, reason: str | None) -> None:
+        if reason is None:
+            self._is_broken = True
+        elif reason not in _LAST_WORDS:
+            self._interrupt()
+
+    def _on_assistant(self, line: Line) -> None:
+        if line["message"].get("model") == "<synthetic>":
+            self._is_broken = True
+
+    def _on_result(self, line: Line) -> None:
+        match self.state:
+            case State.REPLAYING:
+                self._on_history_result(line)
+            case State.ANSWERING:
+                self.error = failure(line)
+                self._rewind()
+            case State.LEAVING | State.SETTLING:
+                self._rewind()
+            case _:
+                self._spoil(CliFailed("The CLI ended a turn twice."))
+
+    def _on_history_result(self, line: Line) -> None:
+        said = line.get("result")
+        if line.get("is_error") or said:
+            self.error = CliFailed(f"The CLI answered a message of the history itself: {said}")
+            self._rewind()
+        else:
+            self._next_segment()
+
+    def _on_control_response(self, line: Line) -> None:
+        response = line["response"]
+        request_id = response["request_id"]
+        if request_id == self._rewind_id:
+            self._on_rewound(response)
+        elif request_id in self._pending:
+            self._pending.remove(request_id)
+            if response["subtype"] != "success":
+                self._spoil(CliFailed(f"The CLI refused a setting: {response.get('error')}"))
+
+    def _on_rewound(self, response: Line) -> None:
+        has_rewound = (response.get("response") or {}).get("rewound") is True
+        self.state = State.CLEAN if has_rewound and not self._pending else State.SPOILED
+
+    def _on_control_request(self, line: Line) -> None:
+        asked = line.get("request", {}).get("subtype")
+        self._spoil(CliFailed(f"The CLI asked for a decision that nobody can take here: {asked}"))
+
+    def __repr__(self) -> str:
+        return f"<Exchange, {self.state.value}, {len(self._segments)} segments to go>"
+
+
+def segments(
+    settings: bytes, messages: Iterable[Message], new_uuid: Callable[[], str]
+) -> deque[_Segment]:
+    """The conversation in the pieces in which it is written; `settings` leads the first one."""
+    *history, last = messages
+    found: deque[_Segment] = deque()
+    data = settings
+    for message in history:
+        uuid = new_uuid()
+        if message.role == "assistant":
+            data += wire.assistant_message(list(message.content), uuid)
+        else:
+            data += wire.user_message([*message.content, GUARD], uuid, query=False)
+            found.append(_Segment(data, uuid))
+            data = b""
+    uuid = new_uuid()
+    data += wire.user_message([*last.content, GUARD], uuid, query=True)
+    found.append(_Segment(data, uuid))
+    return found
+
+
+_NOT_LOGGED_IN = (
+    "The Claude CLI is not logged in. Run `claude login` as the user that runs this server, "
+    "or set ANTHROPIC_API_KEY in its environment, and restart it."
+)
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+
+
+def failure(result: Line) -> TrioproxyError:
+    """The error that a `result` line tells of: the API's, or the CLI's own."""
+    text = str(result.get("result") or "; ".join(result.get("errors") or []))
+    status = result.get("api_error_status")
+    if isinstance(status, int):
+        kind = result.get("api_error_type") or _TYPES.get(status, "api_error")
+        return ApiError(status, kind, re.sub(r"^API Error: (\d{3} )?", "", text))
+    if text.startswith("Not logged in"):
+        return ApiError(401, "authentication_error", _NOT_LOGGED_IN)
+    if result.get("terminal_reason") == "api_error":
+        return ApiError(502, "api_error", text)
+    return CliFailed(f"The CLI gave no answer of the model: {text or result.get('subtype')}")

@@ -1,0 +1,36 @@
+"""The internal language: what a caller wants said, and what comes back.
+
+A `Turn` is a Messages API request reduced to what the model is to see. What comes back are the
+API's own streaming events, as dicts, untouched. There is no third format.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+from attrs import frozen
+
+Block: TypeAlias = dict[str, Any]
+"""A content block as the API defines it: `{"type": "text", "text": "..."}` and so on."""
+
+Event: TypeAlias = dict[str, Any]
+"""A streaming event as the API defines it: `message_start` to `message_stop`."""
+
+
+@frozen
+class Message:
+    """One message of a conversation; neighbours have different roles."""
+
+    role: Literal["user", "assistant"]
+    content: tuple[Block, ...]
+
+
+@frozen
+class Turn:
+    """One request to the model.
+
+    `messages` begins and ends with a user message. `system` is one text; empty means none at all.
+    """
+
+    model: str
+    max_tokens: int
+    messages: tuple[Message, ...]
+    system: str = ""

@@ -1,0 +1,150 @@
+"""Everything that can go wrong for a caller or an operator, by whose doing it is.
+
+    TrioproxyError
+    |-- CallerError             the caller's: another request would do
+    |   |-- InvalidRequest          400 invalid_request_error
+    |   |-- BodyTooLarge            413 request_too_large
+    |   |-- BodyTooSlow             408 timeout_error
+    |   |-- UnknownRoute            404 not_found_error
+    |   `-- MethodNotAllowed        405 invalid_request_error
+    |-- CapacityError           nobody's: another moment would do
+    |   |-- AcquireTimeout          503 overloaded_error
+    |   `-- PoolClosed              503 overloaded_error
+    |-- CliError                the CLI's
+    |   |-- CliNotFound             500 api_error
+    |   |-- BootFailed              503 api_error
+    |   |-- ProcessDied             500 api_error
+    |   |-- ProcessStalled          504 timeout_error
+    |   |-- WireError               500 api_error
+    |   `-- CliFailed               500 api_error
+    |-- ApiError                the API's: status, type and message as it gave them
+    `-- InternalError           ours: 500 api_error
+
+Each carries the HTTP status and the Anthropic error type that a caller sees; the dialects put
+them into their own shapes. Types and statuses: https://docs.anthropic.com/en/api/errors.
+"""
+
+from typing import ClassVar
+
+
+class TrioproxyError(Exception):
+    """An error with a message for the caller, an HTTP status and an API error type.
+
+    `retry_after`: whole seconds after which another try makes sense, or None.
+    """
+
+    status: int = 500
+    type: str = "api_error"
+    retry_after: int | None = None
+
+    @property
+    def message(self) -> str:
+        """What happened and what to do, in a sentence or two."""
+        return str(self)
+
+
+class CallerError(TrioproxyError):
+    """The request was wrong; no process was troubled with it."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class InvalidRequest(CallerError):
+    """The request cannot be understood. `path` says where: `messages.0.role`."""
+
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.path = path
+
+
+class BodyTooLarge(CallerError):
+    """The body is longer than `[server] max_body_size`."""
+
+    status = 413
+    type = "request_too_large"
+
+
+class BodyTooSlow(CallerError):
+    """The body did not arrive within `[server] body_timeout`."""
+
+    status = 408
+    type = "timeout_error"
+
+
+class UnknownRoute(CallerError):
+    """Nothing is served at this path."""
+
+    status = 404
+    type = "not_found_error"
+
+
+class MethodNotAllowed(CallerError):
+    """The path is served, with another method."""
+
+    status = 405
+
+
+class CapacityError(TrioproxyError):
+    """The pool cannot take this request now."""
+
+    status = 503
+    type = "overloaded_error"
+    retry_after = 1
+
+
+class AcquireTimeout(CapacityError):
+    """All processes stayed busy for `acquire_timeout`."""
+
+
+class PoolClosed(CapacityError):
+    """The server is stopping."""
+
+
+class CliError(TrioproxyError):
+    """The Claude CLI did something that it should not."""
+
+    hint: ClassVar[str] = ""
+
+
+class CliNotFound(CliError):
+    """There is no CLI to run. The message lists the places that were searched."""
+
+
+class BootFailed(CliError):
+    """A process did not come up. The message has what it printed."""
+
+    status = 503
+    retry_after = 5
+
+
+class ProcessDied(CliError):
+    """A process ended in the middle of something."""
+
+
+class ProcessStalled(CliError):
+    """A process did not answer within its deadline, and was killed."""
+
+    status = 504
+    type = "timeout_error"
+
+
+class WireError(CliError):
+    """A process wrote something that is not a line of its protocol."""
+
+
+class CliFailed(CliError):
+    """The CLI itself reported a failure that is not the API's."""
+
+
+class ApiError(TrioproxyError):
+    """The API refused or failed: its own status, type and message."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.type = error_type
+
+
+class InternalError(TrioproxyError):
+    """A fault of this server. The log has the traceback."""

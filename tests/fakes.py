@@ -1,0 +1,230 @@
+"""The Claude CLI in memory: the same wire, on whatever clock the test runs.
+
+`FakeCLI` launches processes that behave; the classes below it stall or fail at the moment that
+their name says. Its times are round so that a test can say when each thing happens.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import trio
+from attrs import define, field
+
+from trioproxy.claude.turn import Message, Turn
+from trioproxy.claude.wire import LineDecoder
+
+BOOT = 0.5  # from the launch to the first answered ping
+ANSWER = 1.0  # from the query to its result, with the default number of words
+WORDS = 4
+
+
+def turn(text: str = "hello", *, system: str = "", max_tokens: int = 100) -> Turn:
+    """A turn of one message."""
+    said = Message("user", ({"type": "text", "text": text},))
+    return Turn(model="claude-test", max_tokens=max_tokens, messages=(said,), system=system)
+
+
+@define(eq=False)
+class FakeProcess:
+    """One process in memory: implements `Pipes`. What it was asked is in `asked`."""
+
+    pid: int
+    boot: float = BOOT
+    answer: float = ANSWER
+    system: str | None = field(default=None, init=False)
+    conversation: list[dict[str, Any]] = field(factory=list, init=False)
+    asked: list[tuple[str, list[str]]] = field(factory=list, init=False)
+    interrupts: int = field(default=0, init=False)
+    has_ended: bool = field(default=False, init=False)
+    _decoder: LineDecoder = field(factory=lambda: LineDecoder(1_000_000), init=False)
+    _answering: trio.CancelScope | None = field(default=None, init=False)
+    _stdin: Any = field(init=False)
+    _stdout: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._stdin = trio.open_memory_channel[dict[str, Any]](1000)
+        self._stdout = trio.open_memory_channel[bytes](1000)
+
+    # What a worker sees of it.
+
+    async def send_all(self, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        if not self.has_ended:
+            for line in self._decoder.feed(data):
+                self._stdin[0].send_nowait(line)
+
+    async def receive_some(self) -> bytes:
+        try:
+            first: bytes = await self._stdout[1].receive()
+        except trio.EndOfChannel:
+            return b""
+        return first
+
+    def last_words(self) -> str:
+        return "fake words" if self.has_ended else ""
+
+    # What it does.
+
+    def end(self) -> None:
+        """Die: nothing is read or written any more."""
+        self.has_ended = True
+        self._stdout[0].close()
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Print a line."""
+        if not self.has_ended:
+            self._stdout[0].send_nowait(orjson.dumps(line) + b"\n")
+
+    async def run(self) -> None:
+        """Be the CLI."""
+        await trio.sleep(self.boot)
+        async with trio.open_nursery() as nursery:
+            async for line in self._stdin[1]:
+                match line["type"]:
+                    case "control_request":
+                        self.on_control(line["request_id"], line["request"])
+                    case "assistant":
+                        self.conversation.append(line)
+                    case "user":
+                        self.conversation.append(line)
+                        if line.get("shouldQuery") is False:
+                            self.write({"type": "result", "subtype": "success", "result": ""})
+                        else:
+                            nursery.start_soon(self.answer_query, line["uuid"])
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        """Answer a control request."""
+        body: dict[str, Any] = {}
+        match request["subtype"]:
+            case "initialize":
+                self.system = request["systemPrompt"] if self.system is None else self.system
+            case "interrupt":
+                self.interrupts += 1
+                if self._answering is not None:
+                    self._answering.cancel()
+            case "rewind_conversation":
+                body = {"rewound": self.rewind(request)}
+            case _:
+                pass
+        response = {"subtype": "success", "request_id": request_id, "response": body}
+        self.write({"type": "control_response", "response": response})
+
+    def rewind(self, request: dict[str, Any]) -> bool:
+        """Empty the conversation, if it is the one that is meant."""
+        users = [line["uuid"] for line in self.conversation if line["type"] == "user"]
+        meant = [request["target_message_uuid"], request["last_seen_user_message_uuid"]]
+        if [users[0], users[-1]] != meant:
+            return False
+        self.conversation.clear()
+        return True
+
+    async def answer_query(self, uuid: str) -> None:
+        """Answer as the API does: `WORDS` deltas over the time `answer`."""
+        self.write({"type": "command_lifecycle", "command_uuid": uuid, "state": "started"})
+        self.asked.append((self.system or "", [_text(line) for line in self.conversation]))
+        with trio.CancelScope() as self._answering:
+            await self.stream()
+            self.write({"type": "result", "subtype": "success", "result": "..."})
+            return
+        self.write({"type": "result", "subtype": "error_during_execution", "is_error": True})
+
+    async def stream(self) -> None:
+        """The events of an answer."""
+        self.event("message_start", message={"id": "msg_1", "model": "claude-test", "usage": {}})
+        self.event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        for word in range(WORDS):
+            await trio.sleep(self.answer / WORDS)
+            self.event(
+                "content_block_delta", index=0, delta={"type": "text_delta", "text": f"w{word} "}
+            )
+        self.event("content_block_stop", index=0)
+        self.event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 4})
+        self.event("message_stop")
+
+    def event(self, kind: str, **fields: object) -> None:
+        """Print one of the API's events."""
+        self.write({"type": "stream_event", "event": {"type": kind, **fields}})
+
+
+def _text(line: dict[str, Any]) -> str:
+    return str(line["message"]["content"][0]["text"])
+
+
+class StallsMidAnswer(FakeProcess):
+    """Writes the first events, then nothing; an interrupt still works."""
+
+    async def stream(self) -> None:
+        self.event("message_start", message={"id": "msg_1", "model": "claude-test", "usage": {}})
+        await trio.sleep_forever()
+
+
+class StallsForGood(StallsMidAnswer):
+    """As `StallsMidAnswer`, and it does not heed interrupts."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] != "interrupt":
+            super().on_control(request_id, request)
+
+
+class DiesMidAnswer(FakeProcess):
+    """Ends after the first event."""
+
+    async def stream(self) -> None:
+        self.event("message_start", message={"id": "msg_1", "model": "claude-test", "usage": {}})
+        await trio.sleep(0.25)
+        self.end()
+        await trio.sleep_forever()
+
+
+class NeverRewinds(FakeProcess):
+    """Says that it has not rewound."""
+
+    def rewind(self, request: dict[str, Any]) -> bool:
+        return False
+
+
+class NeverBoots(FakeProcess):
+    """Starts and answers nothing."""
+
+    async def run(self) -> None:
+        await trio.sleep_forever()
+
+
+class DiesAtBoot(FakeProcess):
+    """Ends at once."""
+
+    async def run(self) -> None:
+        await trio.sleep(0.25)
+        self.end()
+
+
+Kind = Callable[[int], FakeProcess]
+
+
+@define(eq=False)
+class FakeCLI:
+    """Launches fake processes: the kinds in `planned` first, then `kind` for ever."""
+
+    kind: Kind = FakeProcess
+    planned: list[Kind] = field(factory=list)
+    launched: list[FakeProcess] = field(factory=list, init=False)
+    launched_at: list[float] = field(factory=list, init=False)
+    alive: int = field(default=0, init=False)
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncGenerator[FakeProcess]:
+        kind = self.planned.pop(0) if self.planned else self.kind
+        process = kind(1000 + len(self.launched))
+        self.launched.append(process)
+        self.launched_at.append(trio.current_time())
+        self.alive += 1
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(process.run)
+                yield process
+                nursery.cancel_scope.cancel()
+        finally:
+            self.alive -= 1
+            process.end()

@@ -1,0 +1,395 @@
+"""The pool on processes in memory, at exact virtual times."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import trio
+from attrs import evolve
+
+from tests import fakes
+from tests.fakes import ANSWER, BOOT, FakeCLI, turn
+from trioproxy.errors import (
+    AcquireTimeout,
+    BootFailed,
+    PoolClosed,
+    ProcessDied,
+    ProcessStalled,
+    TrioproxyError,
+)
+from trioproxy.pool.pool import Pool, open_pool
+from trioproxy.settings import PoolSettings
+
+ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
+TWO = PoolSettings(min_size=2, max_size=2, spare_size=0)
+
+
+@asynccontextmanager
+async def pool_of(cli: FakeCLI, settings: PoolSettings = ONE) -> AsyncGenerator[Pool]:
+    async with open_pool(settings, cli, max_line_size=1_000_000) as pool:
+        yield pool
+    assert cli.alive == 0
+
+
+async def ask(pool: Pool, text: str = "hello", system: str = "") -> str:
+    """Ask, read the whole answer, and say who gave it."""
+    with pool.submit(turn(text, system=system)) as answer:
+        await answer.wait_taken()
+        kinds = [event["type"] async for batch in answer for event in batch]
+        assert kinds[0] == "message_start"
+        assert kinds[-1] == "message_stop"
+        assert answer.worker_id is not None
+        return answer.worker_id
+
+
+def balanced(pool: Pool) -> bool:
+    stats = pool.statistics()
+    total = stats.available_connections + stats.in_use_connections + stats.booting
+    created = stats.connections_created - stats.connections_destroyed
+    return created == stats.total_connections == total == len(stats.workers)
+
+
+async def test_opening_waits_for_the_first_boot_only(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    slow = [fakes.FakeProcess, lambda pid: fakes.FakeProcess(pid, boot=3.0)]
+    cli = FakeCLI(planned=slow)
+    async with pool_of(cli, TWO) as pool:
+        assert trio.current_time() == BOOT
+        assert cli.launched_at == [0.0, 0.0]
+        assert pool.statistics().available_connections == 1
+        await trio.sleep(3)
+        assert pool.statistics().available_connections == 2
+
+
+async def test_one_process_answers_all_that_share_a_prompt(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, TWO) as pool:
+        await trio.sleep(1)
+        answered_by = {await ask(pool, f"question {i}") for i in range(10)}
+        await trio.testing.wait_all_tasks_blocked()
+        stats = pool.statistics()
+    assert len(answered_by) == 1
+    assert len(cli.launched) == 2
+    assert stats.connections_reused == 9
+    assert stats.resets == 10
+    asked = [process.asked for process in cli.launched if process.asked]
+    assert asked == [[("", [f"question {i}"]) for i in range(10)]]
+
+
+async def test_prompts_never_share_a_process(autojump_clock: trio.testing.MockClock) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(TWO, max_size=3)) as pool, trio.open_nursery() as nursery:
+        for i in range(30):
+            nursery.start_soon(ask, pool, f"secret {i % 3}", f"prompt {i % 3}")
+            await trio.sleep(0.6)
+    for process in cli.launched:
+        assert {said for _, (said,) in process.asked} <= {f"secret {(process.system or '')[-1]}"}
+
+
+async def test_events_come_as_they_are_written(autojump_clock: trio.testing.MockClock) -> None:
+    async with pool_of(FakeCLI()) as pool:
+        start = trio.current_time()
+        with pool.submit(turn()) as answer:
+            await answer.wait_taken()
+            times = [(len(batch), trio.current_time() - start) async for batch in answer]
+    assert sum(count for count, _ in times) == 9
+    assert sorted({at for _, at in times}) == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+async def test_a_waiter_is_served_at_the_release(autojump_clock: trio.testing.MockClock) -> None:
+    done: list[tuple[str, float]] = []
+
+    async def client(name: str) -> None:
+        await ask(pool, name)
+        done.append((name, trio.current_time() - start))
+
+    async with pool_of(FakeCLI()) as pool:
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for name in ("first", "second", "third"):
+                nursery.start_soon(client, name)
+                await trio.testing.wait_all_tasks_blocked()
+            assert pool.statistics().waiting == 2
+    assert done == [("first", ANSWER), ("second", 2 * ANSWER), ("third", 3 * ANSWER)]
+
+
+async def test_waiting_ends_at_acquire_timeout(autojump_clock: trio.testing.MockClock) -> None:
+    cli = FakeCLI(kind=fakes.StallsMidAnswer)
+    async with pool_of(cli, evolve(ONE, acquire_timeout=5.0)) as pool:
+        with pool.submit(turn()) as busy:
+            await busy.wait_taken()
+            start = trio.current_time()
+            with pool.submit(turn()) as answer, pytest.raises(AcquireTimeout):
+                await answer.wait_taken()
+            assert trio.current_time() - start == 5.0
+            stats = pool.statistics()
+            assert (stats.acquire_timeouts, stats.waiting) == (1, 0)
+
+
+async def test_a_worker_in_the_tick_of_the_deadline_still_serves(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with pool_of(FakeCLI(), evolve(ONE, acquire_timeout=ANSWER)) as pool:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, pool, "first")
+            await trio.testing.wait_all_tasks_blocked()
+            with suppress(AcquireTimeout):  # either is right; what counts is a whole worker
+                await ask(pool, "second")
+        await trio.sleep(10)
+        assert pool.statistics().available_connections == 1
+        await ask(pool, "third")
+
+
+async def test_it_grows_to_max_size_and_no_further(autojump_clock: trio.testing.MockClock) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(ONE, max_size=3)) as pool:
+        async with trio.open_nursery() as nursery:
+            for i in range(12):
+                nursery.start_soon(ask, pool, f"{i}")
+            await trio.sleep(0.1)
+            assert pool.statistics().total_connections == 3
+        assert len(cli.launched) == 3
+
+
+async def test_a_spare_is_kept_unbound(autojump_clock: trio.testing.MockClock) -> None:
+    async with pool_of(FakeCLI(), PoolSettings(min_size=1, max_size=4, spare_size=1)) as pool:
+        await ask(pool, system="one")
+        await trio.sleep(1)
+        start = trio.current_time()
+        await ask(pool, system="two")
+        assert trio.current_time() - start == ANSWER  # no boot in between
+        await trio.sleep(1)
+        assert [worker.bound for worker in pool.statistics().workers] == [True, True, False]
+
+
+async def test_the_least_recently_used_makes_room(autojump_clock: trio.testing.MockClock) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, TWO) as pool:
+        await trio.sleep(1)
+        old = await ask(pool, system="old")
+        new = await ask(pool, system="new")
+        start = trio.current_time()
+        other = await ask(pool, system="other")
+        assert trio.current_time() - start == BOOT + ANSWER
+        assert {worker.id for worker in pool.statistics().workers} == {new, other}
+        assert old != new
+        assert pool.statistics().retirements == {"made room": 1}
+
+
+async def test_nobody_starves_behind_another_prompt(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    served: list[str] = []
+
+    async def client(name: str, system: str) -> None:
+        await ask(pool, name, system)
+        served.append(name)
+
+    settings = evolve(ONE, acquire_timeout=1000.0)
+    async with pool_of(FakeCLI(), settings) as pool, trio.open_nursery() as nursery:
+        for name in ("many 1", "other", "many 2", "many 3"):
+            nursery.start_soon(client, name, name.split()[0])
+            await trio.testing.wait_all_tasks_blocked()
+    assert served == ["many 1", "other", "many 2", "many 3"]
+
+
+async def test_a_client_that_leaves_mid_answer_gives_its_process_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI(planned=[fakes.StallsMidAnswer])
+    async with pool_of(cli) as pool:
+        with pool.submit(turn()) as answer:
+            await answer.receive()
+        await trio.testing.wait_all_tasks_blocked()
+        stats = pool.statistics()
+        assert (stats.available_connections, stats.in_use_connections) == (1, 0)
+        assert cli.launched[0].interrupts >= 1
+        assert cli.launched[0].conversation == []
+
+
+async def test_a_process_that_ignores_interrupts_is_killed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI(planned=[fakes.StallsForGood])
+    async with pool_of(cli, evolve(ONE, reset_timeout=5.0)) as pool:
+        with pool.submit(turn()) as answer:
+            await answer.receive()
+        await trio.sleep(5.0 + BOOT)
+        await trio.testing.wait_all_tasks_blocked()
+        assert cli.launched[0].has_ended
+        assert pool.statistics().retirements == {"not proven clean": 1}
+        assert pool.statistics().available_connections == 1
+
+
+async def test_a_process_that_does_not_rewind_serves_nobody_else(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI(planned=[fakes.NeverRewinds])
+    async with pool_of(cli) as pool:
+        first = await ask(pool)
+        second = await ask(pool)
+        assert first != second
+        assert pool.statistics().retirements == {"not proven clean": 1}
+
+
+async def test_a_death_mid_answer_is_told_and_replaced(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with pool_of(FakeCLI(planned=[fakes.DiesMidAnswer])) as pool:
+        with pool.submit(turn()) as answer:
+            assert await answer.receive() is not None
+            with pytest.raises(ProcessDied, match="fake words"):
+                await answer.receive()
+        await ask(pool)
+        assert pool.statistics().retirements == {"died": 1}
+
+
+async def test_a_process_that_dies_idle_is_replaced(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli) as pool:
+        cli.launched[0].end()
+        await trio.sleep(BOOT)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pool.statistics().available_connections == 1
+        assert len(cli.launched) == 2
+        await ask(pool)
+
+
+async def test_a_process_that_writes_unasked_is_replaced(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli) as pool:
+        cli.launched[0].write({"type": "system", "subtype": "notice"})
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(cli.launched) == 1
+        cli.launched[0].write({"type": "result", "result": "of what?"})
+        await trio.testing.wait_all_tasks_blocked()
+        assert pool.statistics().retirements == {"wrote unasked": 1}
+
+
+async def test_an_answer_that_takes_too_long_is_ended(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI(planned=[fakes.StallsMidAnswer])
+    async with pool_of(cli, evolve(ONE, turn_timeout=30.0)) as pool:
+        start = trio.current_time()
+        with pool.submit(turn()) as answer:
+            await answer.receive()
+            with pytest.raises(ProcessStalled):
+                await answer.receive()
+        assert trio.current_time() - start == 30.0
+        await ask(pool)
+
+
+async def test_closing_ends_what_runs_and_what_waits(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ends: list[TrioproxyError] = []
+
+    async def client() -> None:
+        try:
+            await ask(pool)
+        except TrioproxyError as error:
+            ends.append(error)
+
+    cli = FakeCLI(kind=fakes.StallsMidAnswer)
+    async with trio.open_nursery() as nursery, pool_of(cli) as pool:
+        nursery.start_soon(client)
+        nursery.start_soon(client)
+        await trio.testing.wait_all_tasks_blocked()
+    assert [type(end) for end in ends] == [PoolClosed, PoolClosed]
+    with pytest.raises(PoolClosed):
+        pool.submit(turn())
+
+
+async def test_waiters_are_told_at_once_when_nothing_can_boot(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI(planned=[fakes.FakeProcess], kind=fakes.DiesAtBoot)
+    async with pool_of(cli) as pool:
+        cli.launched[0].end()
+        await trio.testing.wait_all_tasks_blocked()
+        start = trio.current_time()
+        with pool.submit(turn()) as answer, pytest.raises(BootFailed, match="fake words"):
+            await answer.wait_taken()
+        assert trio.current_time() - start == 0.25
+        with pytest.raises(BootFailed):
+            pool.submit(turn())
+
+
+async def test_boots_that_fail_back_off_and_recover(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI(kind=fakes.DiesAtBoot)
+    async with pool_of(cli, TWO) as pool:
+        await trio.sleep(600)
+        assert 12 <= len(cli.launched) <= 25  # doubling to a minute: no storm
+        trouble = pool.trouble
+        assert trouble is not None
+        cli.kind = fakes.FakeProcess
+        await trio.sleep(61)
+        assert pool.statistics().available_connections == 2
+        assert pool.trouble is None
+        await ask(pool)
+
+
+async def test_a_boot_that_hangs_ends_at_boot_timeout(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with pool_of(FakeCLI(kind=fakes.NeverBoots), evolve(ONE, boot_timeout=30.0)) as pool:
+        assert trio.current_time() == 30.0
+        assert pool.statistics().boot_failures == 1
+
+
+async def test_no_warm_up_boots_at_the_first_request(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(TWO, warmup_on_startup=False)) as pool:
+        assert trio.current_time() == 0.0
+        assert len(cli.launched) == 0
+        await ask(pool)
+        assert len(cli.launched) == 2
+
+
+async def test_leaving_at_any_moment_leaves_the_pool_whole(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli) as pool:
+        for step in range(60):
+            with trio.move_on_after(step * 0.05):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(ask, pool)
+                    nursery.start_soon(ask, pool)
+            await trio.testing.wait_all_tasks_blocked()
+            assert balanced(pool)
+            stats = pool.statistics()
+            assert (stats.waiting, stats.in_use_connections, stats.available_connections) == (
+                0,
+                0,
+                1,
+            )
+        assert len(cli.launched) == 1
+        await ask(pool)
+
+
+async def test_a_caller_that_is_cancelled_as_it_is_handed_a_worker_loses_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with pool_of(FakeCLI()) as pool:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, pool)
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(ANSWER):  # the release comes at this very moment
+                await ask(pool)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pool.statistics().available_connections == 1
+        assert balanced(pool)
+        await ask(pool)

@@ -1,0 +1,143 @@
+"""A child process and its pipes. Nothing but this file and the guard starts processes.
+
+The child leads a process group of its own. Leaving `open_process` ends the whole group: close
+its input, then TERM, then KILL, each with a deadline and shielded from cancellation.
+"""
+
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Protocol, TypeAlias
+
+import trio
+
+from trioproxy.claude.command import Command
+from trioproxy.errors import BootFailed
+from trioproxy.pool.guard import Guard
+
+_READ_SIZE = 262_144
+_STDERR_CHUNKS = 20
+_STEPS = 3
+_SLACK = 5.0
+_POLITE = 0.25  # an idle CLI ends within 35 ms of its input; a busy one would finish its answer
+
+
+class Pipes(Protocol):
+    """What a worker needs of its process; a fake in memory can stand in for it."""
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        ...
+
+    async def send_all(self, data: bytes) -> None:
+        """Write everything. A broken pipe is no error here: the end shows when reading."""
+        ...
+
+    async def receive_some(self) -> bytes:
+        """One read, as large as there is; empty at the end of the output."""
+        ...
+
+    def last_words(self) -> str:
+        """What it printed to its error output lately, for the log. May be empty."""
+        ...
+
+
+Launch: TypeAlias = Callable[[], AbstractAsyncContextManager[Pipes]]
+"""Starts a process that lives as long as the block. Raises `BootFailed` if there is none."""
+
+
+class Process:
+    """A running child: implements `Pipes`."""
+
+    def __init__(self, child: trio.Process) -> None:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        self._child = child
+        self._stdin = child.stdin
+        self._stdout = child.stdout
+        self._words: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, which is also that of its group."""
+        return self._child.pid
+
+    async def send_all(self, data: bytes) -> None:
+        """Write everything; see `Pipes`."""
+        try:
+            await self._stdin.send_all(data)
+        except trio.BrokenResourceError:
+            await trio.lowlevel.checkpoint()
+
+    async def receive_some(self) -> bytes:
+        """One read; see `Pipes`."""
+        return bytes(await self._stdout.receive_some(_READ_SIZE))
+
+    def last_words(self) -> str:
+        """The last lines of its error output."""
+        return b"".join(self._words).decode(errors="replace").strip()
+
+    async def drain_stderr(self) -> None:
+        """Read the error output to its end, so that the child never blocks on it."""
+        assert self._child.stderr is not None
+        async for chunk in self._child.stderr:
+            self._words.append(bytes(chunk[-2000:]))
+
+    async def stop(self, step: float) -> None:
+        """End the child and its group, whatever it is doing. Each step takes `step` seconds."""
+        ladder = ((None, min(step, _POLITE)), (signal.SIGTERM, step), (signal.SIGKILL, step))
+        await self._stdin.aclose()
+        for signal_number, patience in ladder:
+            if signal_number is not None:
+                _signal_group(self.pid, signal_number)
+            with trio.move_on_after(patience):
+                await self._child.wait()
+                break
+        _signal_group(self.pid, signal.SIGKILL)  # grandchildren that it left behind
+        await self._stdout.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid}, return code {self._child.returncode}>"
+
+
+@asynccontextmanager
+async def open_process(
+    command: Command, guard: Guard, *, stop_timeout: float
+) -> AsyncGenerator[Process]:
+    """Start `command`; stop it and its group when the block is left.
+
+    `stop_timeout`: seconds that each step of the stop may take. Raises `BootFailed` when the
+    system cannot start it.
+    """
+    try:
+        child = await trio.lowlevel.open_process(
+            command.argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=command.cwd,
+            env=dict(command.environ),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BootFailed(f"The Claude CLI could not be started: {error}") from error
+    process = Process(child)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(process.drain_stderr)
+        try:
+            guard.watch(child.pid)
+            yield process
+        finally:
+            with trio.move_on_after(_STEPS * stop_timeout + _SLACK, shield=True):
+                await process.stop(stop_timeout)
+            guard.forget(child.pid)
+            nursery.cancel_scope.cancel()
+
+
+def _signal_group(group: int, signal_number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal_number)

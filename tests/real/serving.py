@@ -1,0 +1,103 @@
+"""A whole server in the test's process: the real CLI, a stand-in upstream, a socket.
+
+The stand-in is not the server's own: the server is told of it as an operator would be told of a
+gateway, by `ANTHROPIC_BASE_URL`, so what runs is what runs with an account.
+"""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import trio
+from attrs import frozen
+from hypercorn.config import Config
+from hypercorn.trio import serve
+
+from trioproxy.app import Server, open_server
+from trioproxy.pool.stats import PoolStatistics
+from trioproxy.settings import PoolSettings, ServerSettings, Settings
+from trioproxy.standin import Pace, StandIn, serve_standin
+from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
+
+MODEL = "claude-haiku-4-5"
+
+ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
+
+
+def environment(home: Path, base_url: str) -> dict[str, str]:
+    """All that a process gets: nothing of the developer's own account or settings."""
+    return {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "ANTHROPIC_BASE_URL": base_url,
+        "ANTHROPIC_API_KEY": "dummy",
+    }
+
+
+@frozen
+class Running:
+    """A server that runs, seen from outside (`url`) and from inside."""
+
+    url: str
+    server: Server
+    standin: StandIn
+    client: anthropic.AsyncAnthropic  # with no retries that would hide anything
+
+    @property
+    def stats(self) -> PoolStatistics:
+        return self.server.pool.statistics()
+
+    def asked(self) -> list[dict[str, Any]]:
+        """The bodies that reached the API, in order."""
+        return [request.body for request in self.standin.record.messages]
+
+    async def settled(self) -> PoolStatistics:
+        """Wait until no process is answering or being reset."""
+        with trio.fail_after(5):
+            while self.stats.in_use_connections or self.stats.booting:  # noqa: ASYNC110 - no event
+                await trio.sleep(0.005)
+        return self.stats
+
+
+@asynccontextmanager
+async def running(
+    tmp_path: Path,
+    pool: PoolSettings = ONE,
+    *,
+    server: ServerSettings | None = None,
+    pace: Pace | None = None,
+) -> AsyncGenerator[Running]:
+    """Serve on a free port for as long as the block lasts."""
+    standin = StandIn(pace=pace or Pace())
+    settings = Settings(pool_settings=pool, server=server or ServerSettings())
+    async with trio.open_nursery() as nursery:
+        base_url: str = await nursery.start(serve_standin, standin)
+        environ = environment(tmp_path, base_url)
+        async with open_server(settings, environ) as opened:
+            config = Config()
+            config.bind = ["127.0.0.1:0"]
+            config.errorlog = None
+            hypercorn = partial(serve, _with_lifespan(opened.web), config)  # type: ignore[arg-type]
+            urls: list[str] = await nursery.start(hypercorn)
+            official = anthropic.AsyncAnthropic(base_url=urls[0], api_key="any", max_retries=0)
+            async with official as client:
+                yield Running(urls[0], opened, standin, client)
+        nursery.cancel_scope.cancel()
+
+
+def _with_lifespan(web: ASGIApp) -> ASGIApp:
+    """`web` with the least of a lifespan: here the test is the root."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await web(scope, receive, send)
+            return
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+
+    return app

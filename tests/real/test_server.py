@@ -1,0 +1,243 @@
+"""The server as an operator runs it: `hypercorn trioproxy.app:app --worker-class trio`."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx
+import pytest
+import trio
+from anthropic.lib.streaming import AsyncMessageStream
+from attrs import frozen
+
+from tests.real.serving import MODEL
+
+pytestmark = pytest.mark.real
+
+OFFLINE = {"CLAUDE__OFFLINE": "true"}
+LONG = "[[standin words=500 rate=20]]"
+
+
+@frozen
+class Hypercorn:
+    """A server in processes of its own."""
+
+    process: trio.Process
+    url: str
+
+    async def get(self, path: str) -> Any:
+        async with httpx.AsyncClient() as http:
+            return (await http.get(self.url + path)).json()
+
+    async def pids(self) -> list[int]:
+        """The CLI processes that it has."""
+        stats = (await self.get("/pool/stats"))["stats"]
+        return [worker["pid"] for worker in stats["workers"]]
+
+    def workers(self) -> list[int]:
+        """The processes that Hypercorn has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [
+            pid
+            for pid in map(int, children.read_text().split())
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+
+def command(port: int) -> list[str]:
+    module = [sys.executable, "-m", "hypercorn"]
+    return [*module, "trioproxy.app:app", "--worker-class=trio", f"--bind=127.0.0.1:{port}"]
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], **extra}
+
+
+async def free_port() -> int:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        port: int = listener.socket.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def hypercorn(tmp_path: Path, **env: str) -> AsyncGenerator[Hypercorn]:
+    port = await free_port()
+    async with trio.open_nursery() as nursery:
+        process: trio.Process = await nursery.start(
+            partial(
+                trio.run_process,
+                command(port),
+                check=False,
+                cwd=tmp_path,
+                env=environment(OFFLINE | env),
+            )
+        )
+        server = Hypercorn(process, f"http://127.0.0.1:{port}")
+        with trio.fail_after(20):
+            while process.returncode is None:
+                try:
+                    await server.get("/health")
+                except httpx.TransportError:
+                    await trio.sleep(0.05)
+                else:
+                    break
+        yield server
+        nursery.cancel_scope.cancel()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+async def gone_within(seconds: float, pids: list[int]) -> bool:
+    with trio.move_on_after(seconds):
+        while any(map(is_alive, pids)):  # noqa: ASYNC110 - the kernel tells only a parent
+            await trio.sleep(0.01)
+    return not any(map(is_alive, pids))
+
+
+def request(text: str, *, stream: bool) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return {"model": MODEL, "max_tokens": 1000, "stream": stream, "messages": messages}
+
+
+async def test_it_serves_offline_and_says_so(tmp_path: Path) -> None:
+    async with hypercorn(tmp_path) as server, httpx.AsyncClient() as http:
+        response = await http.post(f"{server.url}/v1/messages", json=request("hi", stream=False))
+        assert response.status_code == 200
+        assert response.headers["x-trioproxy-offline"] == "true"
+        assert response.json()["content"][0]["text"].endswith("hi")
+        health = await server.get("/health")
+        assert health["status"] == "ok"
+
+
+async def test_a_stop_leaves_no_process(tmp_path: Path) -> None:
+    async with hypercorn(tmp_path) as server:
+        pids = await server.pids()
+        assert len(pids) >= 2
+        server.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(10):
+            assert await server.process.wait() == 0
+        assert await gone_within(1, pids)
+
+
+@asynccontextmanager
+async def streaming(server: Hypercorn) -> AsyncGenerator[AsyncMessageStream[None]]:
+    """The official client, in the middle of a long answer."""
+    client = anthropic.AsyncAnthropic(base_url=server.url, api_key="any", max_retries=0)
+    async with (
+        client,
+        client.messages.stream(
+            model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": LONG}]
+        ) as stream,
+    ):
+        await anext(stream.text_stream)
+        yield stream
+
+
+@pytest.mark.parametrize("victim", ["parent", "worker"])
+async def test_a_kill_in_mid_answer_leaves_no_process(tmp_path: Path, victim: str) -> None:
+    async with hypercorn(tmp_path) as server, streaming(server):
+        pids = await server.pids()
+        (worker,) = server.workers()
+        os.kill(server.process.pid if victim == "parent" else worker, signal.SIGKILL)
+        assert await gone_within(1, pids)
+        assert await gone_within(5, [worker])
+
+
+async def test_a_stop_in_mid_answer_ends_the_stream(tmp_path: Path) -> None:
+    async with hypercorn(tmp_path) as server, streaming(server) as stream:
+        pids = await server.pids()
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(Exception, match="peer closed connection"):
+            await stream.until_done()
+        with trio.fail_after(10):
+            await server.process.wait()
+        assert await gone_within(1, pids)
+
+
+async def refused(tmp_path: Path, **env: str) -> tuple[int, list[str]]:
+    """How a server that must not start ends, and what it says."""
+    port = await free_port()
+    with trio.fail_after(20):
+        result = await trio.run_process(
+            command(port), capture_stderr=True, check=False, cwd=tmp_path, env=environment(env)
+        )
+    return result.returncode, result.stderr.decode().splitlines()
+
+
+async def test_bad_settings_stop_the_start(tmp_path: Path) -> None:
+    (tmp_path / "ccproxy.toml").write_text(
+        "[pool_settings]\nmin_size = 12\nmni_size = 1\nacquire_timeout = -1\n[claude]\nbare = 3\n"
+    )
+    code, lines = await refused(tmp_path, POOL_SETTINGS__MAX_SIZE="ten")
+    assert code == -signal.SIGUSR1
+    assert len(lines) == 4
+    assert all(line.startswith("trioproxy: ") for line in lines)
+    where = sorted(line.split(": ")[1:3] for line in lines)
+    assert where == [
+        ["ccproxy.toml", "claude.bare"],
+        ["ccproxy.toml", "pool_settings.acquire_timeout"],
+        ["ccproxy.toml", "pool_settings.mni_size"],
+        ["environment", "POOL_SETTINGS__MAX_SIZE"],
+    ]
+
+
+async def test_a_missing_cli_stops_the_start(tmp_path: Path) -> None:
+    code, lines = await refused(tmp_path, CLAUDE__CLI_PATH=str(tmp_path / "nothing"))
+    assert code == -signal.SIGUSR1
+    (line,) = lines
+    assert str(tmp_path / "nothing") in line
+    assert "cli_path" in line
+
+
+@pytest.mark.parametrize("size", [2_000, 3_000_000])
+async def test_a_body_over_the_limit_is_refused(tmp_path: Path, size: int) -> None:
+    async with hypercorn(tmp_path, SERVER__MAX_BODY_SIZE="1000") as server:
+        client = anthropic.AsyncAnthropic(base_url=server.url, api_key="any", max_retries=0)
+        async with client:
+            with pytest.raises(anthropic.RequestTooLargeError) as caught:
+                await client.messages.create(
+                    model=MODEL,
+                    max_tokens=10,
+                    messages=[{"role": "user", "content": "x" * size}],
+                )
+        error = caught.value.response.json()["error"]
+        assert error["type"] == "request_too_large"
+        assert "1000 bytes" in error["message"]
+        assert (await server.get("/health"))["status"] == "ok"
+
+
+async def test_unknown_routes_and_methods_are_told(tmp_path: Path) -> None:
+    async with hypercorn(tmp_path) as server, httpx.AsyncClient() as http:
+        missing = await http.get(f"{server.url}/v1/nothing")
+        assert missing.status_code == 404
+        assert missing.json()["error"]["type"] == "not_found_error"
+        assert missing.json()["request_id"] == missing.headers["request-id"]
+        wrong = await http.get(f"{server.url}/v1/messages")
+        assert wrong.status_code == 405
+        assert "POST" in wrong.headers["allow"]
+
+
+def test_importing_it_starts_nothing_and_reads_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "ccproxy.toml").write_text("not toml")
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import trioproxy.app"],
+        cwd=tmp_path,
+        env=environment({}),
+        capture_output=True,
+        check=False,
+    )
+    assert (found.returncode, found.stderr) == (0, b"")

@@ -1,0 +1,69 @@
+"""Errors as responses, in the shape of the dialect that was spoken."""
+
+import logging
+
+import orjson
+from quart import request
+from quart_trio import QuartTrio
+from quart_trio.wrappers import TrioResponse
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    RequestTimeout,
+)
+
+from trioproxy import errors
+from trioproxy.dialects import anthropic
+from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
+from trioproxy.web.presence import current_call
+
+logger = logging.getLogger("trioproxy.web")
+
+
+def install(app: QuartTrio) -> None:
+    """Answer every exception of a handler with an error of ours."""
+    app.register_error_handler(Exception, respond)
+
+
+async def respond(error: Exception) -> TrioResponse:  # noqa: ASYNC124 - or it takes a thread
+    """The response that tells a caller of `error`."""
+    known = _known(error)
+    request_id = current_call(request.scope).request_id
+    if known.status >= 500:  # noqa: PLR2004 - the class of server errors
+        logger.warning("[API] %s failed: %s %s", request_id, known.status, known.message)
+    body = orjson.dumps(anthropic.error_body(known, request_id))
+    response = TrioResponse(body, known.status, content_type="application/json")
+    if known.retry_after is not None:
+        response.headers["retry-after"] = str(known.retry_after)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _known(error: Exception) -> TrioproxyError:
+    if isinstance(error, TrioproxyError):
+        return error
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    logger.error("[API] A handler failed", exc_info=error)
+    return InternalError("The server failed; its log has the details.")
+
+
+def _of_http(error: HTTPException) -> TrioproxyError:
+    match error:
+        case NotFound():
+            return errors.UnknownRoute(f"Nothing is served at {request.method} {request.path}.")
+        case MethodNotAllowed():
+            methods = ", ".join(sorted(error.valid_methods or ()))
+            return errors.MethodNotAllowed(
+                f"{request.path} takes {methods}, not {request.method}."
+            )
+        case RequestEntityTooLarge():
+            limit = request.max_content_length
+            return errors.BodyTooLarge(f"The body is longer than {limit} bytes.")
+        case RequestTimeout():
+            return errors.BodyTooSlow("The body did not arrive in time.")
+        case _:
+            return InvalidRequest(error.description or error.name)

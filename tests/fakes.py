@@ -33,6 +33,7 @@ class FakeProcess:
     pid: int
     boot: float = BOOT
     answer: float = ANSWER
+    memory: int | None = None
     system: str | None = field(default=None, init=False)
     conversation: list[dict[str, Any]] = field(factory=list, init=False)
     asked: list[tuple[str, list[str]]] = field(factory=list, init=False)
@@ -62,6 +63,21 @@ class FakeProcess:
             return b""
         return first
 
+    def send_nowait(self, data: bytes) -> bool:
+        if not self.has_ended:
+            for line in self._decoder.feed(data):
+                self._stdin[0].send_nowait(line)
+        return True
+
+    def rss(self) -> int | None:
+        return self.memory
+
+    def forget_words(self) -> None:
+        pass
+
+    async def wait_last_words(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     def last_words(self) -> str:
         return "fake words" if self.has_ended else ""
 
@@ -72,10 +88,10 @@ class FakeProcess:
         self.has_ended = True
         self._stdout[0].close()
 
-    def write(self, line: dict[str, Any]) -> None:
-        """Print a line."""
+    def write(self, *lines: dict[str, Any]) -> None:
+        """Print lines at one go."""
         if not self.has_ended:
-            self._stdout[0].send_nowait(orjson.dumps(line) + b"\n")
+            self._stdout[0].send_nowait(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
     async def run(self) -> None:
         """Be the CLI."""

@@ -9,6 +9,7 @@
     |   `-- MethodNotAllowed        405 invalid_request_error
     |-- CapacityError           nobody's: another moment would do
     |   |-- AcquireTimeout          503 overloaded_error
+    |   |-- TooManyWaiting          429 rate_limit_error
     |   `-- PoolClosed              503 overloaded_error
     |-- CliError                the CLI's
     |   |-- CliNotFound             500 api_error
@@ -24,8 +25,6 @@ Each carries the HTTP status and the Anthropic error type that a caller sees; th
 them into their own shapes. Types and statuses: https://docs.anthropic.com/en/api/errors.
 """
 
-from typing import ClassVar
-
 
 class TrioproxyError(Exception):
     """An error with a message for the caller, an HTTP status and an API error type.
@@ -36,11 +35,17 @@ class TrioproxyError(Exception):
     status: int = 500
     type: str = "api_error"
     retry_after: int | None = None
+    detail: str = ""
 
     @property
     def message(self) -> str:
-        """What happened and what to do, in a sentence or two."""
+        """What happened and what to do, in a sentence or two: for the caller."""
         return str(self)
+
+    @property
+    def log_message(self) -> str:
+        """The same for the operator: with `detail`, which may quote what the CLI printed."""
+        return f"{self} {self.detail}".rstrip()
 
 
 class CallerError(TrioproxyError):
@@ -97,14 +102,26 @@ class AcquireTimeout(CapacityError):
     """All processes stayed busy for `acquire_timeout`."""
 
 
+class TooManyWaiting(CapacityError):
+    """The line for a process is as long as it may be."""
+
+    status = 429
+    type = "rate_limit_error"
+
+
 class PoolClosed(CapacityError):
     """The server is stopping."""
 
 
 class CliError(TrioproxyError):
-    """The Claude CLI did something that it should not."""
+    """The Claude CLI did something that it should not.
 
-    hint: ClassVar[str] = ""
+    What it printed is for the log alone: it may speak of another request, or of this machine.
+    """
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 class CliNotFound(CliError):

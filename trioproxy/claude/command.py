@@ -25,6 +25,8 @@ _ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     # `@path` and magic words in a caller's text stay text.
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
+    # The model that is asked for is the one that answers, old ones too.
+    "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
@@ -73,14 +75,14 @@ def build_command(
 
 
 def build_offline_command(
-    binary: str, environ: Mapping[str, str], cwd: str, *, base_url: str
+    binary: str, environ: Mapping[str, str], cwd: str, *, home: str, base_url: str
 ) -> Command:
     """The command of a process that talks to the stand-in at `base_url` and to nothing else.
 
     Its environment is a new one, with a home of its own: no credential can reach the stand-in.
     """
     kept = {name: environ[name] for name in _KEPT_OFFLINE if name in environ}
-    own = {"HOME": cwd, "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "offline"}
+    own = {"HOME": home, "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "offline"}
     return _command(binary, {**kept, **_ENVIRONMENT, **own}, cwd, is_bare=True)
 
 

@@ -148,7 +148,7 @@ class Exchange:
                 break
             try:
                 self._handle(line)
-            except (KeyError, TypeError, AttributeError) as error:
+            except (KeyError, TypeError, AttributeError, RecursionError) as error:
                 shape = f"The CLI wrote a {line['type']} line of an unknown shape: {error!r}"
                 self._spoil(WireError(shape))
         return self._take()
@@ -273,7 +273,9 @@ class Exchange:
     def _on_history_result(self, line: Line) -> None:
         said = line.get("result")
         if line.get("is_error") or said:
-            self.error = CliFailed(f"The CLI answered a message of the history itself: {said}")
+            self.error = CliFailed(
+                "The CLI answered a message of the history itself.", detail=str(said)
+            )
             self._rewind()
         else:
             self._next_segment()
@@ -281,7 +283,7 @@ class Exchange:
     def _on_control_response(self, line: Line) -> None:
         response = line["response"]
         request_id = response["request_id"]
-        if request_id == self._rewind_id:
+        if request_id == self._rewind_id and self.state is State.RESETTING:
             self._on_rewound(response)
         elif request_id in self._pending:
             self._pending.remove(request_id)
@@ -326,6 +328,11 @@ _NOT_LOGGED_IN = (
     "or set ANTHROPIC_API_KEY in its environment, and restart it."
 )
 
+# What the CLI puts around the API's own message; the second part names the host it talks to.
+_ADVICE = re.compile(r"^API Error: (\d{3} )?| This is a server-side issue, .*$", re.DOTALL)
+
+_ERROR_STATUSES = range(400, 600)
+
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -341,11 +348,11 @@ def failure(result: Line) -> TrioproxyError:
     """The error that a `result` line tells of: the API's, or the CLI's own."""
     text = str(result.get("result") or "; ".join(result.get("errors") or []))
     status = result.get("api_error_status")
-    if isinstance(status, int):
+    if isinstance(status, int) and status in _ERROR_STATUSES:
         kind = result.get("api_error_type") or _TYPES.get(status, "api_error")
-        return ApiError(status, kind, re.sub(r"^API Error: (\d{3} )?", "", text))
+        return ApiError(status, kind, _ADVICE.sub("", text))
     if text.startswith("Not logged in"):
         return ApiError(401, "authentication_error", _NOT_LOGGED_IN)
-    if result.get("terminal_reason") == "api_error":
+    if status is not None or result.get("terminal_reason") == "api_error":
         return ApiError(502, "api_error", text)
-    return CliFailed(f"The CLI gave no answer of the model: {text or result.get('subtype')}")
+    return CliFailed("The CLI gave no answer of the model.", detail=text)

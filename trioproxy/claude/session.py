@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
+import orjson
 from attrs import define, field
 
 from trioproxy.claude import wire
@@ -73,7 +74,11 @@ def _settings(turn: Turn) -> Settings:
     """
     return {
         "model": turn.model,
-        "env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(turn.max_tokens)},
+        "env": {
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(turn.max_tokens),
+            # The CLI lowers what it takes for too much; the request itself says it as it was.
+            "CLAUDE_CODE_EXTRA_BODY": orjson.dumps({"max_tokens": turn.max_tokens}).decode(),
+        },
     }
 
 

@@ -82,9 +82,11 @@ class LineDecoder:
         try:
             decoded = orjson.loads(line)
         except orjson.JSONDecodeError:
-            raise WireError(f"The CLI wrote a line that is not JSON: {_shown(line)}") from None
+            raise WireError(
+                "The CLI wrote a line that is not JSON.", detail=_shown(line)
+            ) from None
         if not isinstance(decoded, dict) or not isinstance(decoded.get("type"), str):
-            raise WireError(f"The CLI wrote a line without a type: {_shown(line)}")
+            raise WireError("The CLI wrote a line without a type.", detail=_shown(line))
         return decoded
 
     def __repr__(self) -> str:

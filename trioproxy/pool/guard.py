@@ -3,7 +3,8 @@
 A process that is idle ends by itself when its pipes close; one in the middle of an answer goes
 on for seconds (3.7 were seen) after the server was killed, and a stopped one for ever. So a
 shell waits beside the pool, told of each process group as it comes and goes; when its own pipe
-closes, whatever was the reason, it kills those that are left.
+closes, whatever was the reason, it kills those that are left, and removes the private directory
+that they worked in.
 
 Rejected: `PR_SET_PDEATHSIG` fires when the *thread* that forked ends, and Trio forks in threads
 that end after ten idle seconds.
@@ -25,6 +26,7 @@ while read -r sign group; do
     esac
 done
 for group in $alive; do kill -KILL "-$group" 2>/dev/null; done
+[ -z "$1" ] || rm -rf -- "$1"
 exit 0
 """
 
@@ -55,12 +57,12 @@ class Guard:
 
 
 @asynccontextmanager
-async def open_guard() -> AsyncGenerator[Guard]:
-    """A guard that lives as long as the block."""
+async def open_guard(private: str = "") -> AsyncGenerator[Guard]:
+    """A guard that lives as long as the block; `private` is removed with everything in it."""
     ours, its = _pipe()
     try:
         shell = await trio.lowlevel.open_process(
-            ["/bin/sh", "-c", _SCRIPT],
+            ["/bin/sh", "-c", _SCRIPT, "trioproxy-guard", private],
             stdin=its,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,11 +1,17 @@
 """One turn on its way through the pool, shared by the caller's task and the worker's.
 
-The caller's side waits at the receiving end of a zero-buffer channel. An empty batch says that a
-worker has taken the turn; then come batches of events, each what one read of the process gave;
-then the end, with `error` set if it went wrong. The caller may leave at any moment: that is a
-synchronous `abandon()`, and the worker sees to the rest.
+The caller waits at the receiving end of a zero-buffer channel. What comes over it:
+
+    Note.TAKEN      a worker has the turn: the caller's wait in line is over
+    Note.RETURNED   that worker's process died before it said anything: the turn waits once more
+    events          what one read of the process gave
+    the end         `error` tells how it went
+
+The caller may leave at any moment: that is a synchronous `abandon()`, and the worker sees to the
+rest.
 """
 
+from enum import Enum
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
@@ -17,29 +23,41 @@ from trioproxy.errors import TrioproxyError
 
 Batch: TypeAlias = tuple[Event, ...]
 
-TAKEN: Batch = ()
+_TRIES = 2
+
+
+class Note(Enum):
+    """What is said over the channel beside events."""
+
+    TAKEN = "taken"
+    RETURNED = "returned"
 
 
 @define(eq=False)
 class Job:
-    """A turn and the channel on which its answer comes."""
+    """A turn, the channel on which its answer comes, and where it stands."""
 
     turn: Turn
+    request_id: str = ""
+    submitted_at: float = 0.0
     error: TrioproxyError | None = field(default=None, init=False)
     worker_id: str | None = field(default=None, init=False)
+    tries: int = field(default=0, init=False)
     has_waited: bool = field(default=False, init=False)
+    is_abandoned: bool = field(default=False, init=False)
+    _has_events: bool = field(default=False, init=False)
     _is_finished: bool = field(default=False, init=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
-    _sender: trio.MemorySendChannel[Batch] = field(init=False)
-    _receiver: trio.MemoryReceiveChannel[Batch] = field(init=False)
+    _sender: trio.MemorySendChannel[Batch | Note] = field(init=False)
+    _receiver: trio.MemoryReceiveChannel[Batch | Note] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._sender, self._receiver = trio.open_memory_channel[Batch](0)
+        self._sender, self._receiver = trio.open_memory_channel[Batch | Note](0)
 
     # The caller's side.
 
-    async def receive(self) -> Batch | None:
-        """The next batch; None at the end, when `error` tells how it went."""
+    async def receive(self) -> Batch | Note | None:
+        """What comes next; None at the end, when `error` tells how it went."""
         try:
             return await self._receiver.receive()
         except trio.EndOfChannel:
@@ -47,24 +65,42 @@ class Job:
 
     def abandon(self) -> None:
         """The caller is gone. Says so to the worker, if one has the turn; never blocks."""
+        self.is_abandoned = True
         self._receiver.close()
         self._scope.cancel(reason="the client left")
 
     # The pool's and the worker's side.
 
-    async def tell_taken(self) -> None:
-        """Tell a caller that had to wait that its wait is over."""
-        if self.has_waited:
-            await self.deliver(TAKEN)
-
     def while_wanted(self) -> trio.CancelScope:
-        """The scope for all waiting on the caller's behalf: it ends when the caller leaves."""
+        """A new scope for waiting on the caller's behalf: it ends when the caller leaves."""
+        self._scope = trio.CancelScope()
+        if self.is_abandoned:
+            self._scope.cancel(reason="the client left")
         return self._scope
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether another worker may have the turn: the caller has seen nothing of it yet."""
+        is_unseen = not (self._has_events or self._is_finished or self.is_abandoned)
+        return is_unseen and self.tries < _TRIES
+
+    def wait_again(self) -> None:
+        """No worker has the turn any more."""
+        self.worker_id = None
+        self.has_waited = True
+
+    async def tell(self, note: Note) -> None:
+        """Tell a caller that is, or will be, waiting at the channel."""
+        await self._send(note)
 
     async def deliver(self, events: Batch) -> None:
         """Hand events on. Blocks while the caller is busy with the last ones."""
+        self._has_events = True
+        await self._send(events)
+
+    async def _send(self, item: Batch | Note) -> None:
         try:
-            await self._sender.send(events)
+            await self._sender.send(item)
         except trio.BrokenResourceError:
             await trio.lowlevel.checkpoint()  # abandoned: this is where the scope ends it
 
@@ -97,6 +133,7 @@ class Answer:
     def __init__(self, job: Job, desk: Desk) -> None:
         self._job = job
         self._desk = desk
+        self._is_released = False
 
     @property
     def worker_id(self) -> str | None:
@@ -108,12 +145,19 @@ class Answer:
         await self._desk.wait_taken(self._job)
 
     async def receive(self) -> Batch | None:
-        """The next events, never empty; None after the last. Raises what went wrong."""
-        while (batch := await self._job.receive()) == TAKEN:
-            pass
-        if batch is None and self._job.error is not None:
-            raise self._job.error
-        return batch
+        """The next events, never none; None after the last. Raises what went wrong."""
+        while True:
+            match await self._job.receive():
+                case Note.TAKEN:
+                    pass
+                case Note.RETURNED:
+                    await self._desk.wait_taken(self._job)
+                case None:
+                    if self._job.error is not None:
+                        raise self._job.error
+                    return None
+                case events:
+                    return events
 
     def __aiter__(self) -> Self:
         return self
@@ -124,6 +168,12 @@ class Answer:
             raise StopAsyncIteration
         return batch
 
+    def release(self) -> None:
+        """Give the turn up, or be done with it. Only the first call does anything."""
+        if not self._is_released:
+            self._is_released = True
+            self._desk.leave(self._job)
+
     def __enter__(self) -> Self:
         return self
 
@@ -133,4 +183,4 @@ class Answer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._desk.leave(self._job)
+        self.release()

@@ -4,10 +4,12 @@ A process is bound to one system prompt by its first turn, so a request fits the
 are bound to its own and those that are not bound yet.
 """
 
-from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Protocol, Self, TypeVar
 
-from attrs import frozen
+from attrs import evolve, fields, frozen
+
+from trioproxy.settings import PoolSettings
 
 
 class Candidate(Protocol):
@@ -23,28 +25,55 @@ class Candidate(Protocol):
         """When it was last released, on the pool's clock."""
         ...
 
+    @property
+    def uses(self) -> int:
+        """How many turns it has taken."""
+        ...
+
+    @property
+    def rss(self) -> int | None:
+        """Bytes of memory that it holds, where that is known."""
+        ...
+
 
 C = TypeVar("C", bound=Candidate)
 
 
 @frozen
 class Limits:
-    """How many processes there may and should be."""
+    """How many processes there may and should be, and how long each may serve."""
 
     min_size: int
     max_size: int
     spare_size: int
+    idle_timeout: float
+    max_requests: int
+    max_rss: int
+
+    @classmethod
+    def of(cls, settings: PoolSettings) -> Self:
+        """The limits among the settings."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+
+def effective(settings: PoolSettings) -> PoolSettings:
+    """The settings that the pool follows: without pooling, nothing is kept before or after use."""
+    if settings.enabled:
+        return settings
+    return evolve(settings, min_size=0, spare_size=0, warmup_on_startup=False, reuse="never")
 
 
 @frozen
 class Census:
     """How many processes there are, and what for.
 
-    `waiting` counts the turns that no process is about to be free for.
+    `total` includes those that boot or close; `waiting` counts the turns that no process is about
+    to be free for.
     """
 
     total: int
     booting: int
+    closing: int
     idle_unbound: int
     waiting: int
 
@@ -59,25 +88,49 @@ def choose(system: str, idle: Iterable[C], *, may_bind: bool) -> C | None:
     return max(fitting, key=lambda w: (w.bound is not None, w.idle_since), default=None)
 
 
-def boots_wanted(census: Census, limits: Limits) -> int:
+def boots_wanted(census: Census, limits: Limits, *, worn: int = 0) -> int:
     """How many processes to start now.
 
     One for each waiter that no boot is under way for; as many as `min_size` lacks; and as many
-    unbound ones as `spare_size` lacks. Never more than `max_size` in all.
+    unbound ones as `spare_size` lacks. Never more than `max_size` in all. The `worn` ones still
+    serve, but count for neither: their replacements boot first.
     """
     for_waiters = census.waiting - census.booting
-    for_minimum = limits.min_size - census.total
+    for_minimum = limits.min_size - (census.total - census.closing - worn)
     for_spares = limits.spare_size + census.waiting - census.idle_unbound - census.booting
+    for_worn = worn - census.booting - census.idle_unbound
     room = limits.max_size - census.total
-    return max(0, min(room, max(for_waiters, for_minimum, for_spares)))
+    return max(0, min(room, max(for_waiters, for_minimum, for_spares, for_worn)))
 
 
-def to_retire(idle: Iterable[C], census: Census, limits: Limits, retiring: int) -> list[C]:
+def to_retire(idle: Iterable[C], census: Census, limits: Limits) -> list[C]:
     """Who makes room for waiters that fit nobody: the least recently used, one for each.
 
     Those that wait fit no idle worker, or they would not wait.
     """
-    uncovered = census.waiting - census.booting - retiring
+    uncovered = census.waiting - census.booting - census.closing
     if census.total < limits.max_size or uncovered <= 0:
         return []
-    return sorted(idle, key=lambda worker: worker.idle_since)[:uncovered]
+    return _least_recently_used(idle)[:uncovered]
+
+
+def to_close(idle: Sequence[C], census: Census, limits: Limits, now: float) -> list[C]:
+    """Who has been idle for `idle_timeout` and is neither among `min_size` nor a spare."""
+    surplus = census.total - census.closing - limits.min_size
+    spares = [worker for worker in _least_recently_used(idle) if worker.bound is None]
+    kept = spares[-limits.spare_size :] if limits.spare_size else []
+    expired = [w for w in _least_recently_used(idle) if w.idle_since + limits.idle_timeout <= now]
+    return [worker for worker in expired if worker not in kept][: max(0, surplus)]
+
+
+def is_worn(worker: Candidate, limits: Limits) -> bool:
+    """Whether a process has served long enough, or grown large enough, to be replaced.
+
+    Each serves one turn at least: a `max_rss` below that of a new one must not end in a storm.
+    """
+    has_grown = (worker.rss or 0) > limits.max_rss
+    return worker.uses >= limits.max_requests or (worker.uses > 0 and has_grown)
+
+
+def _least_recently_used(workers: Iterable[C]) -> list[C]:
+    return sorted(workers, key=lambda worker: worker.idle_since)

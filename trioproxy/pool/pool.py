@@ -13,32 +13,38 @@ have changed in between.
                       _grow: boot for waiters, for min_size, for spares; or retire to make room
 
 Fairness. A free worker that is bound to another prompt than that of the first in line serves a
-later waiter that it fits only while a boot is under way for the first; otherwise it is retired
-to make room, so that nobody waits for ever behind the many of another prompt.
+later waiter that it fits only while a process is on its way for the first; otherwise it is
+retired to make room, so that nobody waits for ever behind the many of another prompt.
 """
 
 import logging
-import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from secrets import token_hex
 
 import trio
+from attrs import evolve
+from trio_util import AsyncBool
 
 from trioproxy.claude.turn import Turn
-from trioproxy.errors import AcquireTimeout, BootFailed, PoolClosed
+from trioproxy.errors import AcquireTimeout, BootFailed, PoolClosed, TooManyWaiting
 from trioproxy.pool import policy, worker
+from trioproxy.pool.backoff import SETTLED, Backoff
+from trioproxy.pool.crew import SOON, Crew
 from trioproxy.pool.job import Answer, Job
 from trioproxy.pool.process import Launch
-from trioproxy.pool.stats import Counters, PoolStatistics, WorkerStatistics
+from trioproxy.pool.stats import PoolStatistics, Tally, WorkerStatistics
 from trioproxy.pool.waiters import Waiters
+from trioproxy.pool.warmup import Warmup
 from trioproxy.pool.worker import Retired, Worker, WorkerState
 from trioproxy.settings import PoolSettings
 
 logger = logging.getLogger("trioproxy.pool")
 
-_BACKOFF_FIRST = 0.5
-_BACKOFF_LONGEST = 60.0
+_FIRST_BOOT = 5.0  # a boot that hangs holds up neither the port nor a stop
+
+_EXPECTED_ENDS = {"made room", "idle", "worn", "single use", "not needed"}
+_UNHEALTHY_ENDS = {"died idle", "wrote unasked", "health check failed"}
 
 
 class Pool:
@@ -47,39 +53,49 @@ class Pool:
     def __init__(
         self, settings: PoolSettings, launch: Launch, nursery: trio.Nursery, max_line_size: int
     ) -> None:
-        self._settings = settings
+        self._settings = policy.effective(settings)
         self._launch = launch
         self._nursery = nursery
         self._max_line_size = max_line_size
-        self._limits = policy.Limits(settings.min_size, settings.max_size, settings.spare_size)
-        self._workers: dict[str, Worker] = {}
+        self._limits = policy.Limits.of(self._settings)
+        self._crew = Crew()
         self._waiters = Waiters()
-        self._counters = Counters()
+        self._tally = Tally()
+        self._backoff = Backoff()
         self._is_open = True
-        self._is_kept_warm = settings.warmup_on_startup
-        self._boot_error: BootFailed | None = None
-        self._boots_failed_in_a_row = 0
-        self._is_backing_off = False
-        self._first_boot = trio.Event()
+        self._is_kept_warm = self._settings.warmup_on_startup
+        self._warmup = Warmup()
+        self._is_unused = AsyncBool(True)
 
     # For callers.
 
-    def submit(self, turn: Turn) -> Answer:
+    def submit(self, turn: Turn, request_id: str = "") -> Answer:
         """Put a turn to the pool: `with pool.submit(turn) as answer`. Never blocks.
 
-        Raises `PoolClosed` when the pool is stopping and `BootFailed` when no process can be
-        started.
+        Raises `PoolClosed` when the pool is stopping, `TooManyWaiting` when the line is full, and
+        `BootFailed` when no process can be started.
         """
         if not self._is_open:
             raise PoolClosed("The server is stopping.")
-        if self._boot_error is not None and self._is_backing_off and not self._workers:
-            raise self._boot_error
-        logger.debug("[POOL_MANAGER] Acquiring client from pool")
+        now = trio.current_time()
+        if self._backoff.error is not None and self._backoff.is_waiting(now) and not self._crew:
+            raise self._backoff.error
+        if self._settings.enabled:
+            logger.debug("[POOL_MANAGER] Acquiring client from pool")
+        else:
+            logger.debug("[POOL_MANAGER] Creating new client (pooling disabled)")
         self._is_kept_warm = True
-        job = Job(turn)
+        job = Job(turn, request_id, now)
         if not self._hand_over(job):
-            job.has_waited = True
+            if len(self._waiters) >= self._settings.max_waiting:
+                raise TooManyWaiting(
+                    f"{len(self._waiters)} requests wait for a Claude process already "
+                    "(`[pool_settings] max_waiting`). Try again later."
+                )
+            job.wait_again()
             self._waiters.join(job)
+            if self._crew.soon_free(turn.system, now):
+                self._nursery.start_soon(self._look_again, job, now + SOON)
         self._grow()
         return Answer(job, self)
 
@@ -97,7 +113,7 @@ class Pool:
             return
         if job.worker_id is not None:  # a worker came in the very tick of the deadline
             return
-        self._counters.acquire_timeouts += 1
+        self._tally.acquire_timeouts += 1
         logger.warning("[POOL] Could not acquire Claude connection within %ss timeout", timeout)
         raise AcquireTimeout(
             f"All Claude processes were busy for {timeout:g} s. Try again, or raise "
@@ -106,66 +122,98 @@ class Pool:
 
     def leave(self, job: Job) -> None:
         """The caller is done with the turn, or gives it up."""
+        if job.worker_id is not None:
+            logger.debug("[POOL_MANAGER] Releasing connection %s back to pool", job.worker_id)
         self._waiters.leave(job)
         job.abandon()
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether processes are kept, or one is started for each request."""
+        return self._settings.enabled
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no process can be started just now; None when they can."""
+        return None if self._backoff.error is None else self._backoff.error.message
 
     def statistics(self) -> PoolStatistics:
         """The pool as it is now."""
         now = trio.current_time()
-        counters = self._counters
-        idle, booting = self._count(WorkerState.IDLE), self._count(WorkerState.BOOTING)
-        return PoolStatistics(
-            connections_created=counters.connections_created,
-            connections_destroyed=counters.connections_destroyed,
-            connections_reused=counters.connections_reused,
-            acquire_timeouts=counters.acquire_timeouts,
-            health_check_failures=counters.health_check_failures,
-            total_connections=len(self._workers),
-            available_connections=idle,
-            in_use_connections=len(self._workers) - idle - booting,
-            booting=booting,
+        return PoolStatistics.of(
+            self._tally,
+            available=self._crew.count(WorkerState.IDLE),
+            booting=self._crew.count(WorkerState.BOOTING),
             waiting=len(self._waiters),
-            resets=counters.resets,
-            boot_failures=counters.boot_failures,
-            retirements=dict(counters.retirements),
-            workers=tuple(_worker_statistics(one, now) for one in self._workers.values()),
+            workers=tuple(WorkerStatistics.of(one, now) for one in self._crew),
         )
 
     # For workers: see `worker.Owner`.
 
     def booted(self, one: Worker) -> None:
         """A process has answered its first ping."""
-        if self._boots_failed_in_a_row:
-            logger.info("[POOL] The Claude CLI starts again")
-        self._boots_failed_in_a_row = 0
-        self._boot_error = None
-        self._first_boot.set()
-        logger.info(
-            "[POOL] Created new connection %s (total: %d/%d)",
-            one.id,
-            len(self._workers),
-            self._limits.max_size,
-        )
+        one.booted_at = trio.current_time()
+        if self._backoff.error is not None:
+            self._nursery.start_soon(self._settle, one)
+        self._tally.booted(trio.current_time() - one.created_at)
+        if one.id in self._warmup:
+            logger.info("[POOL] Created new pooled connection %s", one.id)
+        else:
+            logger.info(
+                "[POOL] Created new connection %s (total: %d/%d)",
+                one.id,
+                len(self._crew),
+                self._limits.max_size,
+            )
+        self._warmed(one)
 
     def next_job(self, one: Worker) -> Job | None:
         """A worker is free: the turn that it takes now, or None if it is to wait for one."""
-        if one.state is WorkerState.RESETTING:
-            self._counters.resets += 1
-        one.state = WorkerState.IDLE
+        was_used = one.state is WorkerState.RESETTING
+        if was_used:
+            self._tally.resets += 1
+            self._settled()
+        self._set_state(one, WorkerState.IDLE)
         one.idle_since = trio.current_time()
-        job = self._waiters.first_for(one.bound, may_pass_first=self._is_first_covered())
+        if policy.is_worn(one, self._limits):
+            self._grow()
+            if one.state is WorkerState.CLOSING:
+                return None
+        first = self._waiters.first
+        is_covered = first is not None and self._crew.has_somebody_for(
+            first.turn.system, one.idle_since
+        )
+        job = self._waiters.first_for(one.bound, may_pass_first=is_covered)
         if job is not None:
             self._waiters.leave(job)
             self._assign(one, job)
-        else:
+        elif was_used:
             logger.debug(
                 "[POOL] Released connection %s back to pool (available: %d, in_use: %d)",
                 one.id,
-                self._count(WorkerState.IDLE),
-                self._count(WorkerState.BUSY),
+                self._crew.count(WorkerState.IDLE),
+                self._crew.count(WorkerState.BUSY),
             )
+        elif not self.is_enabled:
+            one.retire("not needed")
         self._grow()
         return job
+
+    def unhealthy(self, one: Worker) -> None:
+        """A process was found dead, stopped or odd while nobody used it."""
+        self._tally.health_check_failures += 1
+        logger.warning("[POOL] Health check failed for connection %s", one.id)
+
+    def try_again(self, job: Job) -> None:
+        """Another worker is to have this turn: it goes to the head of the line."""
+        if not self._is_open or job.is_abandoned:
+            job.finish(PoolClosed("The server is stopping."))
+            return
+        self._tally.retries += 1
+        logger.warning("[POOL] A connection died before it answered: trying another one")
+        if not self._hand_over(job):
+            self._waiters.join(job, ahead=True)
+        self._grow()
 
     # The decisions.
 
@@ -176,82 +224,88 @@ class Pool:
         times that at its first turn.
         """
         system = job.turn.system
-        may_bind = self._soon_free(system) <= self._waiters.of(system)
-        chosen = policy.choose(system, self._in_state(WorkerState.IDLE), may_bind=may_bind)
+        soon_free = self._crew.soon_free(system, trio.current_time())
+        may_bind = soon_free <= self._waiters.of(system, before=job)
+        idle = self._crew.in_state(WorkerState.IDLE)
+        chosen = policy.choose(system, idle, may_bind=may_bind)
         if chosen is None:
             return False
         try:
             chosen.hand_nowait(job)
         except trio.WouldBlock:  # the pool is being cancelled in this very tick
-            raise PoolClosed("The server is stopping.") from None
+            return False
         self._assign(chosen, job)
         return True
 
-    def _is_first_covered(self) -> bool:
-        """Whether a process is on its way that the first in line will have."""
-        first = self._waiters.first
-        return first is not None and any(
-            one.state in {WorkerState.BOOTING, WorkerState.CLOSING}
-            or (one.state is WorkerState.RESETTING and one.bound == first.turn.system)
-            for one in self._workers.values()
-        )
-
-    def _soon_free(self, system: str) -> int:
-        resetting = self._in_state(WorkerState.RESETTING)
-        return sum(one.bound == system for one in resetting)
-
-    def _uncovered(self) -> int:
-        """How many wait that no process is about to be clean again for."""
-        resetting = {one.bound for one in self._in_state(WorkerState.RESETTING)}
-        covered = sum(
-            min(self._waiters.of(system), self._soon_free(system))
-            for system in resetting
-            if system is not None
-        )
-        return len(self._waiters) - covered
-
     def _assign(self, one: Worker, job: Job) -> None:
-        one.state = WorkerState.BUSY
+        self._set_state(one, WorkerState.BUSY)
         one.uses += 1
         job.worker_id = one.id
-        if one.uses > 1:
-            self._counters.connections_reused += 1
+        job.tries += 1
+        self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=one.uses > 1)
         logger.debug(
             "[POOL] Reusing existing connection %s (use_count: %d, pool_size: %d)",
             one.id,
             one.uses,
-            len(self._workers),
+            len(self._crew),
         )
         logger.debug(
             "[POOL_MANAGER] Acquired pooled connection %s (use_count: %d)", one.id, one.uses
         )
 
+    async def _look_again(self, job: Job, time: float) -> None:
+        """The process that a turn waited for has not become clean in time."""
+        await trio.sleep_until(time)
+        if job in self._waiters:
+            if self._hand_over(job):
+                self._waiters.leave(job)
+            self._grow()
+
+    def _dispatch(self) -> None:
+        """Hand over to idle workers what waited for one that is not coming any more."""
+        while (first := self._waiters.first) is not None and self._hand_over(first):
+            self._waiters.leave(first)
+
     def _grow(self) -> None:
-        """Boot what is wanted, or make room for it."""
-        if not self._is_open or self._is_backing_off:
+        """Boot what is wanted, make room for it, and let go what is worn."""
+        if not self._is_open or self._backoff.is_waiting(trio.current_time()):
             return
-        idle = self._in_state(WorkerState.IDLE)
-        census = policy.Census(
-            total=len(self._workers),
-            booting=self._count(WorkerState.BOOTING),
-            idle_unbound=sum(one.bound is None for one in idle),
-            waiting=self._uncovered(),
-        )
-        limits = self._limits if self._is_kept_warm else policy.Limits(0, self._limits.max_size, 0)
-        wanted = policy.boots_wanted(census, limits)
-        if self._boot_error is not None:
+        census = self._crew.census(self._waiters, trio.current_time())
+        limits = self._limits
+        if not self._is_kept_warm:
+            limits = evolve(limits, min_size=0, spare_size=0)
+        idle = self._crew.in_state(WorkerState.IDLE)
+        worn = [one for one in idle if policy.is_worn(one, limits)]
+        wanted = policy.boots_wanted(census, limits, worn=len(worn))
+        if self._backoff.error is not None:
             wanted = min(wanted, 1 - census.booting)  # one tries the water for all
         for _ in range(wanted):
             self._boot()
-        closing = self._count(WorkerState.CLOSING)
-        for one in policy.to_retire(idle, census, limits, closing):
+        for one in policy.to_retire(idle, census, limits):
             one.retire("made room")
+        self._retire_worn(worn, census)
 
-    def _boot(self) -> None:
+    def _retire_worn(self, worn: list[Worker], census: policy.Census) -> None:
+        """The worn go when their replacements are there, or where there is no room for those."""
+        fresh = census.idle_unbound
+        has_no_room = census.total >= self._limits.max_size and not census.booting
+        for one in worn:
+            if one.state is WorkerState.IDLE and (fresh or has_no_room):
+                one.retire("worn")
+                fresh = max(0, fresh - 1)
+
+    def _set_state(self, one: Worker, state: WorkerState) -> None:
+        one.state = state
+        self._is_unused.value = not self._crew.count(WorkerState.BUSY)
+
+    # Processes, coming and going.
+
+    def _boot(self) -> Worker:
         one = Worker(token_hex(3), trio.current_time())
-        self._workers[one.id] = one
-        self._counters.connections_created += 1
+        self._crew.add(one)
+        self._tally.connections_created += 1
         self._nursery.start_soon(self._run_worker, one, name=f"worker {one.id}")
+        return one
 
     async def _run_worker(self, one: Worker) -> None:
         end: Exception
@@ -261,116 +315,160 @@ class Pool:
             logger.exception("[POOL] Connection %s failed; this is a fault of the server", one.id)
             end = error
         finally:
-            del self._workers[one.id]
-            self._counters.connections_destroyed += 1
-            logger.info(
-                "[POOL] Destroyed connection %s (total remaining: %d)", one.id, len(self._workers)
-            )
+            self._crew.remove(one)
+            self._is_unused.value = not self._crew.count(WorkerState.BUSY)
+            self._tally.connections_destroyed += 1
+            remaining = len(self._crew)
+            logger.info("[POOL] Destroyed connection %s (total remaining: %d)", one.id, remaining)
         self._ended(one, end)
 
     def _ended(self, one: Worker, end: Exception) -> None:
         if isinstance(end, BootFailed):
-            self._counters.retirements["boot failed"] += 1
+            reason = "boot failed"
             self._boot_failed(end)
         else:
             reason = str(end) if isinstance(end, Retired) else "server fault"
-            self._counters.retirements[reason] += 1
-            if reason not in _EXPECTED_ENDS:
-                logger.warning("[POOL] Connection %s was replaced: %s", one.id, reason)
-        self._dispatch()
-        self._grow()
+        self._tally.retirements[reason] += 1
+        if reason in _UNHEALTHY_ENDS:
+            logger.warning("[POOL] Destroyed unhealthy connection %s", one.id)
+        elif reason not in _EXPECTED_ENDS and reason != "boot failed":
+            logger.warning("[POOL] Connection %s was replaced: %s", one.id, reason)
+        if reason in _UNHEALTHY_ENDS and _was_short_lived(one) and self._backoff.is_storm():
+            self._boot_failed(BootFailed("The Claude CLI starts, and ends by itself soon after."))
+        self._warmed(one)
+        if self._is_open:
+            self._dispatch()
+            self._grow()
 
-    def _dispatch(self) -> None:
-        """Hand over to idle workers what waited for one that is not coming any more."""
-        while (first := self._waiters.first) is not None and self._hand_over(first):
-            self._waiters.leave(first)
+    async def _settle(self, one: Worker) -> None:
+        await trio.sleep(SETTLED)
+        if one in self._crew:
+            self._settled()
+
+    def _settled(self) -> None:
+        """A process has come up, and lives: whatever there was is over."""
+        if self._backoff.succeeded():
+            logger.info("[POOL] The Claude CLI starts again")
+            self._grow()
 
     def _boot_failed(self, error: BootFailed) -> None:
-        self._counters.boot_failures += 1
-        if self._boot_error is None or str(error) != str(self._boot_error):
-            logger.error("[POOL] %s", error.message)
-        self._boot_error = error
-        self._first_boot.set()
-        if not self._workers:
+        self._tally.boot_failures += 1
+        known = self._backoff.error
+        if known is None or known.message != error.message:
+            logger.error("[POOL] %s", error.log_message)
+        retry_at = self._backoff.failed(error, trio.current_time())
+        if not self._crew:
             self._waiters.fail_all(error)
-        if not self._is_backing_off:
-            self._is_backing_off = True
-            self._nursery.start_soon(self._back_off, self._boots_failed_in_a_row)
-            self._boots_failed_in_a_row += 1
+        if retry_at is not None:
+            self._nursery.start_soon(self._grow_at, retry_at)
 
-    async def _back_off(self, failures: int) -> None:
-        delay = min(_BACKOFF_LONGEST, _BACKOFF_FIRST * 2**failures)
-        await trio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
-        self._is_backing_off = False
+    async def _grow_at(self, time: float) -> None:
+        await trio.sleep_until(time)
         self._grow()
+
+    async def _close_surplus(self) -> None:
+        """Close those that have been idle for too long, each at its exact time."""
+        while True:
+            now = trio.current_time()
+            idle = self._crew.in_state(WorkerState.IDLE)
+            census = self._crew.census(self._waiters, trio.current_time())
+            for one in policy.to_close(idle, census, self._limits, now):
+                one.retire("idle")
+                logger.info(
+                    "[POOL] Cleaned up idle connection %s (was idle for >=%g seconds)",
+                    one.id,
+                    self._limits.idle_timeout,
+                )
+            deadlines = [one.idle_since + self._limits.idle_timeout for one in idle]
+            latest = now + self._limits.idle_timeout
+            await trio.sleep_until(min((d for d in deadlines if d > now), default=latest))
 
     # Life.
 
-    async def wait_first_boot(self) -> None:
-        """Wait until the first process has booted, or has failed to, if any is to."""
-        if self._workers:
-            await self._first_boot.wait()
-
-    @property
-    def trouble(self) -> str | None:
-        """Why no process can be started just now; None when they can."""
-        return None if self._boot_error is None else self._boot_error.message
-
     def start(self) -> None:
         """Boot the first processes, if they are to be warm from the start."""
+        first = self._settings.min_size if self._is_kept_warm else 0
+        self._warmup.expect([self._boot().id for _ in range(first)])
+        if not first:
+            self._end_warmup()
         self._grow()
+        self._nursery.start_soon(self._close_surplus)
+
+    def _warmed(self, one: Worker) -> None:
+        """A process has booted, or is not coming."""
+        if self._warmup.settled(one.id):
+            self._end_warmup()
+
+    def _end_warmup(self) -> None:
+        if self.is_enabled and self._backoff.error is None:
+            logger.info(
+                "[POOL] Claude instance pool initialized successfully with %d connections",
+                sum(worker.booted_at is not None for worker in self._crew),
+            )
+        self._warmup.end()
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the first processes are on their way, and none is there yet."""
+        return not self._warmup.has_seen_first and len(self._crew) > 0
+
+    async def wait_first_boot(self) -> None:
+        """Wait until the first process has booted, or has failed to, if any is to."""
+        if self._crew:
+            await self._warmup.wait_first()
+
+    async def wait_warm(self) -> None:
+        """Wait until each of the first processes is there or has failed."""
+        await self._warmup.wait_over()
 
     def close(self) -> None:
         """Take no more turns; those that wait are told."""
         self._is_open = False
         self._waiters.fail_all(PoolClosed("The server is stopping."))
 
-    def _in_state(self, state: WorkerState) -> list[Worker]:
-        return [one for one in self._workers.values() if one.state is state]
-
-    def _count(self, state: WorkerState) -> int:
-        return sum(one.state is state for one in self._workers.values())
+    async def wait_unused(self) -> None:
+        """Wait until no worker has a turn."""
+        await self._is_unused.wait_value(True)
 
     def __repr__(self) -> str:
-        states = " ".join(f"{one.id}:{one.state.value}" for one in self._workers.values())
+        states = " ".join(f"{one.id}:{one.state.value}" for one in self._crew)
         return f"<Pool, {len(self._waiters)} waiting, {states or 'no workers'}>"
 
 
-_EXPECTED_ENDS = {"made room"}
-
-
-def _worker_statistics(one: Worker, now: float) -> WorkerStatistics:
-    return WorkerStatistics(
-        id=one.id,
-        pid=one.pid,
-        state=one.state.value,
-        bound=one.bound is not None,
-        uses=one.uses,
-        age=now - one.created_at,
-        idle=now - one.idle_since if one.state is WorkerState.IDLE else 0.0,
-    )
+def _was_short_lived(one: Worker) -> bool:
+    booted_at = one.booted_at
+    return not one.uses and booted_at is not None and trio.current_time() < booted_at + SETTLED
 
 
 @asynccontextmanager
 async def open_pool(
     settings: PoolSettings, launch: Launch, *, max_line_size: int
 ) -> AsyncGenerator[Pool]:
-    """A pool that lives as long as the block; leaving it stops every process."""
-    logger.info(
-        "[POOL] Initializing Claude instance pool (min=%d, max=%d)",
-        settings.min_size,
-        settings.max_size,
-    )
+    """A pool that lives as long as the block.
+
+    Entering waits for the first process to have booted or failed, for a few seconds. Leaving
+    gives the turns that run `drain_timeout` seconds, tells the rest, and stops every process.
+    """
+    if settings.enabled:
+        logger.info(
+            "[POOL] Initializing Claude instance pool (min=%d, max=%d)",
+            settings.min_size,
+            settings.max_size,
+        )
     async with trio.open_nursery() as nursery:
         pool = Pool(settings, launch, nursery, max_line_size)
         pool.start()
         try:
-            await pool.wait_first_boot()
+            with trio.move_on_after(_FIRST_BOOT):
+                await pool.wait_first_boot()
             yield pool
+            pool.close()
+            with trio.move_on_after(settings.drain_timeout):
+                await pool.wait_unused()
         finally:
             logger.info(
                 "[POOL] Shutting down Claude instance pool (destroying %d connections)",
-                len(pool.statistics().workers),
+                pool.statistics().total_connections,
             )
             pool.close()
             nursery.cancel_scope.cancel(reason="the pool is closed")

@@ -10,6 +10,7 @@ import subprocess
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from select import PIPE_BUF
 from typing import Protocol, TypeAlias
 
 import trio
@@ -19,6 +20,7 @@ from trioproxy.errors import BootFailed
 from trioproxy.pool.guard import Guard
 
 _READ_SIZE = 262_144
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STDERR_CHUNKS = 20
 _STEPS = 3
 _SLACK = 5.0
@@ -41,8 +43,24 @@ class Pipes(Protocol):
         """One read, as large as there is; empty at the end of the output."""
         ...
 
+    def send_nowait(self, data: bytes) -> bool:
+        """Write a short line at once, whole or not at all; whether it could be written."""
+        ...
+
+    def rss(self) -> int | None:
+        """Bytes of memory that it holds; None where the system does not tell."""
+        ...
+
+    async def wait_last_words(self) -> None:
+        """Wait for the end of its error output: it may come later than that of its output."""
+        ...
+
     def last_words(self) -> str:
         """What it printed to its error output lately, for the log. May be empty."""
+        ...
+
+    def forget_words(self) -> None:
+        """What it has printed so far belongs to others than those that come."""
         ...
 
 
@@ -54,11 +72,14 @@ class Process:
     """A running child: implements `Pipes`."""
 
     def __init__(self, child: trio.Process) -> None:
-        assert child.stdin is not None
+        assert isinstance(child.stdin, trio.lowlevel.FdStream)
         assert child.stdout is not None
+        assert child.stderr is not None
         self._child = child
         self._stdin = child.stdin
         self._stdout = child.stdout
+        self._stderr = child.stderr
+        self._is_silent = trio.Event()
         self._words: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
 
     @property
@@ -77,15 +98,40 @@ class Process:
         """One read; see `Pipes`."""
         return bytes(await self._stdout.receive_some(_READ_SIZE))
 
+    def send_nowait(self, data: bytes) -> bool:
+        """Write a short line; see `Pipes`. Up to `PIPE_BUF` bytes, a pipe takes all or nothing."""
+        assert len(data) <= PIPE_BUF
+        try:
+            return os.write(self._stdin.fileno(), data) == len(data)
+        except OSError:
+            return False
+
+    def rss(self) -> int | None:
+        """Bytes of memory, from /proc."""
+        try:
+            with open(f"/proc/{self.pid}/statm", "rb") as statm:
+                return int(statm.read().split()[1]) * _PAGE_SIZE
+        except OSError:
+            return None
+
     def last_words(self) -> str:
         """The last lines of its error output."""
         return b"".join(self._words).decode(errors="replace").strip()
 
+    def forget_words(self) -> None:
+        """Forget what it has printed so far."""
+        self._words.clear()
+
     async def drain_stderr(self) -> None:
         """Read the error output to its end, so that the child never blocks on it."""
-        assert self._child.stderr is not None
-        async for chunk in self._child.stderr:
-            self._words.append(bytes(chunk[-2000:]))
+        with suppress(trio.ClosedResourceError):
+            async for chunk in self._stderr:
+                self._words.append(bytes(chunk[-2000:]))
+        self._is_silent.set()
+
+    async def wait_last_words(self) -> None:
+        """Wait for the end of the error output; see `Pipes`."""
+        await self._is_silent.wait()
 
     async def stop(self, step: float) -> None:
         """End the child and its group, whatever it is doing. Each step takes `step` seconds."""
@@ -99,6 +145,7 @@ class Process:
                 break
         _signal_group(self.pid, signal.SIGKILL)  # grandchildren that it left behind
         await self._stdout.aclose()
+        await self._stderr.aclose()
 
     def __repr__(self) -> str:
         return f"<Process {self.pid}, return code {self._child.returncode}>"
@@ -124,7 +171,9 @@ async def open_process(
             start_new_session=True,
         )
     except OSError as error:
-        raise BootFailed(f"The Claude CLI could not be started: {error}") from error
+        raise BootFailed(
+            f"The Claude CLI could not be started: {error.strerror}.", detail=str(error)
+        ) from error
     process = Process(child)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(process.drain_stderr)

@@ -1,28 +1,72 @@
 """What the pool counts, as plain data."""
 
-from collections import Counter
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any, Self
 
 from attrs import asdict, define, field, frozen
 
+from trioproxy.pool.worker import Worker, WorkerState
+
+_KEPT = 1000  # the latest times, which percentiles are made of
+
+
+def _latest() -> deque[float]:
+    return deque(maxlen=_KEPT)
+
 
 @define(eq=False)
-class Counters:
-    """What only ever grows. The names of the first five are those of `/pool/stats`."""
+class Tally:
+    """What only ever grows, and the latest times."""
 
     connections_created: int = 0
     connections_destroyed: int = 0
     connections_reused: int = 0
     acquire_timeouts: int = 0
     health_check_failures: int = 0
-    resets: int = 0
+    boots: int = 0
     boot_failures: int = 0
+    resets: int = 0
+    retries: int = 0
     retirements: Counter[str] = field(factory=Counter)
+    boot_times: deque[float] = field(factory=_latest)
+    wait_times: deque[float] = field(factory=_latest)
+
+    def booted(self, seconds: float) -> None:
+        """A process has come up."""
+        self.boots += 1
+        self.boot_times.append(seconds)
+
+    def assigned(self, waited: float, *, is_reuse: bool) -> None:
+        """A turn has found its worker, after `waited` seconds."""
+        self.connections_reused += is_reuse
+        self.wait_times.append(waited)
+
+
+@frozen
+class Percentiles:
+    """Of the latest thousand times, in seconds; None when there is none yet."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, times: Iterable[float]) -> Self:
+        """The nearest-rank percentiles."""
+        ranked = sorted(times)
+        if not ranked:
+            return cls(None, None, None)
+        last = len(ranked) - 1
+        return cls(*(ranked[round(last * share)] for share in (0.5, 0.9, 0.99)))
 
 
 @frozen
 class WorkerStatistics:
-    """One process, as it is now. Times in seconds; `pid` is None while it is being started."""
+    """One process, as it is now. Times in seconds; `rss` in bytes, as of its last turn.
+
+    `pid` is None while it is being started, `rss` where the system does not tell.
+    """
 
     id: str
     pid: int | None
@@ -31,11 +75,26 @@ class WorkerStatistics:
     uses: int
     age: float
     idle: float
+    rss: int | None
+
+    @classmethod
+    def of(cls, worker: Worker, now: float) -> Self:
+        """The statistics of `worker`, at `now` on the pool's clock."""
+        return cls(
+            id=worker.id,
+            pid=worker.pid,
+            state=worker.state.value,
+            bound=worker.bound is not None,
+            uses=worker.uses,
+            age=now - worker.created_at,
+            idle=now - worker.idle_since if worker.state is WorkerState.IDLE else 0.0,
+            rss=worker.rss,
+        )
 
 
 @frozen
 class PoolStatistics:
-    """The pool, as it is now.
+    """The pool, as it is now. The first eight keys are those that `/pool/stats` has always had.
 
     `connections_created - connections_destroyed == total_connections`, and
     `total_connections == available_connections + in_use_connections + booting`.
@@ -51,10 +110,46 @@ class PoolStatistics:
     in_use_connections: int
     booting: int
     waiting: int
-    resets: int
+    boots: int
     boot_failures: int
+    boot_seconds: Percentiles
+    wait_seconds: Percentiles
+    resets: int
+    retries: int
     retirements: dict[str, int]
     workers: tuple[WorkerStatistics, ...]
+
+    @classmethod
+    def of(
+        cls,
+        tally: Tally,
+        *,
+        available: int,
+        booting: int,
+        waiting: int,
+        workers: tuple[WorkerStatistics, ...],
+    ) -> Self:
+        """Put counts and gauges together. What is neither available nor booting is in use."""
+        return cls(
+            connections_created=tally.connections_created,
+            connections_destroyed=tally.connections_destroyed,
+            connections_reused=tally.connections_reused,
+            acquire_timeouts=tally.acquire_timeouts,
+            health_check_failures=tally.health_check_failures,
+            total_connections=len(workers),
+            available_connections=available,
+            in_use_connections=len(workers) - available - booting,
+            booting=booting,
+            waiting=waiting,
+            boots=tally.boots,
+            boot_failures=tally.boot_failures,
+            boot_seconds=Percentiles.of(tally.boot_times),
+            wait_seconds=Percentiles.of(tally.wait_times),
+            resets=tally.resets,
+            retries=tally.retries,
+            retirements=dict(tally.retirements),
+            workers=workers,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The same as a JSON object."""

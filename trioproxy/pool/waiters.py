@@ -21,14 +21,20 @@ class Waiters:
         """The one that has waited longest."""
         return next(iter(self._all), None)
 
-    def of(self, system: str) -> int:
-        """How many wait with this system prompt."""
-        return len(self._by_system.get(system, ()))
+    def __contains__(self, job: Job) -> bool:
+        return job in self._all
 
-    def join(self, job: Job) -> None:
-        """Queue up at the end."""
-        self._all[job] = None
-        self._by_system.setdefault(job.turn.system, OrderedDict())[job] = None
+    def of(self, system: str, *, before: Job | None = None) -> int:
+        """How many wait with this system prompt; `before` itself is not counted."""
+        same = self._by_system.get(system, OrderedDict())
+        return len(same) - (before in same)
+
+    def join(self, job: Job, *, ahead: bool = False) -> None:
+        """Queue up at the end, or ahead of all."""
+        same = self._by_system.setdefault(job.turn.system, OrderedDict())
+        for queue in (self._all, same):
+            queue[job] = None
+            queue.move_to_end(job, last=not ahead)
 
     def leave(self, job: Job) -> None:
         """Step out, from any place; nothing happens if it is not in line."""

@@ -1,43 +1,44 @@
 """A worker: one task that owns one warm process, from its boot to its end.
 
-    BOOTING   started, has not yet answered a ping
-    IDLE      waits at its own zero-buffer channel for a turn
-    BUSY      has a turn: bind, history, query, events
-    RESETTING has no caller any more, and is proving itself clean
-    CLOSING   takes no turn any more; its process is being stopped
+    BOOTING    started, has not yet answered a ping
+    IDLE       waits at its own zero-buffer channel for a turn
+    BUSY       has a turn: bind, history, query, events
+    RESETTING  has no caller any more, and is proving itself clean
+    CLOSING    takes no turn any more; its process is being stopped
 
-A reader beside it reads the process always, so that its pipes never fill up: for the turn while
-there is one, and otherwise to notice a process that has died or that writes unasked.
+While it is idle, a process that dies, writes unasked, or does not answer a ping each
+`health_check_interval` is found and retired. The pings are sent beside the wait for a turn, so a
+worker that is being checked can be handed one all the same.
 
 After each turn the process is proven clean or it is killed. There is no third way: whatever is
 not understood ends the process.
 """
 
+from contextlib import aclosing
 from enum import Enum
 from typing import Protocol
 
 import trio
 from attrs import define, field
+from trio_util import periodic
 
+from trioproxy import logs
 from trioproxy.claude.exchange import Exchange
-from trioproxy.claude.session import Session
-from trioproxy.claude.wire import Line, LineDecoder
+from trioproxy.claude.session import Ping, Session
+from trioproxy.claude.wire import Line
 from trioproxy.errors import (
     BootFailed,
     InternalError,
     PoolClosed,
-    ProcessDied,
     ProcessStalled,
     TrioproxyError,
 )
-from trioproxy.pool.job import Job
-from trioproxy.pool.process import Launch, Pipes
+from trioproxy.pool.job import Job, Note
+from trioproxy.pool.link import Link
+from trioproxy.pool.process import Launch
 from trioproxy.settings import PoolSettings
 
-# A CLI that is well takes 30 MB within a second; this only has to end some time.
-_WRITE_TIMEOUT = 10.0
-
-_OF_A_TURN = {"stream_event", "assistant", "user", "result", "control_response", "control_request"}
+_OF_A_TURN = {"stream_event", "assistant", "user", "result", "control_request"}
 
 
 class WorkerState(Enum):
@@ -61,6 +62,14 @@ class Owner(Protocol):
         """The worker is free: a waiter's turn, or None to wait at the channel for one."""
         ...
 
+    def unhealthy(self, worker: "Worker") -> None:
+        """The process was found dead, stopped or odd while nobody used it."""
+        ...
+
+    def try_again(self, job: Job) -> None:
+        """Another worker is to have this turn: its process died before it said anything."""
+        ...
+
 
 class Retired(Exception):
     """The process is to end. Its text is the reason, as statistics count it."""
@@ -68,14 +77,17 @@ class Retired(Exception):
 
 @define(eq=False)
 class Worker:
-    """What the pool knows of a worker. The task that `run` makes is the only one to act on it."""
+    """What the pool knows of a worker. Only the pool and the task that `run` makes change it."""
 
     id: str
     created_at: float
     state: WorkerState = field(default=WorkerState.BOOTING, init=False)
     pid: int | None = field(default=None, init=False)
+    rss: int | None = field(default=None, init=False)
     uses: int = field(default=0, init=False)
+    booted_at: float | None = field(default=None, init=False)
     idle_since: float = field(default=0.0, init=False)
+    resetting_since: float = field(default=0.0, init=False)
     end_reason: str = field(default="", init=False)
     session: Session = field(factory=Session, init=False)
     _sender: trio.MemorySendChannel[Job] = field(init=False)
@@ -103,8 +115,8 @@ class Worker:
     async def wait_for_job(self) -> Job:
         """Wait at the channel. Raises `Retired`.
 
-        From the pool's `next_job` to here there is no checkpoint, so a worker that counts as
-        idle is always at its channel.
+        From the pool's `next_job` to here there is no checkpoint, and only `retire` ends the
+        wait: so a worker that counts as idle is always at its channel.
         """
         with trio.CancelScope() as self._idling:
             if self.state is WorkerState.CLOSING:
@@ -120,9 +132,10 @@ async def run(
     try:
         async with launch() as pipes, trio.open_nursery() as nursery:
             worker.pid = pipes.pid
-            link = Link(worker, pipes, max_line_size)
-            nursery.start_soon(link.read)
-            end = await _work(link, owner, settings)
+            life = _Life(worker, Link(pipes, max_line_size), owner, settings)
+            nursery.start_soon(life.link.read)
+            nursery.start_soon(life.watch_health)
+            end = await life.live()
             worker.state = WorkerState.CLOSING
             nursery.cancel_scope.cancel(reason="the worker has ended")
     except BootFailed as error:  # the system could not even start it
@@ -130,137 +143,183 @@ async def run(
     return end
 
 
-async def _work(link: "Link", owner: Owner, settings: PoolSettings) -> Retired | BootFailed:
-    # Caught here: on its way out through a nursery, an exception would come in a group.
-    try:
-        with trio.fail_after(settings.boot_timeout):
-            await _boot(link)
-    except trio.TooSlowError:
-        return BootFailed(
-            f"The Claude CLI did not answer within {settings.boot_timeout:g} s of its start. "
-            f"{link.printed()}"
-        )
-    except TrioproxyError as error:
-        return BootFailed(f"The Claude CLI did not come up. {error.message}")
-    owner.booted(link.worker)
-    try:
-        while True:
-            link.drop_late_lines()
-            job = owner.next_job(link.worker) or await link.worker.wait_for_job()
-            await _serve(link, job, settings)
-    except Retired as end:
-        return end
+@define(eq=False)
+class _Life:
+    """The work of a worker's task."""
 
+    worker: Worker
+    link: Link
+    owner: Owner
+    settings: PoolSettings
+    ping: Ping = field(init=False)
+    ping_answered: trio.Event = field(factory=trio.Event, init=False)
 
-class Link:
-    """The lines of a process: a reader that never stops, and a writer that is never cut short."""
+    def __attrs_post_init__(self) -> None:
+        self.ping = self.worker.session.ping()
 
-    def __init__(self, worker: Worker, pipes: Pipes, max_line_size: int) -> None:
-        self.worker = worker
-        self.pipes = pipes
-        self._decoder = LineDecoder(max_line_size)
-        self._sender, self._receiver = trio.open_memory_channel[list[Line]](0)
-        self._end: TrioproxyError | None = None
-
-    async def read(self) -> None:
-        """Read to the end of the output. Lines go to the turn, or are looked at here."""
-        with self._sender:
-            try:
-                while data := await self.pipes.receive_some():
-                    lines = self._decoder.feed(data)
-                    if self.worker.state is not WorkerState.IDLE:
-                        await self._sender.send(lines)
-                    elif any(line["type"] in _OF_A_TURN for line in lines):
-                        self.worker.retire("wrote unasked")
-            except TrioproxyError as error:
-                self._end = error
-        if self.worker.state is WorkerState.IDLE:
-            self.worker.retire("died")
-
-    async def receive(self) -> list[Line]:
-        """The lines of the next read. Raises `ProcessDied` or `WireError` when there are none."""
+    async def live(self) -> Retired | BootFailed:
+        """Boot, and serve until there is a reason not to."""
+        # Caught here: on its way out through a nursery, an exception would come in a group.
         try:
-            return await self._receiver.receive()
-        except trio.EndOfChannel:
-            died = ProcessDied(f"The Claude CLI process ended unexpectedly. {self.printed()}")
-            raise self._end or died from None
-
-    def printed(self) -> str:
-        """What the process said of itself, as a sentence."""
-        words = self.pipes.last_words()
-        return f"It printed: {words}" if words else "It printed nothing."
-
-    def drop_late_lines(self) -> None:
-        """Pass over what the reader holds, before the worker counts as idle. Raises `Retired`."""
-        try:
+            await self._boot()
+            self.owner.booted(self.worker)
             while True:
-                self._receiver.receive_nowait()
-        except trio.WouldBlock:
-            pass
-        except trio.EndOfChannel:
-            raise Retired("died") from None
+                job = await self._next_job()
+                logs.request_id.set(job.request_id)
+                await self._serve(job)
+        except (Retired, BootFailed) as end:
+            return end
 
-    async def send(self, data: bytes) -> None:
-        """Write everything: a line that is cut short by a client's leaving would end the process.
+    async def _boot(self) -> None:
+        try:
+            with trio.fail_after(self.settings.boot_timeout):
+                await self.link.send(self.ping.begin())
+                while not self.ping.is_answered:
+                    self.ping.receive(await self.link.receive())
+        except trio.TooSlowError:
+            limit = self.settings.boot_timeout
+            raise BootFailed(
+                f"The Claude CLI did not answer within {limit:g} s of its start.",
+                detail=self.link.printed(),
+            ) from None
+        except TrioproxyError as error:
+            raise BootFailed(
+                f"The Claude CLI did not come up. {error.message}", detail=error.detail
+            ) from error
 
-        Raises `ProcessStalled` when the process does not take it.
-        """
-        if not data:
+    # Idle.
+
+    async def _next_job(self) -> Job:
+        try:
+            late = self.link.receive_late()
+        except TrioproxyError:
+            self.owner.unhealthy(self.worker)
+            raise Retired("died idle") from None
+        if any(line["type"] in _OF_A_TURN for line in late):
+            self.owner.unhealthy(self.worker)
+            raise Retired("wrote unasked")
+        self.worker.rss = self.link.pipes.rss()
+        job = self.owner.next_job(self.worker)
+        if job is None:
+            self.link.listener = self._heard
+            job = await self.worker.wait_for_job()
+            self.link.listener = None
+        return job
+
+    def _heard(self, lines: list[Line]) -> None:
+        """Lines of a process that counts as idle, or has just been handed a turn."""
+        if self.worker.state is not WorkerState.IDLE:
             return
-        with trio.move_on_after(_WRITE_TIMEOUT, shield=True):
-            await self.pipes.send_all(data)
+        if not lines:
+            self._retire_unhealthy("died idle")
+        elif any(line["type"] in _OF_A_TURN for line in lines):
+            self._retire_unhealthy("wrote unasked")
+        else:
+            self.ping.receive(lines)
+            if self.ping.is_answered:
+                self.ping_answered.set()
+
+    async def watch_health(self) -> None:
+        """Ask an idle process each interval whether it is well."""
+        async with aclosing(periodic(self.settings.health_check_interval)) as ticks:
+            async for _, since_last in ticks:
+                if since_last is not None and self.worker.state is WorkerState.IDLE:
+                    await self._check_health()
+
+    async def _check_health(self) -> None:
+        uses = self.worker.uses
+        self.ping = self.worker.session.ping()
+        self.ping_answered = trio.Event()
+        if self.link.pipes.send_nowait(self.ping.begin()):
+            with trio.move_on_after(self.settings.health_timeout):
+                await self.ping_answered.wait()
+                return
+        if self.worker.uses == uses and self.worker.state is WorkerState.IDLE:
+            self._retire_unhealthy("health check failed")
+
+    def _retire_unhealthy(self, reason: str) -> None:
+        self.owner.unhealthy(self.worker)
+        self.worker.retire(reason)
+
+    # Busy.
+
+    async def _serve(self, job: Job) -> None:
+        """Answer one turn and prove the process clean. Raises `Retired` if that cannot be."""
+        exchange: Exchange | None = None
+        is_ours = True
+        try:
+            with job.while_wanted():
+                if job.has_waited:
+                    await job.tell(Note.TAKEN)
+                exchange = self.worker.session.begin(job.turn)
+                await self._answer_in_time(job, exchange)
+            if exchange is not None:
+                await self._reset_in_time(exchange)
+        except TrioproxyError as error:
+            is_ours = not await self._is_given_back(job)  # noqa: ASYNC120 - `finally` tells
+            if is_ours:
+                job.finish(error)
+            raise Retired("died") from error
+        except Retired:
+            raise
+        except Exception:
+            job.finish(InternalError("The server failed; its log has the details."))
+            raise
+        finally:
+            if is_ours:
+                job.finish(PoolClosed("The server stopped before the answer was complete."))
+
+    async def _answer_in_time(self, job: Job, exchange: Exchange) -> None:
+        limit = self.settings.turn_timeout
+        with trio.move_on_after(limit):
+            await self._answer(job, exchange)
             return
-        raise ProcessStalled("The Claude CLI process does not read its input.")
+        job.finish(ProcessStalled(f"No complete answer within {limit:g} s (`turn_timeout`)."))
+        raise Retired("turn timeout")
 
+    async def _answer(self, job: Job, exchange: Exchange) -> None:
+        self.link.pipes.forget_words()
+        await self.link.send(exchange.begin())
+        lines = await self._first_lines()
+        while True:
+            step = exchange.receive(lines)
+            await self.link.send(step.output)  # first: the reset runs beside the last delivery
+            if step.events:
+                await job.deliver(step.events)
+            if exchange.is_answered:
+                break
+            lines = await self.link.receive()
+        job.finish(exchange.error)
 
-async def _boot(link: Link) -> None:
-    ping = link.worker.session.ping()
-    await link.send(ping.begin())
-    while not ping.is_answered:
-        ping.receive(await link.receive())
+    async def _first_lines(self) -> list[Line]:
+        """A CLI says at once that it has read a message; one that is stopped says nothing."""
+        limit = self.settings.health_timeout
+        with trio.move_on_after(limit):
+            return await self.link.receive()
+        raise ProcessStalled(f"The Claude CLI process gave no sign of life within {limit:g} s.")
 
-
-async def _serve(link: Link, job: Job, settings: PoolSettings) -> None:
-    """Answer one turn and prove the process clean. Raises `Retired` when it must not go on."""
-    exchange: Exchange | None = None
-    try:
+    async def _is_given_back(self, job: Job) -> bool:
+        """Give the turn back to the pool, if its caller has seen nothing of it yet."""
+        if not job.may_be_tried_again:
+            return False
+        job.wait_again()  # before the caller hears of it, and looks
         with job.while_wanted():
-            await job.tell_taken()
-            exchange = link.worker.session.begin(job.turn)
-            try:
-                with trio.fail_after(settings.turn_timeout):
-                    await _answer(link, job, exchange)
-            except trio.TooSlowError:
-                job.finish(ProcessStalled(f"No answer within {settings.turn_timeout:g} s."))
-                raise Retired("turn timeout") from None
-        if exchange is not None:
-            link.worker.state = WorkerState.RESETTING
-            with trio.move_on_after(settings.reset_timeout):
-                await _reset(link, exchange)
-            if not exchange.is_clean:
-                raise Retired("not proven clean")
-    except TrioproxyError as error:
-        job.finish(error)
-        raise Retired("died") from error
-    except Exception:
-        job.finish(InternalError("The server failed; its log has the details."))
-        raise
-    finally:
-        job.finish(PoolClosed("The server stopped before the answer was complete."))
+            await job.tell(Note.RETURNED)
+        self.owner.try_again(job)
+        return True
 
+    async def _reset_in_time(self, exchange: Exchange) -> None:
+        self.worker.state = WorkerState.RESETTING
+        self.worker.resetting_since = trio.current_time()
+        if self.settings.reuse == "never":
+            raise Retired("single use")
+        with trio.move_on_after(self.settings.reset_timeout):
+            await self._reset(exchange)
+        if not exchange.is_clean:
+            raise Retired("not proven clean")
 
-async def _answer(link: Link, job: Job, exchange: Exchange) -> None:
-    await link.send(exchange.begin())
-    while not exchange.is_answered:
-        step = exchange.receive(await link.receive())
-        await link.send(step.output)  # first, so that the reset runs beside the last delivery
-        if step.events:
-            await job.deliver(step.events)
-    job.finish(exchange.error)
-
-
-async def _reset(link: Link, exchange: Exchange) -> None:
-    await link.send(exchange.abandon())
-    while not exchange.is_over:
-        step = exchange.receive(await link.receive())
-        await link.send(step.output)
+    async def _reset(self, exchange: Exchange) -> None:
+        await self.link.send(exchange.abandon())
+        while not exchange.is_over:
+            step = exchange.receive(await self.link.receive())
+            await self.link.send(step.output)

@@ -111,6 +111,8 @@ class _Reading:
             reason = f"must name a .toml or .json file, not {show(name)}"
         elif not os.path.lexists(file):
             reason = f"there is no file {show(str(file))}"
+        elif file.exists() and not file.is_file() and not file.is_dir():
+            reason = f"{show(str(file))} is not a file"
         else:
             return file
         self.problem(ENVIRONMENT, "CCPROXY_CONFIG", reason)

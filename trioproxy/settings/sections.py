@@ -44,20 +44,31 @@ class ServerSettings:
 
     max_body_size: int = setting(33_554_432, "bytes of the longest request body", at_least=1)
     body_timeout: float = setting(60.0, "seconds to send a whole body in", above=0)
+    send_timeout: float = setting(60.0, "seconds for a client to read what was sent", above=0)
+    max_messages: int = setting(10_000, "messages of one request at most", at_least=1)
 
 
 @attrs.frozen(kw_only=True)
 class PoolSettings:
     """How many CLI processes there are, and how long each thing that they do may take."""
 
+    enabled: bool = setting(True, "whether processes are kept; if not, each request starts one")
     min_size: int = setting(2, "processes kept alive", at_least=0, up_to="max_size")
     max_size: int = setting(10, "processes at most", at_least=1)
     spare_size: int = setting(1, "unbound processes kept ready", at_least=0, up_to="max_size")
+    idle_timeout: float = setting(300.0, "seconds until a surplus idle one is closed", above=0)
     warmup_on_startup: bool = setting(True, "boot min_size processes before the first request")
+    health_check_interval: float = setting(60.0, "seconds between health checks", above=0)
+    health_timeout: float = setting(5.0, "seconds for a sign of life", above=0)
     acquire_timeout: float = setting(5.0, "seconds a request waits for a process", above=0)
+    max_waiting: int = setting(100, "requests that wait at most", at_least=0)
+    reuse: Literal["rewind", "never"] = setting("rewind", "whether a process serves again")
+    max_requests: int = setting(500, "turns after which a process is replaced", at_least=1)
+    max_rss: int = setting(536_870_912, "bytes after which a process is replaced", at_least=1)
     boot_timeout: float = setting(30.0, "seconds for a process to become ready", above=0)
     turn_timeout: float = setting(3600.0, "seconds that one answer may take", above=0)
     reset_timeout: float = setting(5.0, "seconds to prove a used process clean", above=0)
+    drain_timeout: float = setting(30.0, "seconds for running answers at a stop", at_least=0)
     stop_timeout: float = setting(2.0, "seconds for each step of stopping a process", above=0)
 
 
@@ -79,6 +90,7 @@ class LoggingSettings:
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = setting(
         "INFO", "the least severe level that is logged", also="LOG_LEVEL"
     )
+    format: Literal["text", "json"] = setting("text", "lines for people, or a JSON object each")
 
 
 @attrs.frozen

@@ -1,0 +1,492 @@
+"""What the pool does by itself, and what each setting of it changes, at exact virtual times."""
+
+import logging
+
+import pytest
+import trio
+from attrs import evolve
+
+from tests import fakes
+from tests.fakes import ANSWER, BOOT, FakeCLI, FakeProcess, turn
+from tests.pool.test_pool import ONE, TWO, ask, balanced, pool_of
+from trioproxy.errors import (
+    AcquireTimeout,
+    BootFailed,
+    ProcessDied,
+    ProcessStalled,
+    TooManyWaiting,
+    TrioproxyError,
+)
+from trioproxy.pool.job import Answer
+from trioproxy.pool.worker import Worker
+from trioproxy.settings import PoolSettings
+
+Clock = trio.testing.MockClock
+
+
+# -- Idle processes
+
+
+async def test_surplus_processes_close_after_idle_timeout(autojump_clock: Clock) -> None:
+    settings = evolve(ONE, max_size=3, idle_timeout=300.0)
+    async with pool_of(FakeCLI(), settings) as pool:
+        async with trio.open_nursery() as nursery:
+            for i in range(3):
+                nursery.start_soon(ask, pool, f"{i}")
+        await trio.testing.wait_all_tasks_blocked()
+        assert pool.statistics().available_connections == 3
+        assert trio.current_time() == 2.0  # one is idle since 1.5, two since 2.0
+        for time, left in [(301.4, 3), (301.6, 2), (301.9, 2), (302.1, 1)]:
+            await trio.sleep_until(time)
+            assert pool.statistics().available_connections == left
+        assert pool.statistics().retirements == {"idle": 2}
+        await trio.sleep(1000)
+        assert pool.statistics().available_connections == 1
+
+
+async def test_the_last_used_is_used_again_so_that_others_grow_idle(autojump_clock: Clock) -> None:
+    settings = evolve(ONE, max_size=2, idle_timeout=10.0)
+    async with pool_of(FakeCLI(), settings) as pool:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, pool)
+            nursery.start_soon(ask, pool)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(12):
+            await ask(pool)
+            await trio.testing.wait_all_tasks_blocked()
+        (worker,) = pool.statistics().workers
+        assert worker.uses >= 12
+
+
+async def test_a_spare_is_not_surplus(autojump_clock: Clock) -> None:
+    settings = PoolSettings(min_size=1, max_size=4, spare_size=1, idle_timeout=50.0)
+    cli = FakeCLI()
+    async with pool_of(cli, settings) as pool:
+        await ask(pool)
+        await trio.sleep(1000)
+        bound = [worker.bound for worker in pool.statistics().workers]
+        assert bound == [False]  # one process, as min_size wants, and it is the spare
+        assert len(cli.launched) == 2  # and not a new one each idle_timeout
+
+
+# -- Health
+
+
+class Stops(FakeProcess):
+    """Boots, and hears nothing after that, like a process that was stopped."""
+
+    is_stopped = False
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        if not self.is_stopped:
+            super().on_control(request_id, request)
+
+
+def stops(process: FakeProcess, is_stopped: bool) -> None:  # noqa: FBT001 - it reads well
+    assert isinstance(process, Stops)
+    process.is_stopped = is_stopped
+
+
+async def test_a_stopped_process_is_found_and_replaced(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "trioproxy")
+    cli = FakeCLI(planned=[Stops])
+    settings = evolve(ONE, health_check_interval=60.0, health_timeout=5.0)
+    async with pool_of(cli, settings) as pool:
+        stopped = cli.launched[0]
+        stops(stopped, True)
+        await trio.sleep_until(60 + 5 - 0.01)
+        assert cli.alive == 1
+        await trio.sleep(0.02)
+        assert stopped.has_ended
+        await trio.sleep(BOOT)
+        stats = pool.statistics()
+        assert (stats.health_check_failures, stats.available_connections) == (1, 1)
+    told = [record.getMessage() for record in caplog.records]
+    failed = [text for text in told if text.startswith("[POOL] Health check failed for conn")]
+    destroyed = [text for text in told if text.startswith("[POOL] Destroyed unhealthy conn")]
+    assert len(failed) == len(destroyed) == 1
+    assert told.index(failed[0]) < told.index(destroyed[0])
+
+
+async def test_a_healthy_process_is_asked_and_kept(autojump_clock: Clock) -> None:
+    asked: list[float] = []
+
+    class Counts(FakeProcess):
+        def on_control(self, request_id: str, request: dict[str, object]) -> None:
+            if request["subtype"] == "mcp_status":
+                asked.append(trio.current_time())
+            super().on_control(request_id, request)
+
+    async with pool_of(FakeCLI(kind=Counts), evolve(ONE, health_check_interval=60.0)) as pool:
+        await trio.sleep(250)
+        assert pool.statistics().health_check_failures == 0
+    assert asked == [BOOT, 60.0, 120.0, 180.0, 240.0]
+
+
+async def test_a_check_never_makes_the_pool_look_empty(autojump_clock: Clock) -> None:
+    cli = FakeCLI(planned=[Stops])
+    settings = evolve(ONE, health_check_interval=60.0, health_timeout=5.0)
+    async with pool_of(cli, settings) as pool:
+        stopped = cli.launched[0]
+        stops(stopped, True)  # so that the check takes its time
+        await trio.sleep_until(62)
+        stops(stopped, False)
+        assert pool.statistics().available_connections == 1
+        with pool.submit(turn()) as answer:
+            assert answer.worker_id is not None
+            assert [len(batch) async for batch in answer]
+        await trio.sleep(10)
+        assert not stopped.has_ended
+
+
+# -- A second try
+
+
+class DiesUnseen(FakeProcess):
+    """Ends when it is asked something, before it has said anything."""
+
+    async def stream(self) -> None:
+        self.end()
+        await trio.sleep_forever()
+
+
+class HearsNothing(FakeProcess):
+    """Boots, and is stopped when it is handed a turn."""
+
+    async def answer_query(self, uuid: str) -> None:
+        await trio.sleep_forever()
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        if request["subtype"] == "mcp_status":
+            super().on_control(request_id, request)
+
+
+async def test_a_death_before_the_first_event_is_tried_again_unseen(
+    autojump_clock: Clock,
+) -> None:
+    cli = FakeCLI(planned=[DiesUnseen])
+    async with pool_of(cli) as pool:
+        await ask(pool)
+        stats = pool.statistics()
+        assert (stats.retries, stats.retirements) == (1, {"died": 1})
+        await trio.sleep(1)
+        assert pool.statistics().available_connections == 1
+
+
+async def test_a_second_death_is_told(autojump_clock: Clock) -> None:
+    cli = FakeCLI(kind=DiesUnseen)
+    async with pool_of(cli, TWO) as pool:
+        await trio.sleep(1)
+        with pytest.raises(ProcessDied):
+            await ask(pool)
+        assert pool.statistics().retries == 1
+
+
+async def test_a_process_that_shows_no_life_is_given_up_for_another(
+    autojump_clock: Clock,
+) -> None:
+    cli = FakeCLI(planned=[HearsNothing])
+    settings = evolve(ONE, health_timeout=5.0, acquire_timeout=60.0)
+    async with pool_of(cli, settings) as pool:
+        start = trio.current_time()
+        await ask(pool)
+        assert trio.current_time() - start == 5.0 + BOOT + ANSWER
+        assert pool.statistics().retries == 1
+
+
+async def test_a_second_try_waits_no_longer_than_a_first_one(autojump_clock: Clock) -> None:
+    cli = FakeCLI(planned=[DiesUnseen], kind=fakes.NeverBoots)
+    settings = evolve(ONE, acquire_timeout=2.0)
+    async with pool_of(cli, settings) as pool:
+        start = trio.current_time()
+        with pytest.raises(AcquireTimeout):
+            await ask(pool)
+        assert trio.current_time() - start == 2.0
+        assert pool.statistics().waiting == 0
+
+
+async def test_a_death_after_the_first_event_is_never_tried_again(autojump_clock: Clock) -> None:
+    async with pool_of(FakeCLI(kind=fakes.DiesMidAnswer), TWO) as pool:
+        await trio.sleep(1)
+        with pytest.raises(ProcessDied):
+            await ask(pool)
+        assert pool.statistics().retries == 0
+
+
+async def test_a_caller_that_leaves_during_its_second_try_loses_nothing(
+    autojump_clock: Clock,
+) -> None:
+    for step in range(12):
+        cli = FakeCLI(planned=[DiesUnseen])
+        async with pool_of(cli) as pool:
+            with trio.move_on_after(step * 0.15):
+                await ask(pool)
+            await trio.sleep(5)
+            assert balanced(pool)
+            assert pool.statistics().available_connections == 1
+            await ask(pool)
+
+
+# -- Wear
+
+
+async def test_a_worn_process_goes_when_its_replacement_is_there(autojump_clock: Clock) -> None:
+    cli = FakeCLI()
+    settings = evolve(ONE, max_size=2, max_requests=3)
+    async with pool_of(cli, settings) as pool:
+        first = [await ask(pool) for _ in range(3)]
+        await trio.sleep(BOOT / 2)
+        assert (len(cli.launched), cli.alive) == (2, 2)  # the new one boots beside the old one
+        assert pool.statistics().available_connections == 1
+        await trio.sleep(BOOT)
+        assert (cli.alive, pool.statistics().retirements) == (1, {"worn": 1})
+        second = await ask(pool)
+    assert len(set(first)) == 1
+    assert second not in first
+
+
+async def test_a_worn_process_at_max_size_makes_room_for_its_replacement(
+    autojump_clock: Clock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(ONE, max_requests=1)) as pool:
+        answered = [await ask(pool) for _ in range(3)]
+        await trio.sleep(1)
+        assert pool.statistics().available_connections == 1
+    assert len(set(answered)) == 3
+
+
+async def test_a_process_that_has_grown_too_large_is_replaced_between_turns(
+    autojump_clock: Clock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(ONE, max_rss=1000)) as pool:
+        with pool.submit(turn()) as answer:
+            await answer.receive()
+            cli.launched[0].memory = 1001
+            async for _ in answer:
+                assert cli.alive == 1
+                assert len(cli.launched) == 1
+        await trio.sleep(1)
+        assert pool.statistics().retirements == {"worn": 1}
+        assert len(cli.launched) == 2
+
+
+async def test_worn_processes_are_replaced_under_constant_load(autojump_clock: Clock) -> None:
+    cli = FakeCLI()
+    settings = evolve(TWO, max_requests=5, max_waiting=1000, acquire_timeout=1000.0)
+    async with pool_of(cli, settings) as pool, trio.open_nursery() as nursery:
+        for i in range(40):
+            nursery.start_soon(ask, pool, f"{i}")
+    assert [len(process.asked) for process in cli.launched if process.asked] == [5] * 8
+
+
+# -- The line
+
+
+async def test_the_line_is_bounded(autojump_clock: Clock) -> None:
+    cli = FakeCLI(kind=fakes.StallsMidAnswer)
+    async with pool_of(cli, evolve(ONE, max_waiting=2)) as pool:
+        with pool.submit(turn()), pool.submit(turn()), pool.submit(turn()):
+            with pytest.raises(TooManyWaiting) as caught:
+                pool.submit(turn())
+            assert (caught.value.status, caught.value.type) == (429, "rate_limit_error")
+            assert caught.value.retry_after is not None
+
+
+async def test_a_thousand_waiters_are_served_in_order(autojump_clock: Clock) -> None:
+    served: list[int] = []
+
+    async def read(number: int, answer: Answer) -> None:
+        with answer:
+            await answer.wait_taken()
+            async for _ in answer:
+                pass
+            served.append(number)
+
+    settings = evolve(ONE, max_waiting=1000, acquire_timeout=1e6, max_requests=10_000)
+    async with pool_of(FakeCLI(), settings) as pool, trio.open_nursery() as nursery:
+        for number in range(1000):
+            nursery.start_soon(read, number, pool.submit(turn(f"{number}")))
+    assert served == list(range(1000))
+
+
+async def test_ten_thousand_waiters_are_in_order(autojump_clock: Clock) -> None:
+    """The line alone, with a free worker made by hand: no process could be this quick."""
+    settings = evolve(ONE, max_waiting=10_000)
+    async with pool_of(FakeCLI(kind=fakes.StallsMidAnswer), settings) as pool:
+        answers = [pool.submit(turn(f"{number}")) for number in range(10_001)]
+        assert pool.statistics().waiting == 10_000
+        for left in range(2, 10_001, 2):
+            answers[left].release()
+        free = Worker("by hand", 0.0)
+        jobs = [pool.next_job(free) for _ in range(5000)]
+        numbers = [job.turn.messages[0].content[0]["text"] for job in jobs if job is not None]
+        assert numbers == [f"{number}" for number in range(1, 10_001, 2)]
+        assert pool.next_job(free) is None
+        for answer in answers:
+            answer.release()
+
+
+# -- Reuse, and none
+
+
+async def test_without_reuse_each_process_answers_once(autojump_clock: Clock) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(TWO, reuse="never")) as pool:
+        answered = []
+        for _ in range(6):
+            answered.append(await ask(pool))
+            await trio.sleep(1)
+        stats = pool.statistics()
+    assert len(set(answered)) == 6
+    assert stats.retirements == {"single use": 6}
+    assert stats.connections_reused == stats.resets == 0
+    assert all(len(process.asked) <= 1 for process in cli.launched)
+
+
+async def test_without_a_pool_each_request_has_its_own_process(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "trioproxy")
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(TWO, enabled=False)) as pool:
+        assert cli.launched == []
+        for number in range(1, 4):
+            start = trio.current_time()
+            await ask(pool)
+            assert trio.current_time() - start == BOOT + ANSWER
+            await trio.testing.wait_all_tasks_blocked()
+            assert (len(cli.launched), cli.alive) == (number, 0)
+        assert not pool.is_enabled
+    told = [record.getMessage() for record in caplog.records]
+    assert told.count("[POOL_MANAGER] Creating new client (pooling disabled)") == 3
+
+
+async def test_without_a_pool_a_process_that_nobody_wants_any_more_ends(
+    autojump_clock: Clock,
+) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(TWO, enabled=False)) as pool:
+        with trio.move_on_after(BOOT / 2):
+            await ask(pool)
+        await trio.sleep(1)
+        assert (len(cli.launched), cli.alive) == (1, 0)
+
+
+# -- Faults of booting
+
+
+@pytest.mark.parametrize("kind", [fakes.DiesAtBoot, fakes.NeverBoots])
+async def test_waiters_are_told_why_nothing_boots(autojump_clock: Clock, kind: fakes.Kind) -> None:
+    ends: list[TrioproxyError] = []
+
+    async def client() -> None:
+        with pytest.raises(TrioproxyError) as caught:
+            await ask(pool)
+        ends.append(caught.value)
+
+    settings = evolve(TWO, warmup_on_startup=False, boot_timeout=3.0)
+    async with pool_of(FakeCLI(kind=kind), settings) as pool, trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(client)
+    assert {type(end) for end in ends} == {BootFailed}
+
+
+async def test_one_message_a_cause(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    cli = FakeCLI(kind=fakes.DiesAtBoot)
+    async with pool_of(cli, TWO):
+        await trio.sleep(600)
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert "fake words" in errors[0].getMessage()
+    gaps = [b - a for a, b in zip(cli.launched_at[2:], cli.launched_at[3:], strict=False)]
+    assert max(gaps) <= 60.25 + 0.01
+    assert min(gaps) >= 0.5
+
+
+class DiesYoung(FakeProcess):
+    """Answers its first ping, and ends."""
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        super().on_control(request_id, request)
+        self.end()
+
+
+async def test_processes_that_boot_and_end_are_no_storm(autojump_clock: Clock) -> None:
+    cli = FakeCLI(kind=DiesYoung)
+    async with pool_of(cli, TWO) as pool:
+        await trio.sleep(600)
+        assert len(cli.launched) <= 45  # two each time, and the times double to a minute
+        assert pool.trouble is not None
+        cli.kind = FakeProcess
+        await trio.sleep(70)
+        assert pool.statistics().available_connections == 2
+        assert pool.trouble is None
+
+
+async def test_a_reset_that_drags_on_keeps_nobody_waiting(autojump_clock: Clock) -> None:
+    cli = FakeCLI(planned=[fakes.StallsForGood])
+    settings = PoolSettings(min_size=1, max_size=2, spare_size=1, reset_timeout=5.0)
+    async with pool_of(cli, settings) as pool:
+        await trio.sleep(1)
+        cli.kind = FakeProcess
+        for answer in [pool.submit(turn()) for _ in range(2)]:
+            await answer.receive()
+            answer.release()
+        start = trio.current_time()
+        await ask(pool)
+        assert trio.current_time() - start <= 0.25 + BOOT + ANSWER
+
+
+async def test_it_recovers_without_min_size_too(autojump_clock: Clock) -> None:
+    cli = FakeCLI(kind=fakes.DiesAtBoot)
+    settings = PoolSettings(min_size=0, max_size=1, spare_size=0)
+    async with pool_of(cli, settings) as pool:
+        with pytest.raises(BootFailed):
+            await ask(pool)
+        with pytest.raises(BootFailed):
+            pool.submit(turn())
+        cli.kind = FakeProcess
+        await trio.sleep(1)
+        await ask(pool)
+
+
+# -- The end
+
+
+async def test_a_stop_lets_answers_end_within_drain_timeout(autojump_clock: Clock) -> None:
+    async def client() -> None:
+        await ask(pool)
+        done.append(trio.current_time())
+
+    done: list[float] = []
+    async with trio.open_nursery() as nursery:
+        async with pool_of(FakeCLI(), evolve(ONE, drain_timeout=30.0)) as pool:
+            nursery.start_soon(client)
+            await trio.testing.wait_all_tasks_blocked()
+        assert done == [BOOT + ANSWER]
+        assert trio.current_time() == BOOT + ANSWER
+
+
+async def test_a_stop_ends_the_rest_at_drain_timeout(autojump_clock: Clock) -> None:
+    cli = FakeCLI(kind=fakes.StallsMidAnswer)
+    async with pool_of(cli, evolve(ONE, drain_timeout=30.0)) as pool:
+        answer = pool.submit(turn())
+        await answer.receive()
+    assert trio.current_time() == BOOT + 30.0
+    answer.release()
+
+
+async def test_turn_timeout_kills_what_hangs(autojump_clock: Clock) -> None:
+    cli = FakeCLI(planned=[fakes.StallsForGood])
+    async with pool_of(cli, evolve(ONE, turn_timeout=20.0)) as pool:
+        with pytest.raises(ProcessStalled, match="turn_timeout"):
+            await ask(pool)
+        await trio.sleep(1)
+        assert pool.statistics().retirements == {"turn timeout": 1}
+        assert pool.statistics().available_connections == 1

@@ -1,0 +1,138 @@
+import inspect
+import re
+
+import pytest
+
+from trioproxy import errors
+from trioproxy.dialects.anthropic import error_body
+from trioproxy.errors import (
+    ApiError,
+    CallerError,
+    CapacityError,
+    CliError,
+    InvalidRequest,
+    TrioproxyError,
+)
+
+CLASSES = [
+    one
+    for _, one in inspect.getmembers(errors, inspect.isclass)
+    if one.__module__ == errors.__name__
+]
+LEAVES = [one for one in CLASSES if not one.__subclasses__()]
+
+# https://docs.anthropic.com/en/api/errors, and 408 and 504, whose type it gives to a timeout.
+STATUSES = {
+    "invalid_request_error": {400, 405},
+    "authentication_error": {401},
+    "permission_error": {403},
+    "not_found_error": {404},
+    "request_too_large": {413},
+    "rate_limit_error": {429},
+    "api_error": {500, 503},
+    "timeout_error": {408, 504},
+    "overloaded_error": {503, 529},
+}
+every_class = pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.__name__)
+
+
+def made(one: type[TrioproxyError]) -> TrioproxyError:
+    return ApiError(529, "overloaded_error", "Oh.") if one is ApiError else one("Oh.")
+
+
+@every_class
+def test_every_class_is_one_of_ours(one: type[Exception]) -> None:
+    assert issubclass(one, TrioproxyError)
+
+
+@every_class
+def test_every_error_has_a_type_of_the_apis_and_a_status_that_goes_with_it(
+    one: type[TrioproxyError],
+) -> None:
+    assert made(one).status in STATUSES[made(one).type]
+
+
+@every_class
+def test_every_error_says_what_it_was_told(one: type[TrioproxyError]) -> None:
+    error = made(one)
+    assert error.message == error.log_message == str(error) == "Oh."
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in CLASSES if issubclass(one, CliError)], ids=lambda one: one.__name__
+)
+def test_what_the_cli_printed_is_for_the_log_alone(one: type[CliError]) -> None:
+    error = one("It ended.", detail="/home/operator: no such file")
+    assert error.message == str(error) == "It ended."
+    assert error.log_message == "It ended. /home/operator: no such file"
+    assert "operator" not in repr(error_body(error, "req_1"))
+
+
+@every_class
+def test_a_status_blames_the_caller_only_for_what_it_can_change(one: type[TrioproxyError]) -> None:
+    if made(one).status < 500:
+        assert issubclass(one, (CallerError, CapacityError))
+    assert not issubclass(one, CallerError) or made(one).status < 500
+
+
+@every_class
+def test_an_error_that_another_moment_would_mend_says_when(one: type[TrioproxyError]) -> None:
+    after = made(one).retry_after
+    if issubclass(one, CapacityError) or made(one).status in {429, 503}:
+        assert after in {1, 5}
+    else:
+        assert after is None
+
+
+def test_an_invalid_request_says_where() -> None:
+    error = InvalidRequest("must be a list", path="messages.0")
+    assert (error.path, error.message) == ("messages.0", "messages.0: must be a list")
+    assert InvalidRequest("no JSON").path == ""
+
+
+def test_an_api_error_is_what_the_api_said() -> None:
+    one, other = ApiError(429, "rate_limit_error", "Slow."), ApiError(400, "x_error", "Bad.")
+    assert (one.status, one.type, one.message) == (429, "rate_limit_error", "Slow.")
+    assert (other.status, other.type, other.message) == (400, "x_error", "Bad.")
+
+
+# -- The tree in the docstring ------------------------------------------------------------------
+
+LINE = re.compile(r"^    (?P<indent>[| `-]*)(?P<name>\w+)(?P<rest>.*)$")
+
+
+def drawn() -> dict[str, tuple[str | None, str]]:
+    """Each class in the drawing with the one that it hangs on and what stands beside it."""
+    assert errors.__doc__ is not None
+    tree = errors.__doc__.partition("\n\n")[2].partition("\n\n")[0]
+    found: dict[str, tuple[str | None, str]] = {}
+    above: list[str] = []
+    for line in tree.splitlines():
+        match = LINE.match(line)
+        assert match, line
+        depth = len(match["indent"]) // 4
+        del above[depth:]
+        found[match["name"]] = (above[-1] if above else None, match["rest"].strip())
+        above.append(match["name"])
+    return found
+
+
+def test_the_drawing_has_the_classes_that_there_are() -> None:
+    assert drawn().keys() == {one.__name__ for one in CLASSES}
+
+
+@every_class
+def test_the_drawing_hangs_a_class_where_it_belongs(one: type[TrioproxyError]) -> None:
+    parent = None if one is TrioproxyError else one.__base__.__name__ if one.__base__ else ""
+    assert drawn()[one.__name__][0] == parent
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in LEAVES if one is not ApiError], ids=lambda one: one.__name__
+)
+def test_the_drawing_tells_status_and_type(one: type[TrioproxyError]) -> None:
+    assert drawn()[one.__name__][1].endswith(f"{one.status} {one.type}")
+
+
+def test_every_class_is_explained() -> None:
+    assert [one.__name__ for one in CLASSES if not one.__doc__] == []

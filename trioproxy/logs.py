@@ -1,0 +1,59 @@
+"""How the server logs: standard `logging`, to standard error, as text or as JSON lines.
+
+One logger a layer: `trioproxy.app`, `trioproxy.web`, `trioproxy.pool`, `trioproxy.standin`.
+"""
+
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal
+
+import orjson
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The request that the current task works for; empty for the server's own work."""
+
+
+def configure(level: str, style: Literal["text", "json"]) -> None:
+    """Log to standard error, unless whoever embeds the app has set up something else."""
+    package = logging.getLogger("trioproxy")
+    package.setLevel(level)
+    if not package.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(JSONFormatter() if style == "json" else TextFormatter())
+        package.addHandler(handler)
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31 12:00:00,000 INFO    [POOL] ...`, one line a record."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line; a message cannot forge another one."""
+        message = _one_line(record.getMessage())
+        shown = logging.makeLogRecord({**record.__dict__, "msg": message, "args": None})
+        return super().format(shown)
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, `request_id`, `exception`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line."""
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id.get():
+            fields["request_id"] = request_id.get()
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(fields).decode()

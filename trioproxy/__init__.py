@@ -3,12 +3,14 @@
 The layers, each of which knows only those below it:
 
     app.py        ASGI lifespan -> root nursery -> pool and web app
+    refusal.py    how a server ends that cannot start
     web/          Quart: routes, errors, the presence of a client
     pool/         Trio: the processes, who owns them, who answers next
     dialects/     pure: API bodies <-> `Turn`; events -> bytes
     claude/       pure: the CLI's wire, the exchange of one turn, argv and environment
     errors.py     every failure that a caller or an operator can see
     settings/     what an operator can say
+    logs.py       how the server logs
 
 `claude/` and `dialects/` import no trio, quart or httpx; `pool/` knows no HTTP; only
 `pool/process.py` and `pool/guard.py` start processes. tests/test_layers.py holds this up.

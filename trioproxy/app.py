@@ -20,14 +20,14 @@ from tempfile import TemporaryDirectory
 import trio
 from attrs import frozen
 
-from trioproxy import refusal
+from trioproxy import logs, refusal
 from trioproxy.claude.binary import find_binary, wheel_binary
-from trioproxy.claude.command import Command, build_command, build_offline_command
+from trioproxy.claude.command import build_command, build_offline_command
 from trioproxy.errors import TrioproxyError
 from trioproxy.pool.guard import open_guard
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import open_process
-from trioproxy.settings import Settings, SettingsError, load_settings
+from trioproxy.settings import PoolSettings, Settings, SettingsError, load_settings
 from trioproxy.standin import StandIn, serve_standin
 from trioproxy.web.app import create_web
 from trioproxy.web.presence import ASGIApp, Headers, Receive, Scope, Send
@@ -56,9 +56,13 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _serve_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()  # lifespan.startup
+    if not trio.lowlevel.in_trio_run():
+        error = SettingsError(["hypercorn: this app needs Trio: add `--worker-class trio`"])
+        await _refuse_to_start(error, send)
+        return
     try:
         settings = load_settings(os.environ, Path()).settings
-        configure_logging(settings.logging.level)
+        logs.configure(settings.logging.level, settings.logging.format)
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(open_server(settings, os.environ))
             scope["state"][_STATE] = server.web
@@ -103,43 +107,70 @@ class Server:
 async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGenerator[Server]:
     """Everything that answers, for as long as the block lasts.
 
-    Raises `CliNotFound` before anything is started. Entering waits for the first process to have
-    booted, or to have failed to: the others boot meanwhile.
+    Raises `CliNotFound` or `SettingsError` before anything is started. Entering waits for the
+    first process to have booted, or to have failed to: the others boot meanwhile.
     """
     binary = find_binary(settings.claude.cli_path, environ, wheel_binary())
-    logger.info("[STARTUP] Configuring connection pool manager...")
+    own_cwd = _own_cwd(settings.claude.cwd)
     pool_settings = settings.pool_settings
-    logger.info(
-        "[POOL_MANAGER] Claude instance pool configured (min: %d, max: %d)",
-        pool_settings.min_size,
-        pool_settings.max_size,
-    )
+    _announce(pool_settings)
     with TemporaryDirectory(prefix="trioproxy-") as private:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_end_with_parent)
             standin = StandIn() if settings.claude.offline else None
+            cwd, home = own_cwd or _new(private, "work"), _new(private, "home")
             if standin is None:
-                command = _command(settings, binary, environ, private)
+                command = build_command(binary, environ, cwd, bare=settings.claude.bare)
             else:
                 base_url: str = await nursery.start(serve_standin, standin)
-                command = build_offline_command(binary, environ, private, base_url=base_url)
+                command = build_offline_command(binary, environ, cwd, home=home, base_url=base_url)
                 logger.warning(_BANNER)
             async with (
-                open_guard() as guard,
+                open_guard(private) as guard,
                 open_pool(
                     pool_settings,
                     partial(open_process, command, guard, stop_timeout=pool_settings.stop_timeout),
                     max_line_size=settings.claude.max_line_size,
                 ) as pool,
             ):
+                nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
                 headers: Headers = ((b"x-trioproxy-offline", b"true"),) if standin else ()
                 yield Server(create_web(pool, settings.server, headers), pool, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
 
 
-def _command(settings: Settings, binary: str, environ: Mapping[str, str], private: str) -> Command:
-    cwd = settings.claude.cwd or private
-    return build_command(binary, environ, cwd, bare=settings.claude.bare)
+def _own_cwd(cwd: str) -> str:
+    """The working directory that the operator has chosen; empty if none."""
+    if not cwd:
+        return ""
+    directory = os.path.abspath(os.path.expanduser(cwd))
+    if not os.path.isdir(directory):
+        raise SettingsError([f"claude.cwd: there is no directory {directory!r}"])
+    return directory
+
+
+def _new(private: str, name: str) -> str:
+    directory = Path(private, name)
+    directory.mkdir()
+    return str(directory)
+
+
+def _announce(settings: PoolSettings) -> None:
+    if not settings.enabled:
+        logger.info("[STARTUP] Claude connection pooling is disabled")
+        return
+    logger.info("[STARTUP] Configuring connection pool manager...")
+    logger.info(
+        "[POOL_MANAGER] Claude instance pool configured (min: %d, max: %d)",
+        settings.min_size,
+        settings.max_size,
+    )
+
+
+async def _announce_when_warm(pool: Pool) -> None:
+    await pool.wait_warm()
+    if pool.is_enabled and pool.trouble is None:
+        logger.info("[STARTUP] Claude connection pool initialized successfully")
 
 
 async def _end_with_parent() -> None:
@@ -155,13 +186,3 @@ async def _end_with_parent() -> None:
 
 class ParentGone(Exception):
     """The worker outlived the process that started it."""
-
-
-def configure_logging(level: str) -> None:
-    """Log to standard error, unless whoever embeds this has set up something else."""
-    package = logging.getLogger("trioproxy")
-    package.setLevel(level)
-    if not package.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-        package.addHandler(handler)

@@ -36,7 +36,7 @@ def end_under_hypercorn() -> None:
 
 def _is_worker() -> bool:
     target = getattr(current_process(), "_target", None)
-    return getattr(target, "__module__", "") == "hypercorn.trio.run"
+    return getattr(target, "__module__", "") in {"hypercorn.trio.run", "hypercorn.asyncio.run"}
 
 
 def _release_semaphores() -> None:

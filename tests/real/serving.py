@@ -81,7 +81,7 @@ async def running(
             config = Config()
             config.bind = ["127.0.0.1:0"]
             config.errorlog = None
-            hypercorn = partial(serve, _with_lifespan(opened.web), config)  # type: ignore[arg-type]
+            hypercorn = partial(serve, with_lifespan(opened.web), config)  # type: ignore[arg-type]
             urls: list[str] = await nursery.start(hypercorn)
             official = anthropic.AsyncAnthropic(base_url=urls[0], api_key="any", max_retries=0)
             async with official as client:
@@ -89,7 +89,7 @@ async def running(
         nursery.cancel_scope.cancel()
 
 
-def _with_lifespan(web: ASGIApp) -> ASGIApp:
+def with_lifespan(web: ASGIApp) -> ASGIApp:
     """`web` with the least of a lifespan: here the test is the root."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -354,16 +354,26 @@ async def test_a_prompt_in_blocks_is_one_text(tmp_path: Path) -> None:
     assert own_system(second) == []
 
 
+MODELS = ["claude-of-tomorrow", "claude-haiku-4-5-20251001", "claude-opus-4-5"]
+
+
+async def test_a_large_max_tokens_is_sent_as_it_is(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        for max_tokens in (100_000, 1000):
+            async with server.client.messages.stream(
+                model=MODEL, max_tokens=max_tokens, messages=[{"role": "user", "content": "hi"}]
+            ) as stream:
+                await stream.until_done()
+    assert [body["max_tokens"] for body in server.asked()] == [100_000, 1000]
+
+
 async def test_an_unlisted_model_costs_no_call_of_its_own(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
-        for model in ("claude-of-tomorrow", "claude-haiku-4-5-20251001"):
+        for model in MODELS:
             await server.client.messages.create(
                 model=model, max_tokens=1000, messages=[{"role": "user", "content": "hello"}]
             )
-    assert [body["model"] for body in server.asked()] == [
-        "claude-of-tomorrow",
-        "claude-haiku-4-5-20251001",
-    ]
+    assert [body["model"] for body in server.asked()] == MODELS
 
 
 async def test_bad_input_takes_no_worker(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import anthropic
 import httpx
+import orjson
 import pytest
 import trio
 from anthropic.lib.streaming import AsyncMessageStream
@@ -157,15 +158,98 @@ async def test_a_kill_in_mid_answer_leaves_no_process(tmp_path: Path, victim: st
         assert await gone_within(5, [worker])
 
 
-async def test_a_stop_in_mid_answer_ends_the_stream(tmp_path: Path) -> None:
-    async with hypercorn(tmp_path) as server, streaming(server) as stream:
+def raw_request(server: Hypercorn, text: str, *, extra: bytes = b"") -> bytes:
+    body = orjson.dumps(request(text, stream=True)) + extra
+    length = len(body) - len(extra)
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    return head.encode() + body
+
+
+async def connect(server: Hypercorn, *, receive_buffer: int = 0) -> trio.SocketStream:
+    sock = trio.socket.socket()
+    if receive_buffer:
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, receive_buffer)
+    await sock.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    return trio.SocketStream(sock)
+
+
+async def states(server: Hypercorn) -> set[str]:
+    return {worker["state"] for worker in (await server.get("/pool/stats"))["stats"]["workers"]}
+
+
+async def test_a_stop_in_mid_answer_is_told(tmp_path: Path) -> None:
+    async with hypercorn(tmp_path) as server, await connect(server) as stream:
+        await stream.send_all(raw_request(server, LONG))
+        heard = bytes(await stream.receive_some())
         pids = await server.pids()
         server.process.send_signal(signal.SIGTERM)
-        with pytest.raises(Exception, match="peer closed connection"):
-            await stream.until_done()
         with trio.fail_after(10):
-            await server.process.wait()
+            async for chunk in stream:
+                heard += chunk
+            assert await server.process.wait() == 0
         assert await gone_within(1, pids)
+    assert heard.endswith(b"\r\n0\r\n\r\n")  # a stream that is whole, and ends in an error
+    last = heard.split(b"event: ")[-1]
+    assert last.startswith(b"error\n")
+    assert b"The server is stopping." in last
+
+
+async def does_not_read(server: Hypercorn) -> trio.SocketStream:
+    stream = await connect(server, receive_buffer=2048)
+    await stream.send_all(raw_request(server, "[[standin words=60000]]"))
+    await trio.sleep(1)
+    return stream
+
+
+async def test_a_client_that_does_not_read_holds_up_no_stop(tmp_path: Path) -> None:
+    async with hypercorn(tmp_path) as server, await does_not_read(server):
+        pids = await server.pids()
+        server.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(12):
+            assert await server.process.wait() == 0
+        assert await gone_within(1, pids)
+
+
+async def test_a_client_that_does_not_read_holds_no_process(tmp_path: Path) -> None:
+    env = {"SERVER__SEND_TIMEOUT": "2"}
+    async with hypercorn(tmp_path, **env) as server, await does_not_read(server):
+        assert "busy" in await states(server)
+        with trio.fail_after(5):
+            while "busy" in await states(server):  # noqa: ASYNC110 - the server tells only this
+                await trio.sleep(0.05)
+
+
+@pytest.mark.parametrize("extra", [b"", b"\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_client_that_leaves_is_noticed_whatever_it_sent(
+    tmp_path: Path, extra: bytes
+) -> None:
+    async with hypercorn(tmp_path) as server:
+        async with await connect(server) as stream:
+            await stream.send_all(raw_request(server, "[[standin hang]]", extra=extra))
+            await trio.sleep(0.5)
+            assert "busy" in await states(server)
+        with trio.fail_after(2):
+            while "busy" in await states(server):  # noqa: ASYNC110 - the server tells only this
+                await trio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("version", "header"), [("1.0", "X: y"), ("1.1", "Connection: close"), ("1.1", "X: y")]
+)
+async def test_connections_are_closed_when_they_should_be(
+    tmp_path: Path, version: str, header: str
+) -> None:
+    async with hypercorn(tmp_path) as server, await connect(server) as stream:
+        request_line = f"GET /health HTTP/{version}"
+        await stream.send_all(f"{request_line}\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+        answered = b""
+        keeps = (version, header) == ("1.1", "X: y")
+        start = trio.current_time()
+        with trio.fail_after(10):
+            async for chunk in stream:
+                answered += chunk
+        assert b'"status":"ok"' in answered
+        assert (trio.current_time() - start > 3) == keeps  # Hypercorn's keep_alive_timeout is 5 s
 
 
 async def refused(tmp_path: Path, **env: str) -> tuple[int, list[str]]:
@@ -193,6 +277,23 @@ async def test_bad_settings_stop_the_start(tmp_path: Path) -> None:
         ["ccproxy.toml", "pool_settings.mni_size"],
         ["environment", "POOL_SETTINGS__MAX_SIZE"],
     ]
+
+
+@pytest.mark.parametrize("worker_class", ["asyncio"])
+async def test_another_worker_class_is_refused(tmp_path: Path, worker_class: str) -> None:
+    (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{worker_class}"\n')
+    without = [sys.executable, "-m", "hypercorn", "trioproxy.app:app", "--config=hypercorn.toml"]
+    with trio.fail_after(20):
+        result = await trio.run_process(
+            [*without, f"--bind=127.0.0.1:{await free_port()}"],
+            capture_stderr=True,
+            check=False,
+            cwd=tmp_path,
+            env=environment({}),
+        )
+    assert result.returncode != 0
+    assert "--worker-class trio" in result.stderr.decode()
+    assert "Traceback" not in result.stderr.decode()
 
 
 async def test_a_missing_cli_stops_the_start(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 import orjson
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from trioproxy.claude.turn import Block, Event, Message, Turn
 from trioproxy.errors import InvalidRequest, TrioproxyError
@@ -29,6 +29,7 @@ _NOT_YET = {
 
 
 _SHOWN = 50
+_BLOCKS_A_MESSAGE = 10
 
 
 @frozen
@@ -39,8 +40,11 @@ class MessagesRequest:
     stream: bool
 
 
-def parse_request(body: bytes) -> MessagesRequest:
-    """Read a request body. Raises `InvalidRequest` with what is wrong and where."""
+def parse_request(body: bytes, *, max_messages: int = 10_000) -> MessagesRequest:
+    """Read a request body. Raises `InvalidRequest` with what is wrong and where.
+
+    `max_messages` bounds the messages, and ten times that the content blocks in all of them.
+    """
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -51,9 +55,10 @@ def parse_request(body: bytes) -> MessagesRequest:
     turn = Turn(
         model=_string(data, "model"),
         max_tokens=_positive(data, "max_tokens"),
-        messages=_messages(_required(data, "messages")),
+        messages=_messages(_required(data, "messages"), max_messages),
         system=_system(data.get("system")),
     )
+    turn = evolve(turn, messages=_with_breakpoints(turn.messages, 1 if turn.system else 2))
     stream = data.get("stream", False)
     if not isinstance(stream, bool):
         raise InvalidRequest(f"must be true or false, not {_kind(stream)}", path="stream")
@@ -107,11 +112,12 @@ def _system(value: object) -> str:
     return "\n\n".join(block["text"] for block in texts)
 
 
-def _messages(value: object) -> tuple[Message, ...]:
+def _messages(value: object, limit: int) -> tuple[Message, ...]:
     if not isinstance(value, list):
         raise InvalidRequest(f"must be a list, not {_kind(value)}", path="messages")
     if not value:
         raise InvalidRequest("must have at least one message", path="messages")
+    _check_counts(value, limit)
     given = [_message(item, f"messages.{i}") for i, item in enumerate(value)]
     found = [
         Message(role, tuple(chain.from_iterable(message.content for message in neighbours)))
@@ -125,6 +131,17 @@ def _messages(value: object) -> tuple[Message, ...]:
             path=f"messages.{len(value) - 1}.role",
         )
     return tuple(found)
+
+
+def _check_counts(messages: list[Any], limit: int) -> None:
+    if len(messages) > limit:
+        reason = f"has {len(messages)} messages; this server takes {limit} (`max_messages`)"
+        raise InvalidRequest(reason, path="messages")
+    contents = (item.get("content") for item in messages if isinstance(item, dict))
+    blocks = sum(len(content) for content in contents if isinstance(content, list))
+    if blocks > _BLOCKS_A_MESSAGE * limit:
+        reason = f"has {blocks} content blocks; this server takes {_BLOCKS_A_MESSAGE * limit}"
+        raise InvalidRequest(reason, path="messages")
 
 
 def _message(value: object, path: str) -> Message:
@@ -192,6 +209,24 @@ def _cache_control(value: Mapping[str, Any], path: str) -> Block:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _with_breakpoints(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:
+    """The messages with their last cache breakpoints: the API takes 4, and the CLI sets some."""
+    surplus = sum("cache_control" in block for m in messages for block in m.content) - most
+    if surplus <= 0:
+        return messages
+    found = []
+    for message in messages:
+        blocks = []
+        for block in message.content:
+            if surplus > 0 and "cache_control" in block:
+                surplus -= 1
+                blocks.append({k: v for k, v in block.items() if k != "cache_control"})
+            else:
+                blocks.append(block)
+        found.append(Message(message.role, tuple(blocks)))
+    return tuple(found)
 
 
 def _kind(value: object) -> str:

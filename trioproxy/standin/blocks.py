@@ -60,7 +60,7 @@ def limit(blocks: Iterable[Block], tokens: int) -> tuple[Block, ...]:
     """The blocks that fit into so many deltas, the last of them cut."""
     kept = []
     for block in blocks:
-        if tokens == 0 and block.deltas:
+        if tokens == 0:
             break
         kept.append(attrs.evolve(block, deltas=block.deltas[:tokens]))
         tokens -= len(kept[-1].deltas)

@@ -20,6 +20,7 @@ def create_web(pool: Pool, settings: ServerSettings, headers: Headers = ()) -> P
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     failures.install(quart)
-    messages.install(quart, pool)
+    messages.install(quart, pool, max_messages=settings.max_messages)
     operations.install(quart, pool)
-    return Presence(cast(ASGIApp, quart), headers)
+    inner = cast(ASGIApp, quart)
+    return Presence(inner, headers=headers, send_timeout=settings.send_timeout)

@@ -32,7 +32,7 @@ async def respond(error: Exception) -> TrioResponse:  # noqa: ASYNC124 - or it t
     known = _known(error)
     request_id = current_call(request.scope).request_id
     if known.status >= 500:  # noqa: PLR2004 - the class of server errors
-        logger.warning("[API] %s failed: %s %s", request_id, known.status, known.message)
+        logger.warning("[API] %s failed: %s %s", request_id, known.status, known.log_message)
     body = orjson.dumps(anthropic.error_body(known, request_id))
     response = TrioResponse(body, known.status, content_type="application/json")
     if known.retry_after is not None:

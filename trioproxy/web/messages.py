@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import AsyncGenerator
+from functools import partial
 
+import trio
 from quart import request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
@@ -17,20 +19,29 @@ from trioproxy.web.presence import current_call
 logger = logging.getLogger("trioproxy.web")
 
 
-def install(app: QuartTrio, pool: Pool) -> None:
+_LARGE = 1_000_000  # bytes; reading so many takes longer than a hop to a thread and back
+
+
+def install(app: QuartTrio, pool: Pool, *, max_messages: int) -> None:
     """Add the route."""
 
     @app.post("/v1/messages")
     async def messages() -> TrioResponse:
         call = current_call(request.scope)
         body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-        asked = anthropic.parse_request(body)
+        asked = await _parsed(body, max_messages)
         logger.debug("[API] Acquiring Claude client from pool for message request")
-        answer = call.hold(pool.submit(asked.turn))
+        answer = call.hold(pool.submit(asked.turn, call.request_id))
         await answer.wait_taken()
         if asked.stream:
+            call.is_stream = True
             return await _streamed(answer, call.request_id)
         return await _whole(answer)
+
+
+async def _parsed(body: bytes, max_messages: int) -> anthropic.MessagesRequest:
+    parse = partial(anthropic.parse_request, body, max_messages=max_messages)
+    return await trio.to_thread.run_sync(parse) if len(body) > _LARGE else parse()
 
 
 async def _whole(answer: Answer) -> TrioResponse:
@@ -38,6 +49,7 @@ async def _whole(answer: Answer) -> TrioResponse:
     async for batch in answer:
         for event in batch:
             message.add(event)
+    _release(answer)
     return TrioResponse(message.encode(), content_type="application/json")
 
 
@@ -60,8 +72,9 @@ async def _chunks(first: Batch, answer: Answer, request_id: str) -> AsyncGenerat
     try:
         async for batch in answer:
             yield sse.encode_events(batch)
+        _release(answer)
     except TrioproxyError as error:
-        logger.warning("[API] %s broke off: %s", request_id, error.message)
+        logger.warning("[API] %s broke off: %s", request_id, error.log_message)
         yield sse.encode_event(anthropic.error_body(error, request_id))
     except Exception:
         logger.exception("[API] %s broke off", request_id)
@@ -69,3 +82,8 @@ async def _chunks(first: Batch, answer: Answer, request_id: str) -> AsyncGenerat
             InternalError("The server failed; its log has the details."), request_id
         )
         yield sse.encode_event(failed)
+
+
+def _release(answer: Answer) -> None:
+    logger.debug("[API] Releasing Claude client connection %s back to pool", answer.worker_id)
+    answer.release()

@@ -8,25 +8,26 @@ from quart_trio.wrappers import TrioResponse
 
 from trioproxy.pool.pool import Pool
 
+_READY = {"idle", "busy", "resetting"}
+
 
 def install(app: QuartTrio, pool: Pool) -> None:
     """Add the routes."""
 
     @app.get("/health")
     async def health() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
-        stats = pool.statistics()
-        ready = stats.available_connections + stats.in_use_connections
+        ready = sum(one.state in _READY for one in pool.statistics().workers)
         trouble = pool.trouble
-        body = {
-            "status": "ok" if ready else "unavailable" if trouble else "starting",
-            "ready_connections": ready,
-            "trouble": trouble,
-        }
-        return _json(body, 200 if ready else 503)
+        status = "ok"  # also with no process at all, where none is kept
+        if not ready and (trouble or pool.is_starting):
+            status = "unavailable" if trouble else "starting"
+        body = {"status": status, "ready_connections": ready, "trouble": trouble}
+        return _json(body, 200 if status == "ok" else 503)
 
     @app.get("/pool/stats")
     async def pool_stats() -> TrioResponse:  # noqa: ASYNC124 - as above
-        return _json({"pool_enabled": True, "stats": pool.statistics().as_json()}, 200)
+        stats = pool.statistics().as_json() if pool.is_enabled else None
+        return _json({"pool_enabled": pool.is_enabled, "stats": stats}, 200)
 
 
 def _json(body: dict[str, Any], status: int) -> TrioResponse:

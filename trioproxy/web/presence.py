@@ -5,6 +5,10 @@ during `http.response.start` never starts: its `finally` never runs. So neither 
 a request holds. The ASGI call does: it is there for as long as the client is, and leaving it, in
 any way, gives everything back. Nothing that is held may need an await to be given back.
 
+A call ends early for one of two reasons. The client has left: then there is nobody to tell. Or
+the server stops, and Hypercorn cancels the call: then the client is told, by an `error` event in
+a stream, or a 503 where nothing has been sent yet.
+
 The last send is shielded, with a deadline: at the end of a response quart-trio cancels itself
 while Hypercorn is still at its own work of recycling or closing the connection.
 """
@@ -14,27 +18,39 @@ from contextlib import AbstractContextManager, ExitStack
 from secrets import token_hex
 from typing import Any, TypeAlias, TypeVar, cast
 
+import orjson
 import trio
-from attrs import field, frozen
+from attrs import define, field
+
+from trioproxy import logs
+from trioproxy.dialects import anthropic, sse
+from trioproxy.errors import PoolClosed
+from trioproxy.web.transport import Watch, watching
 
 Scope: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
-Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+Message: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 _KEY = "trioproxy.call"
-_LAST_SEND = 5.0
+_LAST_SEND = 2.0
 
 T = TypeVar("T")
 
 
-@frozen
+@define(eq=False)
 class Call:
     """One request while its client is there."""
 
     request_id: str = field(factory=lambda: f"req_{token_hex(12)}")
+    is_stream: bool = False
     _held: ExitStack = field(factory=ExitStack)
+
+    def holding(self) -> AbstractContextManager[object]:
+        """The time for which things are held."""
+        return self._held
 
     def hold(self, held: AbstractContextManager[T]) -> T:
         """Enter `held`; it is left when the client has its answer, or is gone."""
@@ -50,23 +66,73 @@ def current_call(scope: object) -> Call:
 class Presence:
     """An ASGI callable around another: see above. `headers` go onto every response."""
 
-    def __init__(self, inner: ASGIApp, headers: Headers = ()) -> None:
+    def __init__(self, inner: ASGIApp, *, headers: Headers = (), send_timeout: float) -> None:
         self._inner = inner
         self._headers = headers
+        self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         call = Call()
-        headers = [(b"request-id", call.request_id.encode()), *self._headers]
+        logs.request_id.set(call.request_id)
+        with call.holding(), trio.CancelScope() as gone:
+            async with watching(send, gone, send_timeout=self._send_timeout) as watch:
+                response = _Response(call, send, watch, self._headers)
+                heard = response.receiving(receive)
+                try:
+                    await self._inner({**scope, _KEY: call}, heard, response.send)
+                finally:
+                    if not gone.cancel_called:
+                        with trio.move_on_after(_LAST_SEND, shield=True):
+                            await response.end()
 
-        async def send_on(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *headers]}
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                with trio.move_on_after(_LAST_SEND, shield=True):
-                    await send(message)
-            else:
-                await send(message)
 
-        with call._held:  # noqa: SLF001 - its own file
-            await self._inner({**scope, _KEY: call}, receive, send_on)
+class _Response:
+    """What has been said to the client so far, and how to come to an end."""
+
+    def __init__(self, call: Call, send: Send, watch: Watch, headers: Headers) -> None:
+        self._call = call
+        self._send = send
+        self._watch = watch
+        self._headers = [(b"request-id", call.request_id.encode()), *headers]
+        self._has_started = False
+        self._has_ended = False
+
+    def receiving(self, receive: Receive) -> Receive:
+        """`receive`, with an ear for the client's leaving."""
+
+        async def heard() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self._has_ended = True
+            return message
+
+        return heard
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self._has_started = True
+            headers = [*message.get("headers", ()), *self._headers]
+            message = {**message, "headers": headers}
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._has_ended = True
+            with trio.move_on_after(_LAST_SEND, shield=True):
+                await self._watch.sending(self._send, message)
+        else:
+            await self._watch.sending(self._send, message)
+
+    async def end(self) -> None:
+        """The server stops: say so, if the client is there and waits for more."""
+        if self._has_ended:
+            return
+        error = PoolClosed("The server is stopping.")
+        body = anthropic.error_body(error, self._call.request_id)
+        if not self._has_started:
+            head = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
+            await self.send(
+                {"type": "http.response.start", "status": error.status, "headers": head}
+            )
+            await self.send({"type": "http.response.body", "body": orjson.dumps(body)})
+        elif self._call.is_stream:
+            await self.send({"type": "http.response.body", "body": sse.encode_event(body)})

@@ -1,0 +1,72 @@
+"""The server's own memory over many requests: everything but the CLI is real."""
+
+import gc
+import os
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from hypercorn.config import Config
+from hypercorn.trio import serve
+
+from tests.fakes import FakeCLI, FakeProcess
+from tests.real.serving import with_lifespan
+from trioproxy.pool.pool import open_pool
+from trioproxy.settings import PoolSettings, ServerSettings
+from trioproxy.web.app import create_web
+
+pytestmark = pytest.mark.real
+
+BODY = {
+    "model": "claude-test",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "hello " * 1000}],
+}
+
+
+class Forgets(FakeProcess):
+    """Keeps no record of what it was asked."""
+
+    async def stream(self) -> None:
+        self.asked.clear()
+        await super().stream()
+
+
+def rss() -> int:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_memory_files_and_tasks_stay_flat_over_two_thousand_requests() -> None:
+    cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
+    settings = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=1_000_000)
+    async with open_pool(settings, cli, max_line_size=1_000_000) as pool:
+        app = with_lifespan(create_web(pool, ServerSettings()))
+        config = Config()
+        config.bind, config.errorlog = ["127.0.0.1:0"], None
+        async with trio.open_nursery() as nursery:
+            hypercorn = partial(serve, app, config)  # type: ignore[arg-type]
+            (url,) = await nursery.start(hypercorn)
+            async with httpx.AsyncClient(base_url=url) as http:
+                await _ask(http, 500)
+                before = (rss(), len(os.listdir("/proc/self/fd")), _tasks())
+                await _ask(http, 2000)
+                after = (rss(), len(os.listdir("/proc/self/fd")), _tasks())
+            nursery.cancel_scope.cancel()
+    assert after[0] - before[0] < 3_000_000
+    assert after[1:] == before[1:]
+    assert len(cli.launched) == 2
+
+
+def _tasks() -> int:
+    return trio.lowlevel.current_statistics().tasks_living
+
+
+async def _ask(http: httpx.AsyncClient, times: int) -> None:
+    for number in range(times):
+        body = BODY | {"stream": number % 2 == 0, "system": f"prompt {number % 2}"}
+        assert (await http.post("/v1/messages", json=body)).status_code == 200
+    await trio.sleep(0.1)

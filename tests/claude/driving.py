@@ -1,0 +1,102 @@
+"""An exchange in a test's hands: made, brought into any state, fed line by line."""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import TypeAlias
+
+import orjson
+
+from tests.claude.lines import (
+    INIT,
+    QUEUED,
+    REQUESTING,
+    START,
+    STARTED,
+    answer,
+    rejected,
+    result,
+    rewound,
+)
+from trioproxy.claude import wire
+from trioproxy.claude.exchange import Exchange, State, segments
+from trioproxy.claude.turn import Event, Message
+from trioproxy.claude.wire import Line
+
+
+def _message(said: str) -> Message:
+    """`u...` is the user's and `a...` the assistant's."""
+    block = {"type": "text", "text": said}
+    return Message("user" if said.startswith("u") else "assistant", (block,))
+
+
+def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> Exchange:
+    """A new exchange of `conversation`, such as "u1 a1 u2"; `settings` are ids asked before."""
+    uuids = (f"m{n}" for n in count(1))
+    ids = (f"c{n}" for n in count(1))
+    asked = b"".join(wire.control_request(one, "apply_flag_settings") for one in settings)
+    messages = [_message(said) for said in conversation.split()]
+    found = segments(asked, messages, lambda: next(uuids))
+    return Exchange(found, set(settings), lambda: next(ids))
+
+
+def written(data: bytes) -> list[str]:
+    """What was written, in short: each control request's subtype, each message's text."""
+    return [_short(orjson.loads(line)) for line in data.splitlines()]
+
+
+def _short(line: Line) -> str:
+    if line["type"] == "control_request":
+        return str(line["request"]["subtype"])
+    said = " ".join(block["text"] for block in line["message"]["content"]).strip()
+    return said if line["type"] == "assistant" or "shouldQuery" in line else f"{said}?"
+
+
+class Abandon:
+    """The caller's leaving, among the lines that come."""
+
+    def __repr__(self) -> str:
+        return "ABANDON"
+
+
+ABANDON = Abandon()
+Input: TypeAlias = Line | Abandon
+
+
+def feed(exchange: Exchange, inputs: Iterable[Input]) -> tuple[list[str], list[Event]]:
+    """Hand these over one by one. What was written, in short, and the events handed on."""
+    output = b""
+    events: list[Event] = []
+    for one in inputs:
+        if isinstance(one, Abandon):
+            output += exchange.abandon()
+        else:
+            step = exchange.receive([one])
+            output += step.output
+            events += step.events
+    return written(output), events
+
+
+def begun(conversation: str = "u1", *inputs: Input) -> Exchange:
+    exchange = exchange_of(conversation)
+    exchange.begin()
+    feed(exchange, inputs)
+    return exchange
+
+
+RUNNING: list[Input] = [QUEUED, STARTED, INIT, REQUESTING, START]
+
+REACHED: dict[State, tuple[str, Sequence[Input]]] = {
+    State.REPLAYING: ("u1 a1 u2", []),
+    State.LEAVING: ("u1 a1 u2", [ABANDON]),
+    State.ANSWERING: ("u1", [*RUNNING]),
+    State.SETTLING: ("u1", [*RUNNING, ABANDON]),
+    State.RESETTING: ("u1", [*answer("hi"), result("hi")]),
+    State.CLEAN: ("u1", [*answer("hi"), result("hi"), rewound()]),
+    State.SPOILED: ("u1", [*answer("hi"), result("hi"), rejected("c1")]),
+}
+
+
+def begun_in(state: State) -> Exchange:
+    """An exchange that has come to this state."""
+    conversation, inputs = REACHED[state]
+    return begun(conversation, *inputs)

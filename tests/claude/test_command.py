@@ -1,0 +1,202 @@
+from collections.abc import Callable
+
+import pytest
+from attrs import frozen
+
+from trioproxy.claude.command import Command, build_command, build_offline_command
+
+OPERATOR = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/home/operator",
+    "LANG": "C.UTF-8",
+    "HTTPS_PROXY": "http://proxy:3128",
+}
+
+FORCED = {
+    "CLAUDE_CODE_MAX_RETRIES": "0",
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+    "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
+    "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+}
+
+CREDENTIALS = {
+    "ANTHROPIC_API_KEY": "sk-ant-secret",
+    "ANTHROPIC_AUTH_TOKEN": "token-secret",
+    "CLAUDE_CODE_OAUTH_TOKEN": "oauth-secret",
+    "ANTHROPIC_CUSTOM_HEADERS": "x-key: header-secret",
+    "ANTHROPIC_BASE_URL": "https://gateway-secret.example",
+    "AWS_SECRET_ACCESS_KEY": "aws-secret",
+    "AWS_BEARER_TOKEN_BEDROCK": "bedrock-secret",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/google-secret.json",
+    "HTTPS_PROXY": "http://user:proxy-secret@proxy:3128",
+    "CLAUDE_CONFIG_DIR": "/home/operator/claude-secret",
+    "XDG_CONFIG_HOME": "/home/operator/xdg-secret",
+    "CLAUDE_CODE_USE_BEDROCK": "1-secret",
+}
+
+PER_TURN = (
+    "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+    "CLAUDE_CODE_EXTRA_BODY",
+    "CLAUDE_CODE_EFFORT_LEVEL",
+    "MAX_THINKING_TOKENS",
+)
+OF_A_PARENT = (
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_SSE_PORT",
+    "CLAUDE_CODE_SESSION_ID",
+    "AUTH_TOKEN",
+)
+
+
+def online(environ: dict[str, str], *, bare: str = "auto") -> Command:
+    return build_command("/bin/claude", environ, "/cwd", bare=bare)
+
+
+def offline(environ: dict[str, str]) -> Command:
+    return build_offline_command(
+        "/bin/claude", environ, "/cwd", home="/home/of-its-own", base_url="http://127.0.0.1:99"
+    )
+
+
+# -- What is run ------------------------------------------------------------------------------
+
+ARGV = (
+    "/bin/claude",
+    "--print",
+    "--input-format=stream-json",
+    "--output-format=stream-json",
+    "--verbose",
+    "--include-partial-messages",
+    "--no-session-persistence",
+    "--max-turns=1",
+    "--tools=",
+    "--strict-mcp-config",
+    "--setting-sources=",
+    "--disable-slash-commands",
+)
+
+
+def test_the_command_line_word_for_word() -> None:
+    command = online(OPERATOR)
+    assert command.argv == ARGV
+    assert command.cwd == "/cwd"
+
+
+def test_the_offline_command_line_is_the_same_and_bare() -> None:
+    assert offline(OPERATOR).argv == (*ARGV, "--bare")
+    assert offline(OPERATOR).cwd == "/cwd"
+
+
+@frozen
+class BareCase:
+    """What `bare` is set to, what the environment has, and whether `--bare` is said."""
+
+    bare: str
+    environ: dict[str, str]
+    expected: bool
+
+
+KEY = {"ANTHROPIC_API_KEY": "sk"}
+BARE_CASES = [
+    BareCase("auto", {}, expected=False),
+    BareCase("auto", KEY, expected=True),
+    BareCase(
+        "auto", {"CLAUDE_CODE_OAUTH_TOKEN": "t", "ANTHROPIC_AUTH_TOKEN": "t"}, expected=False
+    ),
+    BareCase("always", {}, expected=True),
+    BareCase("always", KEY, expected=True),
+    BareCase("never", {}, expected=False),
+    BareCase("never", KEY, expected=False),
+]
+
+
+@pytest.mark.parametrize(
+    "case", BARE_CASES, ids=lambda one: f"{one.bare}, {' '.join(one.environ) or 'nothing'}"
+)
+def test_bare_is_said_when_it_can_log_in(case: BareCase) -> None:
+    command = online(case.environ, bare=case.bare)
+    assert command.argv == (ARGV if not case.expected else (*ARGV, "--bare"))
+
+
+def test_bare_goes_by_the_key_unless_told() -> None:
+    assert "--bare" in build_command("/bin/claude", KEY, "/cwd").argv
+
+
+def test_an_empty_key_is_no_key() -> None:
+    environ = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "t"}
+    assert "--bare" not in online(environ).argv
+
+
+# -- With which environment -------------------------------------------------------------------
+
+
+def test_the_operators_environment_is_kept_and_added_to() -> None:
+    environ = {**OPERATOR, **CREDENTIALS}
+    assert online(environ).environ == {**environ, **FORCED}
+
+
+@pytest.mark.parametrize("name", [*PER_TURN, *OF_A_PARENT])
+def test_a_variable_that_is_not_for_the_process_is_dropped(name: str) -> None:
+    command = online({**OPERATOR, name: "foreign"})
+    assert command.environ == {**OPERATOR, **FORCED}
+
+
+@pytest.mark.parametrize("name", FORCED)
+def test_what_is_added_cannot_be_overruled_from_outside(name: str) -> None:
+    environ = {**OPERATOR, name: "foreign"}
+    assert online(environ).environ[name] == FORCED[name]
+    assert offline(environ).environ[name] == FORCED[name]
+
+
+def test_the_environment_that_was_handed_in_is_left_as_it_was() -> None:
+    environ = {**OPERATOR, "CLAUDECODE": "1"}
+    command = online(environ)
+    environ["LATER"] = "1"
+    assert environ == {**OPERATOR, "CLAUDECODE": "1", "LATER": "1"}
+    assert "LATER" not in command.environ
+
+
+def test_the_offline_environment_is_a_new_one() -> None:
+    environ = {**OPERATOR, "LC_ALL": "C", "TMPDIR": "/tmp", "TZ": "UTC", "OTHER": "x"}
+    assert offline(environ).environ == {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C",
+        "TMPDIR": "/tmp",
+        "TZ": "UTC",
+        "HOME": "/home/of-its-own",
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:99",
+        "ANTHROPIC_API_KEY": "offline",
+        **FORCED,
+    }
+
+
+def test_the_offline_environment_invents_nothing_that_was_not_there() -> None:
+    assert offline({}).environ.keys() == {
+        "HOME",
+        "ANTHROPIC_BASE_URL",
+        "ANTHROPIC_API_KEY",
+        *FORCED,
+    }
+
+
+def test_no_credential_gets_into_the_offline_environment() -> None:
+    command = offline({**OPERATOR, **CREDENTIALS})
+    assert not [value for value in command.environ.values() if "secret" in value]
+    assert command.environ == offline(OPERATOR).environ
+
+
+@pytest.mark.parametrize("build", [online, offline])
+def test_the_repr_shows_what_is_run_and_no_environment(
+    build: Callable[[dict[str, str]], Command],
+) -> None:
+    command = build({**OPERATOR, **CREDENTIALS})
+    for shown in (repr(command), str(command), f"{command}"):
+        assert shown.startswith("<Command /bin/claude --print ")
+        assert shown.endswith(" in /cwd>")
+        assert "secret" not in shown
+        assert "ANTHROPIC" not in shown
+        assert "HOME" not in shown

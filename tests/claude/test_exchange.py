@@ -1,0 +1,470 @@
+import re
+from collections.abc import Sequence
+
+import orjson
+import pytest
+from attrs import field, frozen
+
+from tests.claude.driving import (
+    ABANDON,
+    REACHED,
+    RUNNING,
+    Input,
+    begun,
+    begun_in,
+    exchange_of,
+    feed,
+    written,
+)
+from tests.claude.lines import (
+    ABORTED,
+    CLOSE,
+    COMPLETED,
+    HISTORY_RESULT,
+    INIT,
+    OPEN,
+    QUEUED,
+    REQUESTING,
+    START,
+    STARTED,
+    STOP,
+    accepted,
+    answer,
+    api_error,
+    assistant,
+    delta,
+    ended,
+    lifecycle,
+    rejected,
+    result,
+    rewound,
+    user,
+)
+from trioproxy.claude import exchange as module
+from trioproxy.claude.exchange import IllegalStep, State
+from trioproxy.claude.wire import Line
+from trioproxy.errors import CliFailed
+
+# -- The table --------------------------------------------------------------------------------
+
+each_state = pytest.mark.parametrize("state", State, ids=lambda one: one.name)
+each_state_before_the_end = pytest.mark.parametrize(
+    "state", [one for one in State if not begun_in(one).is_over], ids=lambda one: one.name
+)
+
+
+@each_state
+def test_every_state_can_be_reached(state: State) -> None:
+    exchange = begun_in(state)
+    assert exchange.state is state
+    assert exchange.is_over == (state in {State.CLEAN, State.SPOILED})
+    assert exchange.is_clean == (state is State.CLEAN)
+    waiting = {State.REPLAYING, State.LEAVING, State.ANSWERING}
+    assert exchange.is_answered == (state not in waiting)
+
+
+@frozen
+class Row:
+    """From a state, what comes, what is then written and handed on, and the next state."""
+
+    name: str
+    before: State
+    conversation: str
+    given: Sequence[Input]
+    comes: Input
+    after: State
+    output: list[str] = field(factory=list)
+    events: list[str] = field(factory=list)
+
+
+HI = [*RUNNING, OPEN, delta("hi"), assistant("hi"), CLOSE]
+
+ROWS = [
+    Row(
+        "a history message is taken, more history to come",
+        State.REPLAYING, "u1 a1 u2 a2 u3", [], HISTORY_RESULT,
+        State.REPLAYING, output=["a1", "u2"],
+    ),
+    Row(
+        "the last history message is taken",
+        State.REPLAYING, "u1 a1 u2", [], HISTORY_RESULT,
+        State.ANSWERING, output=["a1", "u2?"],
+    ),
+    Row(
+        "the caller leaves the history",
+        State.REPLAYING, "u1 a1 u2", [], ABANDON,
+        State.LEAVING,
+    ),
+    Row(
+        "the history message that was left is taken",
+        State.LEAVING, "u1 a1 u2", [ABANDON], HISTORY_RESULT,
+        State.RESETTING, output=["rewind_conversation"],
+    ),
+    Row(
+        "an event",
+        State.ANSWERING, "u1", HI[:-2], CLOSE,
+        State.ANSWERING, events=["content_block_stop"],
+    ),
+    Row(
+        "the end of an answer that is complete",
+        State.ANSWERING, "u1", [*HI, ended("end_turn")], STOP,
+        State.SETTLING, events=["message_stop"],
+    ),
+    Row(
+        "an answer is cut",
+        State.ANSWERING, "u1", HI, ended("max_tokens"),
+        State.ANSWERING, output=["interrupt"], events=["message_delta"],
+    ),
+    Row(
+        "the end of an answer that was cut",
+        State.ANSWERING, "u1", [*HI, ended("max_tokens")], STOP,
+        State.SETTLING, events=["message_stop"],
+    ),
+    Row(
+        "a result with no whole answer before it",
+        State.ANSWERING, "u1", [QUEUED, STARTED], result("/cost isn't available"),
+        State.RESETTING, output=["rewind_conversation"],
+    ),
+    Row(
+        "the caller leaves before the query has begun",
+        State.ANSWERING, "u1", [QUEUED], ABANDON,
+        State.SETTLING,
+    ),
+    Row(
+        "the caller leaves after the query has begun",
+        State.ANSWERING, "u1", [QUEUED, STARTED], ABANDON,
+        State.SETTLING, output=["interrupt"],
+    ),
+    Row(
+        "the query that was left begins",
+        State.SETTLING, "u1", [QUEUED, ABANDON], STARTED,
+        State.SETTLING, output=["interrupt"],
+    ),
+    Row(
+        "an answer that is complete goes on all the same",
+        State.SETTLING, "u1", [*HI, ended("end_turn"), STOP], REQUESTING,
+        State.SETTLING, output=["interrupt"],
+    ),
+    Row(
+        "the result of a complete answer",
+        State.SETTLING, "u1", [*HI, ended("end_turn"), STOP], result("hi"),
+        State.RESETTING, output=["rewind_conversation"],
+    ),
+    Row(
+        "the result of what was interrupted",
+        State.SETTLING, "u1", [*HI, ABANDON], ABORTED,
+        State.RESETTING, output=["rewind_conversation"],
+    ),
+    Row(
+        "the conversation is empty",
+        State.RESETTING, "u1", [*answer("hi"), result("hi")], rewound(),
+        State.CLEAN,
+    ),
+    Row(
+        "the conversation is said not to be empty",
+        State.RESETTING, "u1", [*answer("hi"), result("hi")], accepted("c1", rewound=False),
+        State.SPOILED,
+    ),
+    Row(
+        "a second result",
+        State.RESETTING, "u1", [*answer("hi"), result("hi")], result("hi"),
+        State.SPOILED,
+    ),
+]  # fmt: skip
+row = pytest.mark.parametrize("row", ROWS, ids=lambda one: one.name)
+
+
+@row
+def test_a_row_of_the_table(row: Row) -> None:
+    exchange = begun(row.conversation, *row.given)
+    assert exchange.state is row.before
+    output, events = feed(exchange, [row.comes])
+    assert exchange.state is row.after
+    assert output == row.output
+    assert [event["type"] for event in events] == row.events
+
+
+def test_the_table_has_these_rows_and_no_others() -> None:
+    assert module.__doc__ is not None
+    found = set(re.findall(r"^    ([A-Z]+) .* ([A-Z]+)$", module.__doc__, re.MULTILINE))
+    assert found == {(row.before.name, row.after.name) for row in ROWS}
+
+
+@each_state
+def test_a_control_request_that_fails_spoils_any_state(state: State) -> None:
+    conversation, inputs = REACHED[state]
+    exchange = exchange_of(conversation, settings=("s1",))
+    exchange.begin()
+    feed(exchange, inputs)
+    before = exchange.error
+    was_answered, was_over = exchange.is_answered, exchange.is_over
+    assert feed(exchange, [rejected("s1", "no such model")]) == ([], [])
+    assert exchange.state is State.SPOILED
+    if not was_answered:
+        assert isinstance(exchange.error, CliFailed)
+        assert exchange.error.message == "The CLI refused a setting: no such model"
+    else:
+        assert exchange.error is before
+    assert was_over == (state in {State.CLEAN, State.SPOILED})
+
+
+PASSED_OVER: list[Line] = [
+    INIT,
+    QUEUED,
+    COMPLETED,
+    lifecycle("started", "of another message"),
+    {"type": "system", "subtype": "informational"},
+    user("Request interrupted"),
+    assistant("hi"),
+    accepted("of nobody", rewound=True),
+    rejected("of nobody"),
+    {"type": "keep_alive"},
+    {"type": "stream_event_of_a_later_version", "event": {"type": "message_stop"}},
+]
+
+
+@each_state
+@pytest.mark.parametrize("line", PASSED_OVER, ids=lambda one: str(one)[:60])
+def test_other_lines_are_passed_over_in_every_state(state: State, line: Line) -> None:
+    exchange = begun_in(state)
+    error = exchange.error
+    assert feed(exchange, [line]) == ([], [])
+    assert exchange.state is state
+    assert exchange.error is error
+
+
+@pytest.mark.parametrize("state", [State.LEAVING, State.SETTLING, State.RESETTING])
+def test_leaving_again_changes_nothing(state: State) -> None:
+    exchange = begun_in(state)
+    assert exchange.abandon() == b""
+    assert exchange.state is state
+
+
+@pytest.mark.parametrize("state", [State.CLEAN, State.SPOILED])
+def test_lines_after_the_end_are_ignored(state: State) -> None:
+    exchange = begun_in(state)
+    lines = [*answer("more"), result("more"), rewound(), rejected("c1"), {"type": "stream_event"}]
+    assert feed(exchange, [*lines, ABANDON]) == ([], [])
+    assert exchange.state is state
+
+
+def test_beginning_twice_is_a_fault_of_the_program() -> None:
+    exchange = begun("u1 a1 u2")
+    with pytest.raises(IllegalStep, match=r"^begin\(\) while replaying the history$"):
+        exchange.begin()
+
+
+def test_nothing_is_rewound_that_was_not_asked_to_be() -> None:
+    exchange = begun("u1", *HI)
+    feed(exchange, [accepted("", rewound=True)])
+    assert exchange.state is State.ANSWERING
+
+
+def test_the_repr_tells_the_state() -> None:
+    exchange = exchange_of("u1 a1 u2")
+    assert repr(exchange) == "<Exchange, replaying the history, 2 segments to go>"
+    exchange.begin()
+    feed(exchange, [HISTORY_RESULT])
+    assert repr(exchange) == "<Exchange, answering, 0 segments to go>"
+
+
+# -- The history ------------------------------------------------------------------------------
+
+
+def test_the_next_segment_is_written_only_after_the_result_of_the_last() -> None:
+    exchange = exchange_of("u1 a1 u2 a2 u3", settings=("s1",))
+    assert written(exchange.begin()) == ["apply_flag_settings", "u1"]
+    assert feed(exchange, [accepted("s1"), QUEUED, STARTED, INIT]) == ([], [])
+    assert feed(exchange, [HISTORY_RESULT]) == (["a1", "u2"], [])
+    assert feed(exchange, [COMPLETED, lifecycle("queued", "m3"), lifecycle("started", "m3")]) == (
+        [],
+        [],
+    )
+    assert feed(exchange, [HISTORY_RESULT]) == (["a2", "u3?"], [])
+    assert exchange.state is State.ANSWERING
+
+
+def test_only_user_messages_are_guarded_and_only_history_is_marked() -> None:
+    exchange = exchange_of("u1 a1 u2")
+    data = exchange.begin() + exchange.receive([HISTORY_RESULT]).output
+    lines = [orjson.loads(line) for line in data.splitlines()]
+    guard = {"type": "text", "text": " "}
+    assert [line["uuid"] for line in lines] == ["m1", "m2", "m3"]
+    assert [line.get("shouldQuery") for line in lines] == [False, None, None]
+    assert [line["message"]["content"] for line in lines] == [
+        [{"type": "text", "text": "u1"}, guard],
+        [{"type": "text", "text": "a1"}],
+        [{"type": "text", "text": "u2"}, guard],
+    ]
+
+
+def test_a_conversation_is_rewound_from_its_first_message_to_its_last() -> None:
+    exchange = begun("u1 a1 u2 a2 u3", HISTORY_RESULT, HISTORY_RESULT, *answer("hi"))
+    rewind = orjson.loads(exchange.receive([result("hi")]).output)
+    assert rewind["request_id"] == "c1"
+    assert rewind["request"] == {
+        "subtype": "rewind_conversation",
+        "target_message_uuid": "m1",
+        "last_seen_user_message_uuid": "m5",
+    }
+
+
+def test_a_history_that_was_left_is_rewound_to_the_last_message_that_was_written() -> None:
+    exchange = begun("u1 a1 u2 a2 u3", HISTORY_RESULT, ABANDON)
+    rewind = orjson.loads(exchange.receive([HISTORY_RESULT]).output)["request"]
+    assert rewind["target_message_uuid"] == "m1"
+    assert rewind["last_seen_user_message_uuid"] == "m3"
+    feed(exchange, [rewound()])
+    assert exchange.is_clean
+    assert exchange.error is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [result("/cost isn't available"), result("", is_error=True), api_error(529, "Overloaded")],
+    ids=["a text", "an error", "both"],
+)
+def test_a_history_message_that_the_cli_answers_itself_ends_the_turn(line: Line) -> None:
+    exchange = begun("u1 a1 u2")
+    assert feed(exchange, [line]) == (["rewind_conversation"], [])
+    assert exchange.is_answered
+    assert isinstance(exchange.error, CliFailed)
+    assert "answered a message of the history itself" in exchange.error.message
+    feed(exchange, [rewound()])
+    assert exchange.is_clean
+
+
+def test_what_the_history_brings_up_is_not_handed_on() -> None:
+    exchange = begun("u1 a1 u2")
+    assert feed(exchange, [REQUESTING, OPEN, delta("hi"), ended("end_turn"), STOP]) == ([], [])
+    assert exchange.state is State.REPLAYING
+
+
+# -- Interrupts -------------------------------------------------------------------------------
+
+
+@frozen
+class Interrupted:
+    """When the caller leaves, and at which of the lines that follow an interrupt is written."""
+
+    name: str
+    given: Sequence[Input]
+    follow: list[tuple[Line, bool]]
+
+
+INTERRUPTED = [
+    Interrupted(
+        "before anything",
+        [ABANDON],
+        [(QUEUED, False), (STARTED, True), (INIT, False), (REQUESTING, True), (START, True)],
+    ),
+    Interrupted(
+        "another message's beginning is no sign",
+        [ABANDON],
+        [(lifecycle("started", "m0"), False), (REQUESTING, False), (STARTED, True)],
+    ),
+    Interrupted(
+        "as it begins",
+        [STARTED, ABANDON],
+        [(INIT, False), (REQUESTING, True), (START, True), (OPEN, False)],
+    ),
+    Interrupted(
+        "mid-stream",
+        [*HI[:-2], ABANDON],
+        [(delta("a"), False), (CLOSE, False), (ended(None), False), (STOP, False)],
+    ),
+    Interrupted(
+        "between two API calls",
+        [*HI, ended("end_turn"), STOP],
+        [(user("Go on", is_synthetic=True), False), (REQUESTING, True), (START, True)],
+    ),
+    Interrupted(
+        "never, when it just ends",
+        [*HI, ended("end_turn"), STOP],
+        [(lifecycle("completed"), False), (assistant("hi"), False)],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", INTERRUPTED, ids=lambda one: one.name)
+def test_an_interrupt_waits_for_a_sign_of_life_and_follows_each(case: Interrupted) -> None:
+    exchange = begun("u1", *case.given)
+    for line, is_sign in case.follow:
+        assert feed(exchange, [line]) == (["interrupt"] if is_sign else [], []), line
+        assert exchange.state is State.SETTLING
+
+
+def test_the_beginning_of_a_history_message_is_no_sign_that_the_query_runs() -> None:
+    exchange = begun("u1 a1 u2", QUEUED, STARTED, INIT, HISTORY_RESULT)
+    assert feed(exchange, [ABANDON, INIT, REQUESTING, COMPLETED]) == ([], [])
+    assert feed(exchange, [lifecycle("started", "m3")]) == (["interrupt"], [])
+
+
+def test_all_interrupts_must_be_answered_for_the_process_to_be_clean() -> None:
+    exchange = begun("u1", STARTED, ABANDON, REQUESTING)  # c1 and c2
+    feed(exchange, [accepted("c2"), ABORTED, rewound("c3")])
+    assert exchange.state is State.SPOILED
+
+
+def test_the_answers_to_interrupts_may_come_after_the_result() -> None:
+    exchange = begun("u1", STARTED, ABANDON, REQUESTING, START)
+    feed(exchange, [accepted("c1"), ABORTED, accepted("c2"), accepted("c3"), rewound("c4")])
+    assert exchange.is_clean
+    assert exchange.error is None
+
+
+def test_settings_must_be_answered_for_the_process_to_be_clean() -> None:
+    exchange = exchange_of("u1", settings=("s1",))
+    exchange.begin()
+    feed(exchange, [*answer("hi"), result("hi"), rewound()])
+    assert exchange.state is State.SPOILED
+    assert exchange.error is None  # the caller has had an answer
+
+
+@pytest.mark.parametrize("reason", ["end_turn", "stop_sequence", "tool_use"])
+def test_an_answer_that_the_cli_leaves_as_it_is_is_not_interrupted(reason: str) -> None:
+    assert feed(begun(), [*HI, ended(reason), STOP])[0] == []
+
+
+@pytest.mark.parametrize(
+    "reason", ["max_tokens", "model_context_window_exceeded", "refusal", "of a later API"]
+)
+def test_an_answer_that_the_cli_may_go_on_with_is_interrupted_once(reason: str) -> None:
+    assert feed(begun(), [*HI, ended(reason), STOP])[0] == ["interrupt"]
+
+
+# -- What proves a process clean --------------------------------------------------------------
+
+NO_PROOF: list[Line] = [
+    accepted("c1"),
+    accepted("c1", rewound=False),
+    accepted("c1", rewound=None),
+    accepted("c1", rewound=1),
+    accepted("c1", rewound="true"),
+    accepted("c1", error="stale_target"),
+    rejected("c1"),
+    {"type": "control_response", "response": {"subtype": "success", "request_id": "c1"}},
+    {
+        "type": "control_response",
+        "response": {"subtype": "success", "request_id": "c1", "response": None},
+    },
+]
+
+
+@pytest.mark.parametrize("line", NO_PROOF, ids=lambda one: str(one["response"]))
+def test_only_a_true_rewound_proves_that_a_process_is_clean(line: Line) -> None:
+    exchange = begun("u1", *answer("hi"), result("hi"), line)
+    assert exchange.state is State.SPOILED
+    assert exchange.error is None  # the caller has had an answer
+
+
+@each_state_before_the_end
+def test_a_question_of_the_clis_spoils_the_exchange(state: State) -> None:
+    exchange = begun_in(state)
+    was_answered = exchange.is_answered
+    feed(
+        exchange,
+        [{"type": "control_request", "request_id": "x", "request": {"subtype": "can_use_tool"}}],
+    )
+    assert exchange.state is State.SPOILED
+    assert isinstance(exchange.error, CliFailed) != was_answered

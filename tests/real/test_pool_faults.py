@@ -15,7 +15,7 @@ from tests.real.serving import environment
 from trioproxy.claude.binary import wheel_binary
 from trioproxy.claude.command import build_command
 from trioproxy.claude.turn import Message, Turn
-from trioproxy.errors import BootFailed, TrioproxyError
+from trioproxy.errors import ApiError, BootFailed, TrioproxyError
 from trioproxy.pool.guard import open_guard
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import Process, open_process
@@ -88,16 +88,15 @@ def turn(text: str) -> Turn:
 
 @asynccontextmanager
 async def bench(
-    tmp_path: Path, settings: PoolSettings = SETTINGS, binary: str = ""
+    tmp_path: Path, settings: PoolSettings = SETTINGS, binary: str = "", key: str = "dummy"
 ) -> AsyncGenerator[Bench]:
     standin = StandIn(pace=Pace())
     processes: list[Process] = []
     files = open_files()
     async with trio.open_nursery() as nursery:
         base_url: str = await nursery.start(serve_standin, standin)
-        command = build_command(
-            binary or str(wheel_binary()), environment(tmp_path, base_url), str(tmp_path)
-        )
+        environ = environment(tmp_path, base_url) | {"ANTHROPIC_API_KEY": key}
+        command = build_command(binary or str(wheel_binary()), environ, str(tmp_path))
         async with open_guard() as guard:
 
             @asynccontextmanager
@@ -296,3 +295,14 @@ async def test_a_process_that_has_grown_is_replaced(tmp_path: Path) -> None:
         await b.whole()
         assert b.pool.statistics().retirements["worn"] >= 1
         assert (await b.ask()).endswith("hello")
+
+
+async def test_a_cli_that_is_not_logged_in_says_what_to_do(tmp_path: Path) -> None:
+    async with bench(tmp_path, key="") as b:
+        for _ in range(2):
+            with pytest.raises(ApiError, match="claude login") as caught:
+                await b.ask()
+            assert (caught.value.status, caught.value.type) == (401, "authentication_error")
+        await b.whole()
+        assert len(b.standin.record) == 0
+        assert b.pool.statistics().boot_failures == 0

@@ -79,10 +79,14 @@ class Presence:
             async with watching(send, gone, send_timeout=self._send_timeout) as watch:
                 response = _Response(call, send, watch, self._headers)
                 heard = response.receiving(receive)
+                is_fault = False
                 try:
                     await self._inner({**scope, _KEY: call}, heard, response.send)
+                except Exception:
+                    is_fault = True  # Hypercorn logs it and answers with a 500
+                    raise
                 finally:
-                    if not gone.cancel_called:
+                    if not (gone.cancel_called or is_fault):
                         with trio.move_on_after(_LAST_SEND, shield=True):
                             await response.end()
 

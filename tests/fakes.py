@@ -78,6 +78,9 @@ class FakeProcess:
     async def wait_last_words(self) -> None:
         await trio.lowlevel.checkpoint()
 
+    async def wait_more_words(self) -> None:
+        await trio.sleep_forever()
+
     def last_words(self) -> str:
         return "fake words" if self.has_ended else ""
 

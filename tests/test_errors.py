@@ -29,7 +29,7 @@ STATUSES = {
     "not_found_error": {404},
     "request_too_large": {413},
     "rate_limit_error": {429},
-    "api_error": {500, 503},
+    "api_error": {500, 501, 502, 503},
     "timeout_error": {408, 504},
     "overloaded_error": {503, 529},
 }

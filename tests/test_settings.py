@@ -13,6 +13,7 @@ from trioproxy.settings import (
     FIELDS,
     SECTIONS,
     ClaudeSettings,
+    CountTokensSettings,
     LoggingSettings,
     PoolSettings,
     ServerSettings,
@@ -49,7 +50,8 @@ def test_the_repositorys_file_says_every_default_and_nothing_else() -> None:
     assert loaded.settings == Settings()
     assert loaded.file == ROOT / "ccproxy.toml"
     assert set(loaded.sources.values()) == {str(ROOT / "ccproxy.toml")}
-    assert tomllib.loads((ROOT / "ccproxy.toml").read_text()) == attrs.asdict(Settings())
+    written = tomllib.loads((ROOT / "ccproxy.toml").read_text())
+    assert written == json.loads(json.dumps(attrs.asdict(Settings())))
 
 
 @pytest.mark.parametrize("path", FIELDS)
@@ -97,6 +99,7 @@ GOOD = [
             ServerSettings(max_body_size=1, body_timeout=0.5),
             PoolSettings(min_size=0, max_size=1, spare_size=1, warmup_on_startup=False),
             ClaudeSettings(cli_path="/opt/claude", offline=True, bare="never"),
+            CountTokensSettings(),
             LoggingSettings(level="DEBUG"),
         ),
         file="""

@@ -5,6 +5,7 @@ The layers, each of which knows only those below it:
     app.py        ASGI lifespan -> root nursery -> pool and web app
     refusal.py    how a server ends that cannot start
     web/          Quart: routes, errors, the presence of a client
+    forward/      Trio: the HTTP that this server itself speaks to an API
     pool/         Trio: the processes, who owns them, who answers next
     dialects/     pure: API bodies <-> `Turn`; events -> bytes
     claude/       pure: the CLI's wire, the exchange of one turn, argv and environment
@@ -13,7 +14,8 @@ The layers, each of which knows only those below it:
     logs.py       how the server logs
 
 `claude/` and `dialects/` import no trio, quart or httpx; `pool/` knows no HTTP; only
-`pool/process.py` and `pool/guard.py` start processes. tests/test_layers.py holds this up.
+`pool/process.py` and `pool/guard.py` start processes, and only `forward/client.py` uses httpx.
+tests/test_layers.py holds this up.
 
 `standin/` is an offline stand-in for the Anthropic API, beside them all.
 """

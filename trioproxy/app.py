@@ -17,20 +17,36 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import attrs
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trioproxy import logs, refusal
 from trioproxy.claude.binary import find_binary, wheel_binary
-from trioproxy.claude.command import build_command, build_offline_command
+from trioproxy.claude.command import (
+    FIXED_ENVIRONMENT,
+    SET_PER_TURN,
+    Options,
+    build_command,
+    build_offline_command,
+)
+from trioproxy.claude.session import Session
+from trioproxy.dialects.anthropic import Rules
 from trioproxy.errors import TrioproxyError
+from trioproxy.forward.client import open_api_client
 from trioproxy.pool.guard import open_guard
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import open_process
-from trioproxy.settings import PoolSettings, Settings, SettingsError, load_settings
+from trioproxy.settings import (
+    ClaudeSettings,
+    PoolSettings,
+    Settings,
+    SettingsError,
+    load_settings,
+)
 from trioproxy.standin import StandIn, serve_standin
 from trioproxy.web.app import create_web
-from trioproxy.web.presence import ASGIApp, Headers, Receive, Scope, Send
+from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("trioproxy.app")
 
@@ -112,6 +128,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
     """
     binary = find_binary(settings.claude.cli_path, environ, wheel_binary())
     own_cwd = _own_cwd(settings.claude.cwd)
+    options = _options(settings.claude)
     pool_settings = settings.pool_settings
     _announce(pool_settings)
     with TemporaryDirectory(prefix="trioproxy-") as private:
@@ -119,11 +136,15 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
             nursery.start_soon(_end_with_parent)
             standin = StandIn() if settings.claude.offline else None
             cwd, home = own_cwd or _new(private, "work"), _new(private, "home")
+            counting = settings.count_tokens
             if standin is None:
-                command = build_command(binary, environ, cwd, bare=settings.claude.bare)
+                command = build_command(binary, environ, cwd, options)
             else:
                 base_url: str = await nursery.start(serve_standin, standin)
-                command = build_offline_command(binary, environ, cwd, home=home, base_url=base_url)
+                command = build_offline_command(
+                    binary, environ, cwd, options, home=home, base_url=base_url
+                )
+                counting = evolve(counting, api_key="offline", base_url=base_url)
                 logger.warning(_BANNER)
             async with (
                 open_guard(private) as guard,
@@ -131,12 +152,40 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                     pool_settings,
                     partial(open_process, command, guard, stop_timeout=pool_settings.stop_timeout),
                     max_line_size=settings.claude.max_line_size,
+                    new_session=partial(Session, command.betas, options.own_tools),
                 ) as pool,
+                open_api_client(counting.base_url, counting.api_key, counting.timeout) as api,
             ):
                 nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
-                headers: Headers = ((b"x-trioproxy-offline", b"true"),) if standin else ()
-                yield Server(create_web(pool, settings.server, headers), pool, standin)
+                web = create_web(
+                    pool,
+                    settings.server,
+                    _rules(settings),
+                    api=api if counting.api_key else None,
+                    headers=((b"x-trioproxy-offline", b"true"),) if standin else (),
+                )
+                yield Server(web, pool, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
+
+
+def _options(claude: ClaudeSettings) -> Options:
+    """What the operator says of every process."""
+    for name in claude.env:
+        if name in FIXED_ENVIRONMENT or name in SET_PER_TURN:
+            raise SettingsError([f"claude.env: {name} is what this server sets itself"])
+    same = (field.name for field in attrs.fields(Options))
+    return Options(**{name: getattr(claude, name) for name in same})
+
+
+def _rules(settings: Settings) -> Rules:
+    """What the operator lays down for every request."""
+    claude = settings.claude
+    return Rules(
+        model=claude.model,
+        system=claude.system_prompt,
+        max_messages=settings.server.max_messages,
+        own_tools=bool(claude.tools or claude.mcp_config),
+    )
 
 
 def _own_cwd(cwd: str) -> str:

@@ -6,6 +6,7 @@
     |   |-- BodyTooLarge            413 request_too_large
     |   |-- BodyTooSlow             408 timeout_error
     |   |-- UnknownRoute            404 not_found_error
+    |   |-- UnknownModel            404 not_found_error
     |   `-- MethodNotAllowed        405 invalid_request_error
     |-- CapacityError           nobody's: another moment would do
     |   |-- AcquireTimeout          503 overloaded_error
@@ -19,23 +20,33 @@
     |   |-- WireError               500 api_error
     |   `-- CliFailed               500 api_error
     |-- ApiError                the API's: status, type and message as it gave them
+    |-- UpstreamError           the API's, or the way to it: 502 api_error
+    |   |-- UpstreamFailed          502 api_error
+    |   `-- UpstreamTimeout         504 timeout_error
+    |-- TurnTimeout             the model's, or nobody's: 504 timeout_error
+    |-- NotConfigured           the operator's: 501 api_error
     `-- InternalError           ours: 500 api_error
 
 Each carries the HTTP status and the Anthropic error type that a caller sees; the dialects put
 them into their own shapes. Types and statuses: https://docs.anthropic.com/en/api/errors.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class TrioproxyError(Exception):
     """An error with a message for the caller, an HTTP status and an API error type.
 
-    `retry_after`: whole seconds after which another try makes sense, or None.
+    `retry_after`: whole seconds after which another try makes sense, or None. `details`: what a
+    program may want to know beside the message, as the API has it.
     """
 
     status: int = 500
     type: str = "api_error"
     retry_after: int | None = None
     detail: str = ""
+    details: Mapping[str, Any] | None = None
 
     @property
     def message(self) -> str:
@@ -58,9 +69,12 @@ class CallerError(TrioproxyError):
 class InvalidRequest(CallerError):
     """The request cannot be understood. `path` says where: `messages.0.role`."""
 
-    def __init__(self, reason: str, *, path: str = "") -> None:
+    def __init__(
+        self, reason: str, *, path: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
         self.path = path
+        self.details = details
 
 
 class BodyTooLarge(CallerError):
@@ -79,6 +93,13 @@ class BodyTooSlow(CallerError):
 
 class UnknownRoute(CallerError):
     """Nothing is served at this path."""
+
+    status = 404
+    type = "not_found_error"
+
+
+class UnknownModel(CallerError):
+    """There is no model of this name."""
 
     status = 404
     type = "not_found_error"
@@ -161,6 +182,36 @@ class ApiError(TrioproxyError):
         super().__init__(message)
         self.status = status
         self.type = error_type
+
+
+class UpstreamError(TrioproxyError):
+    """The API that this server itself speaks to has given no answer."""
+
+    status = 502
+
+
+class UpstreamFailed(UpstreamError):
+    """It could not be reached, or broke off."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """It did not answer in time."""
+
+    status = 504
+    type = "timeout_error"
+
+
+class NotConfigured(TrioproxyError):
+    """The operator has not set what this needs. The message says what."""
+
+    status = 501
+
+
+class TurnTimeout(TrioproxyError):
+    """The model's answer did not begin, go on or end within its deadline."""
+
+    status = 504
+    type = "timeout_error"
 
 
 class InternalError(TrioproxyError):

@@ -35,7 +35,7 @@ def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> 
     ids = (f"c{n}" for n in count(1))
     asked = b"".join(wire.control_request(one, "apply_flag_settings") for one in settings)
     messages = [_message(said) for said in conversation.split()]
-    found = segments(asked, messages, lambda: next(uuids))
+    found = segments(asked, messages, lambda: next(uuids), model="claude-test")
     return Exchange(found, set(settings), lambda: next(ids))
 
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from attrs import frozen
 
-from trioproxy.claude.command import Command, build_command, build_offline_command
+from trioproxy.claude.command import Command, Options, build_command, build_offline_command
 
 OPERATOR = {
     "PATH": "/usr/bin:/bin",
@@ -17,6 +17,12 @@ FORCED = {
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
     "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+    "DISABLE_INTERLEAVED_THINKING": "1",
+    "CLAUDE_CODE_EFFORT_LEVEL": "unset",
+    "CLAUDE_CODE_MODEL_CAPABILITIES": "effort",
+    "CLAUDE_CODE_MESSAGES_PROMPT_CACHE_TTL": "5m",
+    "CLAUDE_CODE_DEBUG_LOG_LEVEL": "error",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
@@ -39,7 +45,10 @@ CREDENTIALS = {
 PER_TURN = (
     "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
     "CLAUDE_CODE_EXTRA_BODY",
-    "CLAUDE_CODE_EFFORT_LEVEL",
+    "CLAUDE_CODE_PROMPT_CACHE_TTL",
+    "CLAUDE_CODE_DISABLE_THINKING",
+    "DISABLE_PROMPT_CACHING",
+    "ANTHROPIC_BETAS",
     "MAX_THINKING_TOKENS",
 )
 OF_A_PARENT = (
@@ -48,11 +57,12 @@ OF_A_PARENT = (
     "CLAUDE_CODE_SSE_PORT",
     "CLAUDE_CODE_SESSION_ID",
     "AUTH_TOKEN",
+    "COUNT_TOKENS__API_KEY",
 )
 
 
 def online(environ: dict[str, str], *, bare: str = "auto") -> Command:
-    return build_command("/bin/claude", environ, "/cwd", bare=bare)
+    return build_command("/bin/claude", environ, "/cwd", Options(bare=bare))
 
 
 def offline(environ: dict[str, str]) -> Command:
@@ -71,11 +81,12 @@ ARGV = (
     "--verbose",
     "--include-partial-messages",
     "--no-session-persistence",
-    "--max-turns=1",
-    "--tools=",
     "--strict-mcp-config",
     "--setting-sources=",
     "--disable-slash-commands",
+    "--debug-to-stderr",
+    "--tools=",
+    "--max-turns=1",
 )
 
 
@@ -200,3 +211,40 @@ def test_the_repr_shows_what_is_run_and_no_environment(
         assert "secret" not in shown
         assert "ANTHROPIC" not in shown
         assert "HOME" not in shown
+
+
+# -- What an operator may say --------------------------------------------------------------------
+
+
+def with_options(options: Options) -> Command:
+    return build_command("/bin/claude", {}, "/cwd", options)
+
+
+def test_with_tools_of_its_own_a_turn_may_take_several_calls() -> None:
+    plain = Options(max_turns=7)
+    tools = Options(tools="Read,Grep", max_turns=7, permission_mode="dontAsk")
+    servers = Options(mcp_config="/etc/mcp.json", max_turns=7)
+    assert [one.own_tools for one in (plain, tools, servers)] == [False, True, True]
+    assert plain.arguments() == ["--tools=", "--max-turns=1"]
+    assert tools.arguments() == [
+        "--tools=Read,Grep",
+        "--max-turns=7",
+        "--permission-mode=dontAsk",
+    ]
+    assert servers.arguments() == ["--tools=", "--max-turns=7", "--mcp-config=/etc/mcp.json"]
+
+
+def test_arguments_and_variables_of_the_operators_come_last() -> None:
+    command = with_options(Options(extra_args=("--a", "b"), env={"A": "1"}, max_retries=3))
+    assert command.argv[-2:] == ("--a", "b")
+    assert command.environ["A"] == "1"
+    assert command.environ["CLAUDE_CODE_MAX_RETRIES"] == "3"
+
+
+def test_a_key_among_the_operators_variables_counts() -> None:
+    assert "--bare" in with_options(Options(env={"ANTHROPIC_API_KEY": "sk"})).argv
+
+
+def test_the_clis_own_betas_are_those_of_its_mode() -> None:
+    assert online(KEY).betas == ("claude-code-20250219",)
+    assert online({}).betas == ("claude-code-20250219", "oauth-2025-04-20")

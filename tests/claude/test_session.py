@@ -31,10 +31,12 @@ def controls(session: Session, turn: Turn) -> list[dict[str, Any]]:
     return [line["request"] for line in asked]
 
 
-def applied(model: str, max_tokens: int) -> dict[str, Any]:
+def applied(model: str, max_tokens: int, *, cache: str = "", **body: object) -> dict[str, Any]:
     env = {
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": f"{max_tokens}",
-        "CLAUDE_CODE_EXTRA_BODY": f'{{"max_tokens":{max_tokens}}}',
+        "CLAUDE_CODE_EXTRA_BODY": orjson.dumps({"max_tokens": max_tokens, **body}).decode(),
+        "DISABLE_PROMPT_CACHING": "" if cache else "1",
+        "CLAUDE_CODE_PROMPT_CACHE_TTL": cache,
     }
     return {"subtype": "apply_flag_settings", "settings": {"model": model, "env": env}}
 
@@ -61,20 +63,52 @@ class Next:
     expected: list[dict[str, Any]]
 
 
+THINKS = {"subtype": "set_max_thinking_tokens", "max_thinking_tokens": 1024}
+THINKS_NOT = {"subtype": "set_max_thinking_tokens", "max_thinking_tokens": 0}
+
 NEXT = [
     Next("the same", TURN, []),
     Next("another message", evolve(TURN, messages=(said("bye"),)), []),
     Next("another max_tokens", evolve(TURN, max_tokens=101), [applied("model-a", 101)]),
     Next("another model", evolve(TURN, model="model-b"), [applied("model-b", 100)]),
+    Next(
+        "a parameter",
+        evolve(TURN, parameters={"temperature": 0.5, "top_p": 1}),
+        [applied("model-a", 100, temperature=0.5, top_p=1)],
+    ),
+    Next(
+        "beta features, once each",
+        evolve(TURN, betas=("b", "own", "a")),
+        [applied("model-a", 100, betas=["own", "b", "a"])],
+    ),
+    Next("a breakpoint", evolve(TURN, system_cache="1h"), [applied("model-a", 100, cache="1h")]),
+    Next(
+        "top_p alone, beside which the CLI would send a temperature",
+        evolve(TURN, parameters={"top_p": 0.5}),
+        [THINKS, applied("model-a", 100, top_p=0.5, thinking={"type": "disabled"})],
+    ),
+    Next(
+        "top_p alone, with thinking of its own",
+        evolve(TURN, parameters={"top_p": 1, "thinking": {"type": "adaptive"}}),
+        [THINKS, applied("model-a", 100, top_p=1, thinking={"type": "adaptive"})],
+    ),
 ]
 
 
 @pytest.mark.parametrize("later", NEXT, ids=lambda one: one.name)
 def test_a_later_turn_sets_only_what_differs_from_the_last_one(later: Next) -> None:
-    session = Session()
+    session = Session(("own",))
     controls(session, TURN)
     assert controls(session, later.turn) == later.expected
     assert controls(session, later.turn) == []
+
+
+@pytest.mark.parametrize("other", NEXT[2:], ids=lambda one: one.name)
+def test_nothing_of_a_turn_is_left_for_the_next(other: Next) -> None:
+    session = Session(("own",))
+    controls(session, other.turn)
+    back = [THINKS_NOT] if THINKS in other.expected else []
+    assert controls(session, TURN) == [*back, applied("model-a", 100)]
 
 
 def test_settings_are_compared_with_the_last_turns_and_not_with_the_firsts() -> None:
@@ -137,7 +171,7 @@ def test_no_id_is_used_twice_in_a_session() -> None:
 
 def test_uuids_come_from_where_the_session_was_told() -> None:
     uuids: Iterator[str] = iter(["uuid-1", "uuid-2"])
-    session = Session(lambda: next(uuids))
+    session = Session(new_uuid=lambda: next(uuids))
     assert [begun(session, TURN)[-1]["uuid"] for _ in range(2)] == ["uuid-1", "uuid-2"]
 
 

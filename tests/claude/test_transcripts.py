@@ -29,7 +29,8 @@ from tests.claude.lines import (
     synthetic,
     user,
 )
-from trioproxy.claude.exchange import Exchange, failure
+from trioproxy.claude.exchange import Exchange
+from trioproxy.claude.failure import failure
 from trioproxy.claude.turn import Event
 from trioproxy.claude.wire import Line
 from trioproxy.errors import ApiError, CliFailed, TrioproxyError

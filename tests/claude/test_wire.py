@@ -246,9 +246,9 @@ WRITTEN = [
     ),
     Written(
         "an assistant message of the history",
-        wire.assistant_message(TEXT, "uuid-3"),
-        b'{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"hi"}]},'
-        b'"parent_tool_use_id":null,"session_id":"","uuid":"uuid-3"}\n',
+        wire.assistant_message(TEXT, "uuid-3", "claude-test"),
+        b'{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"hi"}],'
+        b'"id":"msg_uuid-3","type":"message","model":"claude-test"},"parent_tool_use_id":null,"session_id":"","uuid":"uuid-3"}\n',
     ),
 ]
 

@@ -14,7 +14,6 @@ from trioproxy.errors import (
     BootFailed,
     PoolClosed,
     ProcessDied,
-    ProcessStalled,
     TrioproxyError,
 )
 from trioproxy.pool.pool import Pool, open_pool
@@ -273,20 +272,6 @@ async def test_a_process_that_writes_unasked_is_replaced(
         cli.launched[0].write({"type": "result", "result": "of what?"})
         await trio.testing.wait_all_tasks_blocked()
         assert pool.statistics().retirements == {"wrote unasked": 1}
-
-
-async def test_an_answer_that_takes_too_long_is_ended(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    cli = FakeCLI(planned=[fakes.StallsMidAnswer])
-    async with pool_of(cli, evolve(ONE, turn_timeout=30.0)) as pool:
-        start = trio.current_time()
-        with pool.submit(turn()) as answer:
-            await answer.receive()
-            with pytest.raises(ProcessStalled):
-                await answer.receive()
-        assert trio.current_time() - start == 30.0
-        await ask(pool)
 
 
 async def test_closing_ends_what_runs_and_what_waits(

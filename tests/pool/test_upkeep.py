@@ -13,9 +13,9 @@ from trioproxy.errors import (
     AcquireTimeout,
     BootFailed,
     ProcessDied,
-    ProcessStalled,
     TooManyWaiting,
     TrioproxyError,
+    TurnTimeout,
 )
 from trioproxy.pool.job import Answer
 from trioproxy.pool.worker import Worker
@@ -482,11 +482,12 @@ async def test_a_stop_ends_the_rest_at_drain_timeout(autojump_clock: Clock) -> N
     answer.release()
 
 
-async def test_turn_timeout_kills_what_hangs(autojump_clock: Clock) -> None:
+async def test_what_hangs_for_good_is_killed(autojump_clock: Clock) -> None:
     cli = FakeCLI(planned=[fakes.StallsForGood])
     async with pool_of(cli, evolve(ONE, turn_timeout=20.0)) as pool:
-        with pytest.raises(ProcessStalled, match="turn_timeout"):
+        with pytest.raises(TurnTimeout, match="turn_timeout"):
             await ask(pool)
-        await trio.sleep(1)
-        assert pool.statistics().retirements == {"turn timeout": 1}
+        await trio.sleep(ONE.reset_timeout + 1)
+        assert pool.statistics().retirements == {"not proven clean": 1}
+        assert pool.statistics().turn_timeouts == 1
         assert pool.statistics().available_connections == 1

@@ -5,7 +5,7 @@ gateway, by `ANTHROPIC_BASE_URL`, so what runs is what runs with an account.
 """
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,20 @@ from hypercorn.trio import serve
 
 from trioproxy.app import Server, open_server
 from trioproxy.pool.stats import PoolStatistics
-from trioproxy.settings import PoolSettings, ServerSettings, Settings
+from trioproxy.settings import (
+    ClaudeSettings,
+    CountTokensSettings,
+    PoolSettings,
+    ServerSettings,
+    Settings,
+)
 from trioproxy.standin import Pace, StandIn, serve_standin
 from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
 
 MODEL = "claude-haiku-4-5"
+
+# As after `claude login`: an account's token, and no key.
+LOGIN = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
 
 ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
 
@@ -69,15 +78,29 @@ async def running(
     pool: PoolSettings = ONE,
     *,
     server: ServerSettings | None = None,
+    claude: ClaudeSettings | None = None,
+    count_tokens: bool = False,
     pace: Pace | None = None,
+    environ: Mapping[str, str | None] | None = None,
 ) -> AsyncGenerator[Running]:
-    """Serve on a free port for as long as the block lasts."""
+    """Serve on a free port for as long as the block lasts.
+
+    `environ` is added to the environment, and takes away what is None.
+    """
     standin = StandIn(pace=pace or Pace())
-    settings = Settings(pool_settings=pool, server=server or ServerSettings())
     async with trio.open_nursery() as nursery:
         base_url: str = await nursery.start(serve_standin, standin)
-        environ = environment(tmp_path, base_url)
-        async with open_server(settings, environ) as opened:
+        settings = Settings(
+            pool_settings=pool,
+            server=server or ServerSettings(),
+            claude=claude or ClaudeSettings(),
+            count_tokens=CountTokensSettings(
+                api_key="counting" if count_tokens else "", base_url=base_url
+            ),
+        )
+        merged = {**environment(tmp_path, base_url), **(environ or {})}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        async with open_server(settings, kept) as opened:
             config = Config()
             config.bind = ["127.0.0.1:0"]
             config.errorlog = None

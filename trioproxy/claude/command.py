@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
 _ARGUMENTS = (
     "--print",
@@ -11,41 +11,98 @@ _ARGUMENTS = (
     "--verbose",
     "--include-partial-messages",
     "--no-session-persistence",
-    "--max-turns=1",
-    "--tools=",
     "--strict-mcp-config",
     "--setting-sources=",
     "--disable-slash-commands",
+    "--debug-to-stderr",  # errors only: see CLAUDE_CODE_DEBUG_LOG_LEVEL
 )
 
-_ENVIRONMENT = {
-    # A caller's request is one API call: its errors come out at once, as they are.
-    "CLAUDE_CODE_MAX_RETRIES": "0",
+FIXED_ENVIRONMENT: Mapping[str, str] = {
     # After a stream that breaks, the CLI would ask again without streaming and answer twice.
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     # `@path` and magic words in a caller's text stay text.
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
     # The model that is asked for is the one that answers, old ones too.
     "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
+    # What the caller did not ask for: features of its own, thinking between calls of tools, an
+    # effort. What the caller did ask for: an effort for any model, to be refused by the API.
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+    "DISABLE_INTERLEAVED_THINKING": "1",
+    "CLAUDE_CODE_EFFORT_LEVEL": "unset",
+    "CLAUDE_CODE_MODEL_CAPABILITIES": "effort",
+    # Beside a breakpoint of an hour in the system prompt, the last message has one of 5 minutes.
+    "CLAUDE_CODE_MESSAGES_PROMPT_CACHE_TTL": "5m",
+    # The API's own words when it refuses: see failure.py.
+    "CLAUDE_CODE_DEBUG_LOG_LEVEL": "error",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
+"""What every process has in its environment, whatever the server's own has."""
 
-# What a server that was itself started by a Claude process must not hand on, and what the
-# exchange sets for each turn: a value from outside would reach requests that did not ask for it.
-_DROPPED = (
-    "CLAUDECODE",
-    "CLAUDE_CODE_ENTRYPOINT",
-    "CLAUDE_CODE_SSE_PORT",
-    "CLAUDE_CODE_SESSION_ID",
-    "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
-    "CLAUDE_CODE_EXTRA_BODY",
-    "CLAUDE_CODE_EFFORT_LEVEL",
-    "MAX_THINKING_TOKENS",
-    "AUTH_TOKEN",
+SET_PER_TURN = frozenset(
+    {
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+        "CLAUDE_CODE_EXTRA_BODY",
+        "CLAUDE_CODE_PROMPT_CACHE_TTL",
+        "DISABLE_PROMPT_CACHING",
+    }
 )
+"""What a session sets for each turn: from outside, it would reach requests that did not ask."""
+
+# What would alter requests too, and what a server that was itself started by a Claude process
+# must not hand on.
+_DROPPED = SET_PER_TURN | {
+    "ANTHROPIC_BETAS",
+    "AUTH_TOKEN",
+    "CLAUDECODE",
+    "CLAUDE_CODE_DISABLE_THINKING",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_MAX_RETRIES",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SSE_PORT",
+    "COUNT_TOKENS__API_KEY",
+    "MAX_THINKING_TOKENS",
+}
 
 _KEPT_OFFLINE = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
+
+
+_CLI_BETA = "claude-code-20250219"
+_LOGIN_BETA = "oauth-2025-04-20"
+
+
+@frozen
+class Options:
+    """What an operator may say of every process: `[claude]` in the settings.
+
+    `bare` is "always", "never" or "auto": `--bare` sends the API the caller's messages with
+    nothing added, and takes credentials only from `ANTHROPIC_API_KEY`, so "auto" asks whether
+    that is set and not empty, and nothing more. `tools` are the CLI's own, as its `--tools`
+    takes them, and `mcp_config` is a file; either makes a turn take up to `max_turns` API calls.
+    """
+
+    bare: str = "auto"
+    tools: str = ""
+    permission_mode: str = ""
+    mcp_config: str = ""
+    max_turns: int = 1
+    max_retries: int = 0
+    extra_args: tuple[str, ...] = ()
+    env: Mapping[str, str] = Factory(dict)
+
+    @property
+    def own_tools(self) -> bool:
+        """Whether the CLI has tools of its own."""
+        return bool(self.tools or self.mcp_config)
+
+    def arguments(self) -> list[str]:
+        """The part of the command line that these make."""
+        found = [f"--tools={self.tools}", f"--max-turns={self.max_turns if self.own_tools else 1}"]
+        if self.permission_mode:
+            found.append(f"--permission-mode={self.permission_mode}")
+        if self.mcp_config:
+            found.append(f"--mcp-config={self.mcp_config}")
+        return found + list(self.extra_args)
 
 
 @frozen
@@ -53,29 +110,37 @@ class Command:
     """What to start, where, and with which environment. `repr` shows no environment."""
 
     argv: tuple[str, ...]
-    environ: Mapping[str, str] = {}
+    environ: Mapping[str, str] = Factory(dict)
     cwd: str = "/"
+
+    @property
+    def betas(self) -> tuple[str, ...]:
+        """The beta features that such a process asks for itself."""
+        is_bare = "--bare" in self.argv
+        return (_CLI_BETA,) if is_bare else (_CLI_BETA, _LOGIN_BETA)
 
     def __repr__(self) -> str:
         return f"<Command {' '.join(self.argv)} in {self.cwd}>"
 
 
 def build_command(
-    binary: str, environ: Mapping[str, str], cwd: str, *, bare: str = "auto"
+    binary: str, environ: Mapping[str, str], cwd: str, options: Options = Options()
 ) -> Command:
-    """The command of a process that uses the operator's own account.
-
-    `bare` is "always", "never" or "auto": `--bare` sends the API the caller's messages with
-    nothing added, and takes credentials only from `ANTHROPIC_API_KEY`, so "auto" asks whether
-    that is set and not empty, and nothing more.
-    """
+    """The command of a process that uses the operator's own account."""
     kept = {name: value for name, value in environ.items() if name not in _DROPPED}
-    is_bare = bare == "always" or (bare == "auto" and bool(kept.get("ANTHROPIC_API_KEY")))
-    return _command(binary, {**kept, **_ENVIRONMENT}, cwd, is_bare=is_bare)
+    has_key = bool({**kept, **options.env}.get("ANTHROPIC_API_KEY"))
+    is_bare = options.bare == "always" or (options.bare == "auto" and has_key)
+    return _command(binary, kept, cwd, options, is_bare=is_bare)
 
 
-def build_offline_command(
-    binary: str, environ: Mapping[str, str], cwd: str, *, home: str, base_url: str
+def build_offline_command(  # noqa: PLR0913 - each is another thing
+    binary: str,
+    environ: Mapping[str, str],
+    cwd: str,
+    options: Options = Options(),
+    *,
+    home: str,
+    base_url: str,
 ) -> Command:
     """The command of a process that talks to the stand-in at `base_url` and to nothing else.
 
@@ -83,9 +148,13 @@ def build_offline_command(
     """
     kept = {name: environ[name] for name in _KEPT_OFFLINE if name in environ}
     own = {"HOME": home, "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "offline"}
-    return _command(binary, {**kept, **_ENVIRONMENT, **own}, cwd, is_bare=True)
+    offline = evolve(options, env={**options.env, **own})
+    return _command(binary, kept, cwd, offline, is_bare=True)
 
 
-def _command(binary: str, environ: Mapping[str, str], cwd: str, *, is_bare: bool) -> Command:
-    argv = (binary, *_ARGUMENTS, *(["--bare"] if is_bare else []))
-    return Command(argv, environ, cwd)
+def _command(
+    binary: str, environ: Mapping[str, str], cwd: str, options: Options, *, is_bare: bool
+) -> Command:
+    argv = (binary, *_ARGUMENTS, *options.arguments(), *(["--bare"] if is_bare else []))
+    retries = {"CLAUDE_CODE_MAX_RETRIES": str(options.max_retries)}
+    return Command(argv, {**environ, **FIXED_ENVIRONMENT, **retries, **options.env}, cwd)

@@ -25,6 +25,9 @@ nothing, and only its `rewound: true` proves it.
 
 Lines that are not listed are passed over: the CLI writes many that tell a terminal what to show.
 
+With tools of the CLI's own, `message_stop` ends the answer only when no tool was called: see
+`merging.py`.
+
 Four things were seen that a stream's reader must not fall for.
 
 - When the API fails after the first event, the CLI closes the open block and writes a
@@ -41,7 +44,6 @@ Four things were seen that a stream's reader must not fall for.
   blank text block, which keeps the text what it is and is dropped before the API sees it.
 """
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -49,9 +51,11 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from trioproxy.claude import wire
+from trioproxy.claude.failure import failure
+from trioproxy.claude.merging import Merger
 from trioproxy.claude.turn import Block, Event, Message
 from trioproxy.claude.wire import Line
-from trioproxy.errors import ApiError, CliError, CliFailed, TrioproxyError, WireError
+from trioproxy.errors import CliError, CliFailed, TrioproxyError, WireError
 
 GUARD: Block = {"type": "text", "text": " "}
 """The blank block that ends each user message, so that its text is never taken for a command."""
@@ -103,11 +107,18 @@ class Exchange:
     Write what `begin`, `receive` and `abandon` return; hand each read's lines to `receive`.
     When `is_answered`, `error` tells how it went; when `is_over`, `is_clean` tells whether the
     process may serve again.
+
+    `own_tools`: the CLI has tools of its own, so that a turn may take several calls of the API.
+    `introduction` is what a process that has just been bound says of itself, and `upstream_id`
+    the API's id of a request that it refused.
     """
 
     _segments: deque[_Segment]
     _pending: set[str]
     _new_id: Callable[[], str]
+    own_tools: bool = False
+    introduction: Line | None = field(default=None, init=False)
+    upstream_id: str | None = field(default=None, init=False)
     state: State = field(default=State.REPLAYING, init=False)
     error: TrioproxyError | None = field(default=None, init=False)
     _first_uuid: str = field(default="", init=False)
@@ -115,6 +126,7 @@ class Exchange:
     _rewind_id: str = field(default="", init=False)
     _has_begun: bool = field(default=False, init=False)
     _is_broken: bool = field(default=False, init=False)
+    _merger: Merger = field(factory=Merger, init=False)
     _output: list[bytes] = field(factory=list, init=False)
     _events: list[Event] = field(factory=list, init=False)
 
@@ -235,6 +247,8 @@ class Exchange:
             self._sign_of_life()
 
     def _on_stream_event(self, line: Line) -> None:
+        if line.get("parent_tool_use_id") is not None:
+            return  # a sub-agent's, which is for the CLI alone
         event: Event = line["event"]
         kind = event["type"]
         if kind == "message_start":
@@ -244,8 +258,8 @@ class Exchange:
         if kind == "message_delta":
             self._on_stop_reason(event["delta"].get("stop_reason"))
         if not self._is_broken:
-            self._events.append(event)
-        if kind == "message_stop":
+            self._events += self._merger.add(event) if self.own_tools else [event]
+        if kind == "message_stop" and (self._merger.is_over or not self.own_tools):
             self.state = State.SETTLING
 
     def _on_stop_reason(self, reason: str | None) -> None:
@@ -257,13 +271,17 @@ class Exchange:
     def _on_assistant(self, line: Line) -> None:
         if line["message"].get("model") == "<synthetic>":
             self._is_broken = True
+            self.upstream_id = line.get("request_id")
 
     def _on_result(self, line: Line) -> None:
         match self.state:
             case State.REPLAYING:
                 self._on_history_result(line)
             case State.ANSWERING:
-                self.error = failure(line)
+                if self.own_tools and line.get("subtype") == "error_max_turns":
+                    self._events += self._merger.finish()
+                else:
+                    self.error = failure(line)
                 self._rewind()
             case State.LEAVING | State.SETTLING:
                 self._rewind()
@@ -289,6 +307,8 @@ class Exchange:
             self._pending.remove(request_id)
             if response["subtype"] != "success":
                 self._spoil(CliFailed(f"The CLI refused a setting: {response.get('error')}"))
+            elif "models" in (response.get("response") or {}):
+                self.introduction = response["response"]
 
     def _on_rewound(self, response: Line) -> None:
         has_rewound = (response.get("response") or {}).get("rewound") is True
@@ -303,16 +323,20 @@ class Exchange:
 
 
 def segments(
-    settings: bytes, messages: Iterable[Message], new_uuid: Callable[[], str]
+    settings: bytes, messages: Iterable[Message], new_uuid: Callable[[], str], *, model: str
 ) -> deque[_Segment]:
-    """The conversation in the pieces in which it is written; `settings` leads the first one."""
+    """The conversation in the pieces in which it is written; `settings` leads the first one.
+
+    `model` is the one that the assistant's messages are said to come from: the CLI drops the
+    thoughts of any other.
+    """
     *history, last = messages
     found: deque[_Segment] = deque()
     data = settings
     for message in history:
         uuid = new_uuid()
         if message.role == "assistant":
-            data += wire.assistant_message(list(message.content), uuid)
+            data += wire.assistant_message(list(message.content), uuid, model)
         else:
             data += wire.user_message([*message.content, GUARD], uuid, query=False)
             found.append(_Segment(data, uuid))
@@ -321,38 +345,3 @@ def segments(
     data += wire.user_message([*last.content, GUARD], uuid, query=True)
     found.append(_Segment(data, uuid))
     return found
-
-
-_NOT_LOGGED_IN = (
-    "The Claude CLI is not logged in. Run `claude login` as the user that runs this server, "
-    "or set ANTHROPIC_API_KEY in its environment, and restart it."
-)
-
-# What the CLI puts around the API's own message; the second part names the host it talks to.
-_ADVICE = re.compile(r"^API Error: (\d{3} )?| This is a server-side issue, .*$", re.DOTALL)
-
-_ERROR_STATUSES = range(400, 600)
-
-_TYPES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    529: "overloaded_error",
-}
-
-
-def failure(result: Line) -> TrioproxyError:
-    """The error that a `result` line tells of: the API's, or the CLI's own."""
-    text = str(result.get("result") or "; ".join(result.get("errors") or []))
-    status = result.get("api_error_status")
-    if isinstance(status, int) and status in _ERROR_STATUSES:
-        kind = result.get("api_error_type") or _TYPES.get(status, "api_error")
-        return ApiError(status, kind, _ADVICE.sub("", text))
-    if text.startswith("Not logged in"):
-        return ApiError(401, "authentication_error", _NOT_LOGGED_IN)
-    if status is not None or result.get("terminal_reason") == "api_error":
-        return ApiError(502, "api_error", text)
-    return CliFailed("The CLI gave no answer of the model.", detail=text)

@@ -1,12 +1,13 @@
 """The internal language: what a caller wants said, and what comes back.
 
-A `Turn` is a Messages API request reduced to what the model is to see. What comes back are the
-API's own streaming events, as dicts, untouched. There is no third format.
+A `Turn` is a Messages API request, taken apart as far as the CLI needs it. What comes back are
+the API's own streaming events, as dicts, untouched. There is no third format.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 Block: TypeAlias = dict[str, Any]
 """A content block as the API defines it: `{"type": "text", "text": "..."}` and so on."""
@@ -27,10 +28,16 @@ class Message:
 class Turn:
     """One request to the model.
 
-    `messages` begins and ends with a user message. `system` is one text; empty means none at all.
+    `messages` begins and ends with a user message. `system` is one text; empty means none at all,
+    and `system_cache` is the lifetime of the cache breakpoint behind it, empty for none.
+    `parameters` are the other top-level fields of the request, as the caller gave them, and
+    `betas` the beta features that it asks for.
     """
 
     model: str
     max_tokens: int
     messages: tuple[Message, ...]
     system: str = ""
+    system_cache: Literal["", "5m", "1h"] = ""
+    parameters: Mapping[str, Any] = Factory(dict)
+    betas: tuple[str, ...] = ()

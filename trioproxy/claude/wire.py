@@ -39,9 +39,15 @@ def user_message(content: list[Block], uuid: str, *, query: bool) -> bytes:
     return encode(line)
 
 
-def assistant_message(content: list[Block], uuid: str) -> bytes:
-    """An assistant message of the history. Nothing answers it."""
-    return encode(_message("assistant", content, uuid))
+def assistant_message(content: list[Block], uuid: str, model: str) -> bytes:
+    """An assistant message of the history. Nothing answers it.
+
+    The CLI keeps its thoughts only if it comes from the `model` that is to answer, and takes
+    messages of one id for one message.
+    """
+    line = _message("assistant", content, uuid)
+    line["message"] |= {"id": f"msg_{uuid}", "type": "message", "model": model}
+    return encode(line)
 
 
 def _message(role: str, content: list[Block], uuid: str) -> Line:

@@ -1,291 +1,219 @@
-"""The Messages API: request bodies to turns, events to whole answers, errors to bodies.
+"""The Messages API: request bodies to turns, and errors to bodies.
 
 Source: https://docs.anthropic.com/en/api/messages.
 """
 
-from collections.abc import Mapping
-from itertools import chain, groupby
-from operator import attrgetter
-from typing import Any, Literal
+import re
+from typing import Any
 
 import orjson
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
-from trioproxy.claude.turn import Block, Event, Message, Turn
+from trioproxy.claude.models import Model, Models
+from trioproxy.claude.turn import Block, Message, Turn
+from trioproxy.dialects.checks import has_large_number, is_flag, is_word, kind, short
+from trioproxy.dialects.content import read_messages, read_system
+from trioproxy.dialects.images import image_notes
+from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.errors import InvalidRequest, TrioproxyError
 
-# What JavaScript's `trim` takes away: the CLI answers a text of only these by itself.
-_BLANK = (
-    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-
-_PARAMETERS = {"model", "max_tokens", "messages", "system", "stream"}
-
-_NOT_YET = {
-    "metadata", "output_config", "service_tier", "stop_sequences", "temperature", "thinking",
-    "tool_choice", "tools", "top_k", "top_p", "container", "context_management", "mcp_servers",
-}  # fmt: skip
+_BREAKPOINTS = 4
+_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-_SHOWN = 50
-_BLOCKS_A_MESSAGE = 10
+@frozen
+class Rules:
+    """What the operator lays down for every request.
+
+    `model` and `system` are taken where a request has none. `max_messages` bounds the messages,
+    and ten times that the content blocks. With `own_tools` the CLI's tools are on, and a
+    request's cannot be added to them.
+    """
+
+    model: str = ""
+    system: str = ""
+    max_messages: int = 10_000
+    own_tools: bool = False
 
 
 @frozen
 class MessagesRequest:
-    """A request to `POST /v1/messages`: what is to be said, and whether events are wanted."""
+    """A request to `POST /v1/messages`: what is to be said, and whether events are wanted.
+
+    `notes`: what does not reach the API as it was said, for the caller to know.
+    """
 
     turn: Turn
     stream: bool
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
-def parse_request(body: bytes, *, max_messages: int = 10_000) -> MessagesRequest:
-    """Read a request body. Raises `InvalidRequest` with what is wrong and where.
+def parse_request(body: bytes, *, betas: str = "", rules: Rules = Rules()) -> MessagesRequest:
+    """Read a request body, and the `anthropic-beta` header with it.
 
-    `max_messages` bounds the messages, and ten times that the content blocks in all of them.
+    Raises `InvalidRequest` with what is wrong and where.
     """
+    data = read_object(body)
+    check_names(data)
+    model = _or_default(data.get("model"), rules.model)
+    if model is None:
+        raise InvalidRequest("Field required", path="model")
+    is_word(model, "model")
+    stream = data.get("stream")
+    if stream is not None:
+        is_flag(stream, "stream")
+    system, system_cache = read_system(_or_default(data.get("system"), rules.system))
+    turn = Turn(
+        model=model,
+        max_tokens=_max_tokens(data),
+        messages=read_messages(_required(data, "messages"), rules.max_messages),
+        system=system,
+        system_cache=system_cache,
+        parameters=passed_on(data),
+        betas=_betas(betas),
+    )
+    if rules.own_tools and turn.parameters.get("tools"):
+        raise InvalidRequest("this server runs tools of its own (`[claude] tools`)", path="tools")
+    turn, notes = _with_breakpoints(turn)
+    notes += tuple(image_notes(turn.messages))
+    if has_large_number(turn.parameters):
+        notes += ("whole numbers beyond 2^53 rounded by the CLI",)
+    return MessagesRequest(turn, bool(stream), notes=notes)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body must be. Raises `InvalidRequest`."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not JSON: {error}") from None
     if not isinstance(data, dict):
-        raise InvalidRequest(f"The body must be a JSON object, not {_kind(data)}.")
-    _check_parameters(data)
-    turn = Turn(
-        model=_string(data, "model"),
-        max_tokens=_positive(data, "max_tokens"),
-        messages=_messages(_required(data, "messages"), max_messages),
-        system=_system(data.get("system")),
-    )
-    turn = evolve(turn, messages=_with_breakpoints(turn.messages, 1 if turn.system else 2))
-    stream = data.get("stream", False)
-    if not isinstance(stream, bool):
-        raise InvalidRequest(f"must be true or false, not {_kind(stream)}", path="stream")
-    return MessagesRequest(turn, stream)
+        raise InvalidRequest(f"The body must be a JSON object, not {kind(data)}.")
+    return data
 
 
-def _check_parameters(data: Mapping[str, Any]) -> None:
-    for name in data:
-        if name in _NOT_YET:
-            raise InvalidRequest("this parameter is not supported by this server yet", path=name)
-        if name not in _PARAMETERS:
-            raise InvalidRequest("no such parameter in the Messages API", path=_short(name))
+def count_request(body: bytes, models: Models, rules: Rules) -> bytes:
+    """The body for the API's own `count_tokens`, with the model's id and the operator's defaults.
+
+    All else is for the API to judge. Raises `InvalidRequest` if it is no JSON object.
+    """
+    data = read_object(body)
+    model = _or_default(data.get("model"), rules.model)
+    known = models.find(model) if isinstance(model, str) else None
+    defaults: dict[str, Any] = {}
+    if model:
+        defaults["model"] = model if known is None else known.id
+    if rules.system:
+        defaults["system"] = _or_default(data.get("system"), rules.system)
+    return orjson.dumps({**data, **defaults})
 
 
-def _required(data: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
+def needs_full_name(turn: Turn) -> bool:
+    """Whether there are thoughts in the history: they count only for the model of that very id."""
+    thoughts = {"thinking", "redacted_thinking"}
+    return any(block["type"] in thoughts for one in turn.messages for block in one.content)
+
+
+def model_body(model: Model) -> dict[str, Any]:
+    """One model, as the API describes it. When it came out is not known here."""
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.name,
+        "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+    }
+
+
+def models_body(
+    models: Models, limit: int, *, after: str | None = None, before: str | None = None
+) -> dict[str, Any]:
+    """A page of the models: the first ones behind `after`, or the last ones before `before`."""
+    found = list(models.listed)
+    ids = [model.id for model in found]
+    for name, one in (("after_id", after), ("before_id", before)):
+        if one is not None and one not in ids:
+            raise InvalidRequest(f'there is no model "{short(one)}"', path=name)
+    if after is not None:
+        found = found[ids.index(after) + 1 :]
+    elif before is not None:
+        found = found[: ids.index(before)]
+    page = found[-limit:] if before is not None and after is None else found[:limit]
+    return {
+        "data": [model_body(model) for model in page],
+        "has_more": len(page) < len(found),
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+    }
+
+
+def _required(data: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
     if name not in data:
         raise InvalidRequest("Field required", path=name)
     return data[name]
 
 
-def _string(data: Mapping[str, Any], name: str) -> str:
-    value = _required(data, name)
-    if not isinstance(value, str):
-        raise InvalidRequest(f"must be a string, not {_kind(value)}", path=name)
-    if not value.strip(_BLANK):
-        raise InvalidRequest("must not be empty", path=name)
+def _or_default(given: Any, default: str) -> Any:  # noqa: ANN401 - JSON
+    return default if default and given in (None, "", []) else given
+
+
+def _max_tokens(data: dict[str, Any]) -> int:
+    value: int = _required(data, "max_tokens")
+    check = PARAMETERS["max_tokens"].check
+    assert check is not None
+    check(value, "max_tokens")
     return value
 
 
-def _positive(data: Mapping[str, Any], name: str) -> int:
-    value = _required(data, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidRequest(f"must be a whole number, not {_kind(value)}", path=name)
-    if value < 1:
-        raise InvalidRequest(f"must be at least 1, not {value}", path=name)
-    return value
+def _betas(header: str) -> tuple[str, ...]:
+    names = [name.strip() for name in header.split(",") if name.strip()]
+    for name in names:
+        if not _BETA.fullmatch(name):
+            raise InvalidRequest("has a name that is none", path="anthropic-beta")
+    return tuple(dict.fromkeys(names))
 
 
-def _system(value: object) -> str:
-    """One text: the CLI takes one, and joins the blocks of a list in this way too.
+def _with_breakpoints(turn: Turn) -> tuple[Turn, tuple[str, ...]]:
+    """The turn with the cache breakpoints that fit, and a note of those that do not.
 
-    A cache breakpoint needs no passing on: the CLI sets one at the end of the system prompt.
+    The API takes four. Without one in the system prompt they are all the caller's. With one, the
+    CLI sets three of its own (behind its own prompt, the caller's, and the last message), and
+    the caller's last one beside these is kept.
     """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list):
-        raise InvalidRequest(f"must be a string or a list, not {_kind(value)}", path="system")
-    texts = [_text_block(block, f"system.{i}") for i, block in enumerate(value)]
-    return "\n\n".join(block["text"] for block in texts)
+    tools = turn.parameters.get("tools") or []
+    blocks = [block for message in turn.messages for block in message.content]
+    marked = [one for one in (*tools, *blocks) if one.get("cache_control")]
+    count = len(marked) + bool(turn.system_cache) + ("cache_control" in turn.parameters)
+    if count > _BREAKPOINTS:
+        reason = f"the API takes {_BREAKPOINTS} cache breakpoints, and there are {count}"
+        raise InvalidRequest(reason, path="cache_control")
+    if not turn.system_cache:
+        return turn, ()
+    most = 0 if "cache_control" in turn.parameters else 1
+    dropped = [one for one in marked if one is not blocks[-1]]
+    dropped = dropped[: max(0, len(dropped) - most)]
+    if not dropped:
+        return turn, ()
+    messages = tuple(
+        Message(one.role, tuple(_unmarked(block, dropped) for block in one.content))
+        for one in turn.messages
+    )
+    parameters = {**turn.parameters}
+    if tools:
+        parameters["tools"] = [_unmarked(tool, dropped) for tool in tools]
+    note = f"cache_control: {len(dropped)} of {count} breakpoints dropped beside that in `system`"
+    return evolve(turn, messages=messages, parameters=parameters), (note,)
 
 
-def _messages(value: object, limit: int) -> tuple[Message, ...]:
-    if not isinstance(value, list):
-        raise InvalidRequest(f"must be a list, not {_kind(value)}", path="messages")
-    if not value:
-        raise InvalidRequest("must have at least one message", path="messages")
-    _check_counts(value, limit)
-    given = [_message(item, f"messages.{i}") for i, item in enumerate(value)]
-    found = [
-        Message(role, tuple(chain.from_iterable(message.content for message in neighbours)))
-        for role, neighbours in groupby(given, key=attrgetter("role"))  # as the API merges them
-    ]
-    if found[0].role != "user":
-        raise InvalidRequest('the first message must have the role "user"', path="messages.0.role")
-    if found[-1].role != "user":
-        raise InvalidRequest(
-            'the last message must have the role "user": the CLI cannot continue an answer',
-            path=f"messages.{len(value) - 1}.role",
-        )
-    return tuple(found)
-
-
-def _check_counts(messages: list[Any], limit: int) -> None:
-    if len(messages) > limit:
-        reason = f"has {len(messages)} messages; this server takes {limit} (`max_messages`)"
-        raise InvalidRequest(reason, path="messages")
-    contents = (item.get("content") for item in messages if isinstance(item, dict))
-    blocks = sum(len(content) for content in contents if isinstance(content, list))
-    if blocks > _BLOCKS_A_MESSAGE * limit:
-        reason = f"has {blocks} content blocks; this server takes {_BLOCKS_A_MESSAGE * limit}"
-        raise InvalidRequest(reason, path="messages")
-
-
-def _message(value: object, path: str) -> Message:
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"must be an object, not {_kind(value)}", path=path)
-    for name in value:
-        if name not in {"role", "content"}:
-            raise InvalidRequest("no such field in a message", path=f"{path}.{_short(name)}")
-    role = _role(value, path)
-    content = value.get("content")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-        return Message(role, (_text_block(content[0], f"{path}.content", is_string=True),))
-    if not isinstance(content, list):
-        kind = "missing" if content is None else _kind(content)
-        raise InvalidRequest(f"must be a string or a list, not {kind}", path=f"{path}.content")
-    if not content:
-        raise InvalidRequest("must not be empty", path=f"{path}.content")
-    blocks = (_text_block(block, f"{path}.content.{i}") for i, block in enumerate(content))
-    return Message(role, tuple(blocks))
-
-
-def _role(value: Mapping[str, Any], path: str) -> Literal["user", "assistant"]:
-    role = value.get("role")
-    if role == "user":
-        return "user"
-    if role == "assistant":
-        return "assistant"
-    shown = "missing" if role is None else _kind(role)
-    if isinstance(role, str):
-        shown = f'"{_short(role)}"'
-    raise InvalidRequest(f'must be "user" or "assistant", not {shown}', path=f"{path}.role")
-
-
-def _text_block(value: object, path: str, *, is_string: bool = False) -> Block:
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"must be an object, not {_kind(value)}", path=path)
-    if value.get("type") != "text":
-        raise InvalidRequest(
-            "only text blocks are supported by this server yet", path=f"{path}.type"
-        )
-    text_path = path if is_string else f"{path}.text"
-    text = value.get("text")
-    if not isinstance(text, str):
-        raise InvalidRequest("must be a string", path=text_path)
-    if not text.strip(_BLANK):
-        raise InvalidRequest("must have a character that is not white space", path=text_path)
-    for name in value:
-        if name not in {"type", "text", "cache_control", "citations"}:
-            raise InvalidRequest("no such field in a text block", path=f"{path}.{_short(name)}")
-    if value.get("citations"):
-        raise InvalidRequest("not supported by this server yet", path=f"{path}.citations")
-    return {"type": "text", "text": text, **_cache_control(value, path)}
-
-
-def _cache_control(value: Mapping[str, Any], path: str) -> Block:
-    given = value.get("cache_control")
-    if given is None:
-        return {}
-    if given != {"type": "ephemeral"}:
-        reason = 'only {"type": "ephemeral"} is supported by this server yet'
-        raise InvalidRequest(reason, path=f"{path}.cache_control")
-    return {"cache_control": given}
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _with_breakpoints(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:
-    """The messages with their last cache breakpoints: the API takes 4, and the CLI sets some."""
-    surplus = sum("cache_control" in block for m in messages for block in m.content) - most
-    if surplus <= 0:
-        return messages
-    found = []
-    for message in messages:
-        blocks = []
-        for block in message.content:
-            if surplus > 0 and "cache_control" in block:
-                surplus -= 1
-                blocks.append({k: v for k, v in block.items() if k != "cache_control"})
-            else:
-                blocks.append(block)
-        found.append(Message(message.role, tuple(blocks)))
-    return tuple(found)
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
-    return "null" if value is None else names.get(type(value), "a number")
-
-
-@define(eq=False)
-class WholeAnswer:
-    """Puts the events of one answer together into the message that they stream."""
-
-    _message: dict[str, Any] = field(factory=dict, init=False)
-    _partial_json: dict[int, str] = field(factory=dict, init=False)
-
-    def add(self, event: Event) -> None:
-        """Take in the next event."""
-        match event["type"]:
-            case "message_start":
-                self._message = {**event["message"], "content": []}
-            case "content_block_start":
-                self._message["content"].append(dict(event["content_block"]))
-            case "content_block_delta":
-                self._add_delta(event["index"], event["delta"])
-            case "content_block_stop":
-                self._close(event["index"])
-            case "message_delta":
-                self._message.update(event["delta"])
-                known = {k: v for k, v in event["usage"].items() if v is not None}
-                self._message["usage"] = {**self._message.get("usage", {}), **known}
-            case _:
-                pass
-
-    def _add_delta(self, index: int, delta: Block) -> None:
-        block = self._message["content"][index]
-        match delta["type"]:
-            case "text_delta":
-                block["text"] += delta["text"]
-            case "thinking_delta":
-                block["thinking"] += delta["thinking"]
-            case "signature_delta":
-                block["signature"] = delta["signature"]
-            case "citations_delta":
-                block["citations"] = [*(block.get("citations") or []), delta["citation"]]
-            case "input_json_delta":
-                known = self._partial_json.get(index, "")
-                self._partial_json[index] = known + delta["partial_json"]
-            case _:
-                pass
-
-    def _close(self, index: int) -> None:
-        if partial := self._partial_json.pop(index, ""):
-            self._message["content"][index]["input"] = orjson.loads(partial)
-
-    def encode(self) -> bytes:
-        """The whole message as a response body."""
-        return orjson.dumps(self._message)
+def _unmarked(block: Block, dropped: list[Block]) -> Block:
+    if not any(block is one for one in dropped):
+        return block
+    return {k: v for k, v in block.items() if k != "cache_control"}
 
 
 def error_body(error: TrioproxyError, request_id: str) -> dict[str, Any]:
     """The API's shape of an error, which is also its `error` event."""
-    shown = {"type": error.type, "message": error.message}
+    shown: dict[str, Any] = {"type": error.type, "message": error.message}
+    if error.details is not None:
+        shown["details"] = error.details
     return {"type": "error", "error": shown, "request_id": request_id}

@@ -18,7 +18,7 @@ retired to make room, so that nobody waits for ever behind the many of another p
 """
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from secrets import token_hex
 
@@ -26,11 +26,20 @@ import trio
 from attrs import evolve
 from trio_util import AsyncBool
 
+from trioproxy.claude.session import Session
 from trioproxy.claude.turn import Turn
-from trioproxy.errors import AcquireTimeout, BootFailed, PoolClosed, TooManyWaiting
+from trioproxy.claude.wire import Line
+from trioproxy.errors import (
+    AcquireTimeout,
+    BootFailed,
+    PoolClosed,
+    TooManyWaiting,
+    TurnTimeout,
+)
 from trioproxy.pool import policy, worker
 from trioproxy.pool.backoff import SETTLED, Backoff
 from trioproxy.pool.crew import SOON, Crew
+from trioproxy.pool.introduction import ModelDirectory
 from trioproxy.pool.job import Answer, Job
 from trioproxy.pool.process import Launch
 from trioproxy.pool.stats import PoolStatistics, Tally, WorkerStatistics
@@ -51,9 +60,16 @@ class Pool:
     """Warm processes, and the turns that wait for one. `open_pool` makes it."""
 
     def __init__(
-        self, settings: PoolSettings, launch: Launch, nursery: trio.Nursery, max_line_size: int
+        self,
+        settings: PoolSettings,
+        launch: Launch,
+        nursery: trio.Nursery,
+        max_line_size: int,
+        new_session: Callable[[], Session],
     ) -> None:
         self._settings = policy.effective(settings)
+        self._new_session = new_session
+        self.models = ModelDirectory(launch, nursery, settings.boot_timeout, max_line_size)
         self._launch = launch
         self._nursery = nursery
         self._max_line_size = max_line_size
@@ -215,6 +231,15 @@ class Pool:
             self._waiters.join(job, ahead=True)
         self._grow()
 
+    def introduced(self, introduction: Line) -> None:
+        """A process has said who it is, and with that which models there are."""
+        self.models.introduced(introduction)
+
+    def timed_out(self, error: TurnTimeout) -> None:
+        """An answer took too long."""
+        self._tally.turn_timeouts += 1
+        logger.warning("[POOL] %s", error)
+
     # The decisions.
 
     def _hand_over(self, job: Job) -> bool:
@@ -301,7 +326,7 @@ class Pool:
     # Processes, coming and going.
 
     def _boot(self) -> Worker:
-        one = Worker(token_hex(3), trio.current_time())
+        one = Worker(token_hex(3), trio.current_time(), session=self._new_session())
         self._crew.add(one)
         self._tally.connections_created += 1
         self._nursery.start_soon(self._run_worker, one, name=f"worker {one.id}")
@@ -442,9 +467,13 @@ def _was_short_lived(one: Worker) -> bool:
 
 @asynccontextmanager
 async def open_pool(
-    settings: PoolSettings, launch: Launch, *, max_line_size: int
+    settings: PoolSettings,
+    launch: Launch,
+    *,
+    max_line_size: int,
+    new_session: Callable[[], Session] = Session,
 ) -> AsyncGenerator[Pool]:
-    """A pool that lives as long as the block.
+    """A pool that lives as long as the block. `new_session` is called for each process.
 
     Entering waits for the first process to have booted or failed, for a few seconds. Leaving
     gives the turns that run `drain_timeout` seconds, tells the rest, and stops every process.
@@ -456,7 +485,7 @@ async def open_pool(
             settings.max_size,
         )
     async with trio.open_nursery() as nursery:
-        pool = Pool(settings, launch, nursery, max_line_size)
+        pool = Pool(settings, launch, nursery, max_line_size, new_session)
         pool.start()
         try:
             with trio.move_on_after(_FIRST_BOOT):

@@ -22,6 +22,7 @@ from trioproxy.pool.guard import Guard
 _READ_SIZE = 262_144
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STDERR_CHUNKS = 20
+_STDERR_KEPT = 8_000  # bytes of each
 _STEPS = 3
 _SLACK = 5.0
 _POLITE = 0.25  # an idle CLI ends within 35 ms of its input; a busy one would finish its answer
@@ -55,6 +56,10 @@ class Pipes(Protocol):
         """Wait for the end of its error output: it may come later than that of its output."""
         ...
 
+    async def wait_more_words(self) -> None:
+        """Wait until it prints to its error output."""
+        ...
+
     def last_words(self) -> str:
         """What it printed to its error output lately, for the log. May be empty."""
         ...
@@ -80,6 +85,7 @@ class Process:
         self._stdout = child.stdout
         self._stderr = child.stderr
         self._is_silent = trio.Event()
+        self._has_spoken = trio.Event()
         self._words: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
 
     @property
@@ -126,8 +132,14 @@ class Process:
         """Read the error output to its end, so that the child never blocks on it."""
         with suppress(trio.ClosedResourceError):
             async for chunk in self._stderr:
-                self._words.append(bytes(chunk[-2000:]))
+                self._words.append(bytes(chunk[-_STDERR_KEPT:]))
+                self._has_spoken.set()
+                self._has_spoken = trio.Event()
         self._is_silent.set()
+
+    async def wait_more_words(self) -> None:
+        """Wait until it prints; see `Pipes`."""
+        await self._has_spoken.wait()
 
     async def wait_last_words(self) -> None:
         """Wait for the end of the error output; see `Pipes`."""

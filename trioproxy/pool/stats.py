@@ -28,6 +28,7 @@ class Tally:
     boot_failures: int = 0
     resets: int = 0
     retries: int = 0
+    turn_timeouts: int = 0
     retirements: Counter[str] = field(factory=Counter)
     boot_times: deque[float] = field(factory=_latest)
     wait_times: deque[float] = field(factory=_latest)
@@ -116,6 +117,7 @@ class PoolStatistics:
     wait_seconds: Percentiles
     resets: int
     retries: int
+    turn_timeouts: int
     retirements: dict[str, int]
     workers: tuple[WorkerStatistics, ...]
 
@@ -147,6 +149,7 @@ class PoolStatistics:
             wait_seconds=Percentiles.of(tally.wait_times),
             resets=tally.resets,
             retries=tally.retries,
+            turn_timeouts=tally.turn_timeouts,
             retirements=dict(tally.retirements),
             workers=workers,
         )

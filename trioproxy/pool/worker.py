@@ -24,19 +24,25 @@ from trio_util import periodic
 
 from trioproxy import logs
 from trioproxy.claude.exchange import Exchange
+from trioproxy.claude.failure import in_its_own_words
 from trioproxy.claude.session import Ping, Session
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
+    ApiError,
     BootFailed,
     InternalError,
     PoolClosed,
     ProcessStalled,
     TrioproxyError,
+    TurnTimeout,
 )
 from trioproxy.pool.job import Job, Note
 from trioproxy.pool.link import Link
+from trioproxy.pool.patience import Patience
 from trioproxy.pool.process import Launch
 from trioproxy.settings import PoolSettings
+
+_API_WORDS = 0.25  # the CLI writes them before the line that they belong to, on another pipe
 
 _OF_A_TURN = {"stream_event", "assistant", "user", "result", "control_request"}
 
@@ -70,6 +76,14 @@ class Owner(Protocol):
         """Another worker is to have this turn: its process died before it said anything."""
         ...
 
+    def introduced(self, introduction: Line) -> None:
+        """The process has been bound, and has said who it is."""
+        ...
+
+    def timed_out(self, error: TurnTimeout) -> None:
+        """An answer took too long."""
+        ...
+
 
 class Retired(Exception):
     """The process is to end. Its text is the reason, as statistics count it."""
@@ -89,7 +103,7 @@ class Worker:
     idle_since: float = field(default=0.0, init=False)
     resetting_since: float = field(default=0.0, init=False)
     end_reason: str = field(default="", init=False)
-    session: Session = field(factory=Session, init=False)
+    session: Session = field(factory=Session, kw_only=True)
     _sender: trio.MemorySendChannel[Job] = field(init=False)
     _receiver: trio.MemoryReceiveChannel[Job] = field(init=False)
     _idling: trio.CancelScope = field(factory=trio.CancelScope, init=False)
@@ -270,14 +284,15 @@ class _Life:
                 job.finish(PoolClosed("The server stopped before the answer was complete."))
 
     async def _answer_in_time(self, job: Job, exchange: Exchange) -> None:
-        limit = self.settings.turn_timeout
-        with trio.move_on_after(limit):
-            await self._answer(job, exchange)
+        patience = Patience(self.settings)
+        with patience.scope:
+            await self._answer(job, exchange, patience)
             return
-        job.finish(ProcessStalled(f"No complete answer within {limit:g} s (`turn_timeout`)."))
-        raise Retired("turn timeout")
+        error = patience.error()
+        self.owner.timed_out(error)
+        job.finish(error)  # and the process is interrupted, as after a caller that has left
 
-    async def _answer(self, job: Job, exchange: Exchange) -> None:
+    async def _answer(self, job: Job, exchange: Exchange, patience: Patience) -> None:
         self.link.pipes.forget_words()
         await self.link.send(exchange.begin())
         lines = await self._first_lines()
@@ -285,11 +300,28 @@ class _Life:
             step = exchange.receive(lines)
             await self.link.send(step.output)  # first: the reset runs beside the last delivery
             if step.events:
+                patience.hand_on()
                 await job.deliver(step.events)
+                patience.wait()
             if exchange.is_answered:
                 break
             lines = await self.link.receive()
-        job.finish(exchange.error)
+        if exchange.introduction is not None:
+            self.owner.introduced(exchange.introduction)
+        job.finish(await self._in_full(exchange))
+
+    async def _in_full(self, exchange: Exchange) -> TrioproxyError | None:
+        """The error if there is one; the API's in its own words, which may be a moment late."""
+        error = exchange.error
+        if isinstance(error, ApiError):
+            with trio.move_on_after(_API_WORDS):
+                while True:
+                    words = self.link.pipes.last_words()
+                    found = in_its_own_words(error, exchange.upstream_id, words)
+                    if found is not None:
+                        return found
+                    await self.link.pipes.wait_more_words()
+        return error
 
     async def _first_lines(self) -> list[Line]:
         """A CLI says at once that it has read a message; one that is stopped says nothing."""

@@ -22,11 +22,17 @@ class Rules(TypedDict, total=False):
     above: int
     up_to: str  # the setting of the same section that it may not exceed: checked on loading
     also: str  # another environment variable, weaker than SECTION__KEY
+    is_secret: bool  # never shown
 
 
 def setting(default: T, doc: str, **rules: Unpack[Rules]) -> T:
     """Make the field of one setting."""
-    return attrs.field(default=default, validator=_in_bounds, metadata={"doc": doc, **rules})
+    return attrs.field(
+        default=default,
+        validator=_in_bounds,
+        repr=not rules.get("is_secret", False),
+        metadata={"doc": doc, **rules},
+    )
 
 
 def _in_bounds(_instance: object, field: "attrs.Attribute[Any]", value: Any) -> None:  # noqa: ANN401 - any setting's
@@ -46,6 +52,7 @@ class ServerSettings:
     body_timeout: float = setting(60.0, "seconds to send a whole body in", above=0)
     send_timeout: float = setting(60.0, "seconds for a client to read what was sent", above=0)
     max_messages: int = setting(10_000, "messages of one request at most", at_least=1)
+    ping_interval: float = setting(15.0, "seconds of silence until a stream has a ping", above=0)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +73,8 @@ class PoolSettings:
     max_requests: int = setting(500, "turns after which a process is replaced", at_least=1)
     max_rss: int = setting(536_870_912, "bytes after which a process is replaced", at_least=1)
     boot_timeout: float = setting(30.0, "seconds for a process to become ready", above=0)
+    first_event_timeout: float = setting(600.0, "seconds for an answer to begin", above=0)
+    event_timeout: float = setting(600.0, "seconds between two events of an answer", above=0)
     turn_timeout: float = setting(3600.0, "seconds that one answer may take", above=0)
     reset_timeout: float = setting(5.0, "seconds to prove a used process clean", above=0)
     drain_timeout: float = setting(30.0, "seconds for running answers at a stop", at_least=0)
@@ -79,8 +88,26 @@ class ClaudeSettings:
     cli_path: str = setting("", "the CLI's binary; empty: search PATH, then the wheel")
     offline: bool = setting(False, "answer from the stand-in API, without account or network")
     bare: Literal["auto", "always", "never"] = setting("auto", "whether to run it with --bare")
+    model: str = setting("", "the model of requests that name none; empty: they must")
+    system_prompt: str = setting("", "the system prompt of requests that have none")
+    tools: str = setting("", "its own tools, by name or `default`; empty: off")
+    permission_mode: str = setting("", "its --permission-mode, for its own tools")
+    mcp_config: str = setting("", "a file of MCP servers, whose tools are its own too")
+    max_turns: int = setting(10, "API calls of one answer, with tools of its own", at_least=1)
+    max_retries: int = setting(0, "times that it asks the API again after an error", at_least=0)
+    extra_args: tuple[str, ...] = setting((), "more arguments of its command line")
+    env: Mapping[str, str] = setting({}, "more variables of its environment")
     cwd: str = setting("", "its working directory; empty: a private empty one")
     max_line_size: int = setting(67_108_864, "bytes of its longest line", at_least=65_536)
+
+
+@attrs.frozen(kw_only=True)
+class CountTokensSettings:
+    """The API that counts tokens, which the CLI cannot."""
+
+    api_key: str = setting("", "a key for it; empty: nothing is counted", is_secret=True)
+    base_url: str = setting("https://api.anthropic.com", "where it is")
+    timeout: float = setting(30.0, "seconds for it to answer", above=0)
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +127,7 @@ class Settings:
     server: ServerSettings = attrs.field(factory=ServerSettings)
     pool_settings: PoolSettings = attrs.field(factory=PoolSettings)
     claude: ClaudeSettings = attrs.field(factory=ClaudeSettings)
+    count_tokens: CountTokensSettings = attrs.field(factory=CountTokensSettings)
     logging: LoggingSettings = attrs.field(factory=LoggingSettings)
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Literal, get_args, get_origin
 
 import cattrs
+import orjson
 
 Hook = Callable[[object, object], object]
 
@@ -28,6 +29,8 @@ _READERS: Mapping[object, Callable[[str], object]] = {
     bool: lambda text: _FLAGS[text.lower()],
     int: int,
     float: float,
+    tuple[str, ...]: orjson.loads,
+    Mapping[str, str]: orjson.loads,
 }
 
 
@@ -56,6 +59,18 @@ def _choice(value: object, kind: object) -> str:
     raise ValueError(f"must be one of {', '.join(words.values())}, not {show(value)}")
 
 
+def _texts(value: object, _: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    raise ValueError(f"must be an array of texts in quotes, not {show(value)}")
+
+
+def _table_of_texts(value: object, _: object) -> Mapping[str, str]:
+    if isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values()):
+        return dict(value)
+    raise ValueError(f"must be a table of texts in quotes, not {show(value)}")
+
+
 def _is_choice(kind: Any) -> bool:  # noqa: ANN401 - a type, or a special form such as Literal
     return get_origin(kind) is Literal
 
@@ -66,6 +81,8 @@ strict.register_structure_hook(bool, _exactly(bool, "true or false"))
 strict.register_structure_hook(int, _exactly(int, "a whole number"))
 strict.register_structure_hook(float, _number)
 strict.register_structure_hook(str, _exactly(str, "text in quotes"))
+strict.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
+strict.register_structure_hook_func(lambda kind: kind == Mapping[str, str], _table_of_texts)
 strict.register_structure_hook_func(_is_choice, _choice)
 
 
@@ -74,7 +91,7 @@ def show(value: object) -> str:
     match value:
         case dict():
             text = "a table"
-        case list():
+        case list() | tuple():
             text = "an array"
         case str():
             text = f'"{shorten(value)}"'

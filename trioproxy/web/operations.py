@@ -1,12 +1,10 @@
 """What an operator asks: `GET /health` and `GET /pool/stats`."""
 
-from typing import Any
-
-import orjson
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.pool.pool import Pool
+from trioproxy.web.replies import as_json
 
 _READY = {"idle", "busy", "resetting"}
 
@@ -22,13 +20,9 @@ def install(app: QuartTrio, pool: Pool) -> None:
         if not ready and (trouble or pool.is_starting):
             status = "unavailable" if trouble else "starting"
         body = {"status": status, "ready_connections": ready, "trouble": trouble}
-        return _json(body, 200 if status == "ok" else 503)
+        return as_json(body, 200 if status == "ok" else 503)
 
     @app.get("/pool/stats")
     async def pool_stats() -> TrioResponse:  # noqa: ASYNC124 - as above
         stats = pool.statistics().as_json() if pool.is_enabled else None
-        return _json({"pool_enabled": pool.is_enabled, "stats": stats}, 200)
-
-
-def _json(body: dict[str, Any], status: int) -> TrioResponse:
-    return TrioResponse(orjson.dumps(body), status, content_type="application/json")
+        return as_json({"pool_enabled": pool.is_enabled, "stats": stats})

@@ -1,0 +1,177 @@
+"""The blocks of a conversation: what is refused, because the CLI would alter or drop it."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from tests.saying import assistant, document, image, png, result, text, use, user
+from trioproxy.dialects.anthropic import MessagesRequest, parse_request
+from trioproxy.dialects.content import BLOCKS
+from trioproxy.errors import InvalidRequest
+
+HI = user("hi")
+
+
+def parsed(*messages: dict[str, Any]) -> MessagesRequest:
+    body = {"model": "claude-test", "max_tokens": 100, "messages": messages}
+    return parse_request(json.dumps(body).encode())
+
+
+@frozen
+class Refused:
+    """A conversation, and what is said of it."""
+
+    messages: list[dict[str, Any]]
+    said: str
+
+
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+NO_USE = 'tool_use_id: there is no tool_use with the id "{}" in the message before, or it has'
+NO_RESULT = 'the message behind it must have a tool_result for "{}"'
+GIF = base64.b64encode(b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;").decode()
+BAD_IMAGE = "is no PNG, JPEG, GIF or WebP image that can be read"
+
+
+def of_data(data: str) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+
+
+def answered(**fields: object) -> list[dict[str, Any]]:
+    return [HI, assistant(use("t1")), user({**result("t1"), **fields})]
+
+
+REFUSED = [
+    # Blocks and who may say them.
+    Refused([user({"type": "poem"})], "messages.0.content.0.type: must be "),
+    Refused([user({"text": "a"})], "messages.0.content.0.type: Field required"),
+    Refused([user(THOUGHT)], "messages.0.content.0.type: must be "),
+    Refused([user(use("t1"))], "messages.0.content.0.type: must be "),
+    Refused([HI, assistant(image()), HI], "messages.1.content.0.type: must be "),
+    Refused([HI, assistant(result("t")), HI], "messages.1.content.0.type: must be "),
+    # Tools.
+    Refused([HI, assistant(use("t1")), HI], f"messages.1.content.0: {NO_RESULT.format('t1')}"),
+    Refused(
+        [HI, assistant("a", use("t1"), use("t2")), user(result("t1"))],
+        f"messages.1.content.2: {NO_RESULT.format('t2')}",
+    ),
+    Refused(
+        [HI, assistant(use("t1")), HI, assistant("so"), user(result("t1"))],
+        f"messages.1.content.0: {NO_RESULT.format('t1')}",
+    ),
+    Refused([user(result("t1"))], f"messages.0.content.0.{NO_USE.format('t1')}"),
+    Refused(
+        [HI, assistant("a"), user("b", result("t1"))],
+        f"messages.2.content.1.{NO_USE.format('t1')}",
+    ),
+    Refused(
+        [HI, assistant(use("t1")), user(result("t1"), result("t1"))],
+        f"messages.2.content.1.{NO_USE.format('t1')}",
+    ),
+    Refused(
+        [HI, assistant(use("t1"), use("t1")), user(result("t1"))],
+        'messages.1.content.1.id: there is another tool_use with the id "t1"',
+    ),
+    Refused(
+        [HI, assistant(use("t1")), user(result("t1")), assistant(use("t1")), user(result("t1"))],
+        'messages.3.content.0.id: there is another tool_use with the id "t1"',
+    ),
+    Refused(
+        [HI, assistant({**use("t1"), "input": "x"}), user(result("t1"))],
+        "messages.1.content.0.input: must be an object, not a string",
+    ),
+    Refused(
+        [HI, assistant({**use("t1"), "input": {"id": [2**60]}}), user(result("t1"))],
+        "messages.1.content.0.input: has a whole number beyond 2^53",
+    ),
+    Refused(
+        [HI, assistant({**use("t1"), "cache_control": {"type": "ephemeral"}}), HI],
+        "messages.1.content.0.cache_control: the CLI takes a breakpoint at a tool_use away",
+    ),
+    Refused(
+        [HI, assistant({**use("t1"), "caller": {"type": "code_execution"}}), HI],
+        "messages.1.content.0.caller: the CLI takes the caller of a tool out",
+    ),
+    Refused(
+        [HI, assistant({**use("t1"), "toolset_name": "x"}), HI],
+        "messages.1.content.0.toolset_name: the CLI takes it out",
+    ),
+    Refused([HI, assistant({**use("t1"), "extra": 1}), HI], "messages.1.content.0.extra: no such"),
+    Refused(answered(content=1), "messages.2.content.0.content: must be a list, not a number"),
+    Refused(answered(content=[1]), "messages.2.content.0.content.0: must be an object"),
+    Refused(
+        answered(content=[{"type": "video"}]), "messages.2.content.0.content.0.type: must be "
+    ),
+    Refused(
+        answered(content=[{"type": "tool_reference", "tool_name": "x"}]),
+        "messages.2.content.0.content.0: the CLI takes references to tools out",
+    ),
+    Refused(
+        answered(content=[text("a"), image()], is_error=True),
+        "messages.2.content.0.content.1.type: a result that is an error may have only text",
+    ),
+    Refused(answered(is_error="no"), "messages.2.content.0.is_error: must be true or false"),
+    # Thoughts.
+    Refused(
+        [HI, assistant(THOUGHT), HI],
+        "messages.1.content: the CLI drops a message that is only thinking",
+    ),
+    Refused(
+        [HI, HI, assistant(THOUGHT), assistant(THOUGHT), HI],
+        "messages.2.content: the CLI drops a message that is only thinking",
+    ),
+    Refused(
+        [HI, assistant({"type": "thinking", "thinking": "a"}), HI],
+        "messages.1.content.0.signature: Field required",
+    ),
+    Refused(
+        [HI, assistant("(no content)"), HI],
+        "messages.1.content: the CLI drops an assistant's message",
+    ),
+    # Images and documents.
+    Refused([user({"type": "image"})], "messages.0.content.0.source: Field required"),
+    Refused(
+        [user({"type": "image", "source": {"type": "url"}})],
+        "messages.0.content.0.source.url: Field required",
+    ),
+    Refused([user(of_data("AAAA"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
+    Refused([user(of_data("!"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
+    Refused([user(of_data(""))], "messages.0.content.0.source.data: must not be empty"),
+    Refused(
+        [user(document(type="base64", data="x"))],
+        "messages.0.content.0.source.media_type: Field required",
+    ),
+    Refused(
+        [HI, assistant(text("a", citations=[{"type": "char_location"}])), HI],
+        "messages.1.content.0.citations: the CLI takes citations out",
+    ),
+]
+
+
+@pytest.mark.parametrize("one", REFUSED, ids=lambda one: one.said[:80])
+def test_what_would_not_arrive_is_refused_with_where(one: Refused) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed(*one.messages)
+    assert caught.value.message.startswith(one.said)
+    assert caught.value.path == one.said.partition(":")[0]
+
+
+def test_every_image_that_can_be_read_is_taken() -> None:
+    wrapped = "\n".join([png(10)[:40], png(10)[40:]])
+    for data in (png(1), png(2000), GIF, wrapped):
+        assert parsed(user(of_data(data))).notes == ()
+
+
+def test_an_image_that_the_cli_makes_smaller_is_noted() -> None:
+    assert parsed(user(image(2001), image(10))).notes == ("1 of 2 images made smaller by the CLI",)
+    behind = base64.b64decode(png(10)) + bytes(500_000)
+    asked = parsed(user(of_data(base64.b64encode(behind).decode())))
+    assert asked.notes == ("1 of 1 images made smaller by the CLI",)
+    assert parsed(HI, assistant(use("t1")), user(result("t1", [image(3000)]))).notes == ()
+
+
+def test_the_tables_blocks_are_the_apis() -> None:
+    assert {"text", "image", "document", "tool_result"} <= set(BLOCKS["user"])
+    assert {"text", "thinking", "redacted_thinking", "tool_use"} <= set(BLOCKS["assistant"])

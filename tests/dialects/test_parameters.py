@@ -1,0 +1,252 @@
+"""Each parameter of the API: what is taken, what is refused and where, and what the table says."""
+
+import json
+from typing import Any
+
+import pytest
+from anthropic.types import message_create_params
+from anthropic.types.beta import message_create_params as beta_params
+from attrs import frozen
+
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, parse_request
+from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.errors import InvalidRequest
+
+HI: dict[str, Any] = {"role": "user", "content": "hi"}
+TOOL = {"name": "get_weather", "input_schema": {"type": "object"}}
+CACHED = {"cache_control": {"type": "ephemeral"}}
+
+
+def parsed(*, rules: Rules | None = None, betas: str = "", **fields: object) -> MessagesRequest:
+    body = {"model": "claude-test", "max_tokens": 100, "messages": [HI], **fields}
+    return parse_request(json.dumps(body).encode(), betas=betas, rules=rules or Rules())
+
+
+@frozen
+class Refused:
+    """Fields of a body, and what is said of them."""
+
+    fields: dict[str, Any]
+    said: str
+
+
+NUMBER = "must be a number, not"
+BLANK = "must have a character that is not white space"
+BUDGET = "thinking.budget_tokens"
+EFFORT = 'must be "low", "medium", "high", "xhigh" or "max", not'
+
+REFUSED = [
+    Refused({"temperature": "1"}, f"temperature: {NUMBER} a string"),
+    Refused({"temperature": True}, f"temperature: {NUMBER} true or false"),
+    Refused({"temperature": 1.1}, "temperature: must be 0 to 1, not 1.1"),
+    Refused({"temperature": -1}, "temperature: must be 0 to 1, not -1"),
+    Refused({"top_p": 2}, "top_p: must be 0 to 1, not 2"),
+    Refused({"top_k": 0.5}, "top_k: must be a whole number, not a number"),
+    Refused({"top_k": -1}, "top_k: must be at least 0, not -1"),
+    Refused({"stop_sequences": "x"}, "stop_sequences: must be a list, not a string"),
+    Refused({"stop_sequences": ["x", 1]}, "stop_sequences.1: must be a string, not a number"),
+    Refused({"stop_sequences": ["\n"]}, f"stop_sequences.0: {BLANK}"),
+    Refused({"thinking": True}, "thinking: must be an object, not true or false"),
+    Refused({"thinking": {}}, "thinking.type: Field required"),
+    Refused({"thinking": {"type": "enabled"}}, f"{BUDGET}: Field required"),
+    Refused(
+        {"thinking": {"type": "enabled", "budget_tokens": 1023}},
+        f"{BUDGET}: must be at least 1024, not 1023",
+    ),
+    Refused(
+        {"thinking": {"type": "disabled", "budget_tokens": 2000}},
+        f"{BUDGET}: no such field here",
+    ),
+    Refused({"tools": {}}, "tools: must be a list, not an object"),
+    Refused({"tools": [1]}, "tools.0: must be an object, not a number"),
+    Refused({"tools": [{}]}, "tools.0.name: Field required"),
+    Refused({"tools": [{"name": "a"}]}, "tools.0.input_schema: Field required"),
+    Refused(
+        {"tools": [{**TOOL, "description": 1}]},
+        "tools.0.description: must be a string, not a number",
+    ),
+    Refused({"tools": [{**TOOL, "type": 1}]}, "tools.0.type: must be a string, not a number"),
+    Refused(
+        {"tools": [TOOL, TOOL]},
+        'tools.1.name: there is another tool of the name "get_weather"',
+    ),
+    Refused({"tool_choice": {"type": "any"}}, "tool_choice: there are no `tools` to choose from"),
+    Refused(
+        {"tools": [TOOL], "tool_choice": "any"}, "tool_choice: must be an object, not a string"
+    ),
+    Refused(
+        {"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice.name: Field required"
+    ),
+    Refused(
+        {"tools": [TOOL], "tool_choice": {"type": "some"}},
+        'tool_choice.type: must be "auto", "any", "tool" or "none", not "some"',
+    ),
+    Refused({"output_config": {"effort": "huge"}}, f'output_config.effort: {EFFORT} "huge"'),
+    Refused(
+        {"output_config": {"format": {"type": "json_schema"}}},
+        "output_config.format.schema: Field required",
+    ),
+    Refused({"output_config": {"form": 1}}, "output_config.form: no such field here"),
+    Refused({"metadata": {"user": "u"}}, "metadata.user: no such field here"),
+    Refused(
+        {"metadata": {"user_id": "u" * 513}},
+        "metadata.user_id: has 513 characters; 512 are taken",
+    ),
+    Refused(
+        {"service_tier": "best"}, 'service_tier: must be "auto" or "standard_only", not "best"'
+    ),
+    Refused({"cache_control": {}}, "cache_control.type: Field required"),
+    Refused({"container": ""}, "container: must not be empty"),
+    Refused({"mcp_servers": [1]}, "mcp_servers.0: must be an object, not a number"),
+    Refused({"system": " "}, f"system: {BLANK}"),
+    Refused(
+        {"system": "a\n\n__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__\n\nb"},
+        "system: the CLI takes the paragraph __SYSTEM_PROMPT_DYNAMIC_BOUNDARY__ away",
+    ),
+    Refused({"temprature": 1}, "temprature: no such parameter in the Messages API"),
+]
+
+
+@pytest.mark.parametrize("one", REFUSED, ids=lambda one: one.said)
+def test_what_is_wrong_is_refused_with_where(one: Refused) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed(**one.fields)
+    assert caught.value.message == one.said
+    assert caught.value.path == one.said.partition(": ")[0]
+
+
+def test_the_table_has_every_parameter_that_the_official_package_knows() -> None:
+    known = {
+        *message_create_params.MessageCreateParamsBase.__annotations__,
+        *beta_params.MessageCreateParamsBase.__annotations__,
+    }
+    assert known - {"betas"} <= set(PARAMETERS)  # the package makes a header of the betas
+    taken_by_older_models = {"stream", "temperature", "top_p", "top_k"}
+    assert set(PARAMETERS) - known == taken_by_older_models - known
+
+
+@pytest.mark.parametrize("name", [one.name for one in PARAMETERS.values() if not one.is_honoured])
+def test_what_is_not_honoured_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed(**dict[str, Any]({name: {}}))
+    reason = f"{name}: not supported by this server: {PARAMETERS[name].note}"
+    assert caught.value.message == reason
+
+
+def test_the_official_package_is_told_to_send_whole_conversations() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed(thread={"type": "create"})
+    assert caught.value.details == {
+        "error_code": "thread_unsupported_request",
+        "unsupported": ["thread"],
+    }
+
+
+def test_beta_features_come_once_and_in_their_order() -> None:
+    assert parsed(betas=" b, a-1,,b").turn.betas == ("b", "a-1")
+    assert parsed(betas="").turn.betas == ()
+
+
+@pytest.mark.parametrize("betas", ["a b", "a;b", "é", "a\tb", "x" * 101, "-a"])
+def test_a_beta_feature_that_could_not_be_a_header_is_refused(betas: str) -> None:
+    with pytest.raises(InvalidRequest, match="anthropic-beta: has a name that is none"):
+        parsed(betas=betas)
+
+
+# -- The operator's rules -----------------------------------------------------------------------
+
+
+def test_the_operators_model_and_prompt_are_for_requests_without() -> None:
+    rules = Rules(model="claude-default", system="Be kind.")
+    body = json.dumps({"max_tokens": 1, "messages": [HI]}).encode()
+    turn = parse_request(body, rules=rules).turn
+    assert (turn.model, turn.system) == ("claude-default", "Be kind.")
+    turn = parsed(rules=rules, system="Be brief.").turn
+    assert (turn.model, turn.system) == ("claude-test", "Be brief.")
+
+
+def test_tools_cannot_be_added_to_the_clis_own() -> None:
+    rules = Rules(own_tools=True)
+    assert parsed(rules=rules, tools=[]).turn.parameters == {"tools": []}
+    with pytest.raises(InvalidRequest, match="tools: this server runs tools of its own"):
+        parsed(rules=rules, tools=[TOOL])
+
+
+# -- Cache breakpoints --------------------------------------------------------------------------
+
+
+@frozen
+class Breakpoints:
+    """Where a caller sets breakpoints, and where they are then: at a tool, the system, a message.
+
+    A capital letter has one.
+    """
+
+    given: str
+    kept: str
+    notes: int = 0
+
+
+BREAKPOINTS = [
+    Breakpoints("s mmmm", "s mmmm"),
+    Breakpoints("s MmMm", "s MmMm"),
+    Breakpoints("s MMMM", "s MMMM"),
+    Breakpoints("tT s MMM", "tT s MMM"),
+    Breakpoints("S mmmm", "S mmmm"),
+    Breakpoints("S Mmmm", "S Mmmm"),
+    Breakpoints("S mmmM", "S mmmM"),
+    Breakpoints("S mMmM", "S mMmM"),
+    Breakpoints("S MMmm", "S mMmm", notes=1),
+    Breakpoints("S MMmM", "S mMmM", notes=1),
+    Breakpoints("tT S mmMM", "tt S mmMM", notes=1),
+    Breakpoints("tT S mmmM", "tT S mmmM"),
+]
+
+
+def with_breakpoints(notation: str) -> MessagesRequest:
+    *tools, system, messages = notation.split()
+    mark = {letter: CACHED if letter.isupper() else {} for letter in "tTsSmM"}
+    named = [{**TOOL, "name": f"t{i}", **mark[one]} for i, one in enumerate("".join(tools))]
+    return parsed(
+        system=[{"type": "text", "text": "s", **mark[system]}],
+        tools=named,
+        messages=[
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "m", **mark[one]} for one in messages],
+            }
+        ],
+    )
+
+
+@pytest.mark.parametrize("one", BREAKPOINTS, ids=lambda one: one.given)
+def test_breakpoints_are_kept_as_far_as_the_cli_leaves_room(one: Breakpoints) -> None:
+    asked = with_breakpoints(one.given)
+    marks = [
+        [letter.upper() if "cache_control" in block else letter for block in blocks]
+        for letter, blocks in (
+            ("t", asked.turn.parameters["tools"]),
+            ("m", asked.turn.messages[0].content),
+        )
+    ]
+    tools, messages = map("".join, marks)
+    system = "S" if asked.turn.system_cache else "s"
+    assert f"{tools} {system} {messages}".strip() == one.kept
+    assert len(asked.notes) == one.notes
+
+
+@pytest.mark.parametrize("notation", ["s MMMMM", "tT s MMMM", "S MMMM"])
+def test_more_breakpoints_than_the_api_takes_are_refused(notation: str) -> None:
+    with pytest.raises(InvalidRequest, match="the API takes 4 cache breakpoints, and there are 5"):
+        with_breakpoints(notation)
+
+
+# -- Notes --------------------------------------------------------------------------------------
+
+
+def test_a_number_that_the_cli_rounds_is_noted() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 2**63 - 1}}}
+    asked = parsed(tools=[{"name": "a", "input_schema": schema}])
+    assert asked.notes == ("whole numbers beyond 2^53 rounded by the CLI",)
+    schema["properties"] = {"n": {"type": "integer", "maximum": 2**53}}
+    assert parsed(tools=[{"name": "a", "input_schema": schema}]).notes == ()

@@ -1,0 +1,202 @@
+"""The `anthropic` package's own ways of asking, each directly and through the server."""
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anthropic
+import pydantic
+import pytest
+import trio
+from anthropic import beta_async_tool
+
+from tests.real.comparing import both_ways, same_ids
+from tests.real.serving import MODEL, ONE, running
+from trioproxy.claude.turn import Event
+from trioproxy.dialects.whole import WholeAnswer
+
+pytestmark = pytest.mark.real
+
+Client: TypeAlias = anthropic.AsyncAnthropic
+
+
+def says(text: str) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return {"model": MODEL, "max_tokens": 1000, "messages": messages}
+
+
+HELPED = {"text", "thinking", "input_json", "content_block_stop"}
+
+
+class City(pydantic.BaseModel):
+    name: str
+    people: int
+
+
+WHERE = """[[standin text="{\\"name\\": \\"Bern\\", \\"people\\": 134000}"]]"""
+
+
+async def test_the_helpers_of_a_stream(tmp_path: Path) -> None:
+    async def helped(client: Client) -> list[object]:
+        found: list[object] = []
+        question = says('[[standin thinking="hm" text="one two" tool=get_time input={"a":1}]]')
+        async with client.messages.stream(**question) as stream:
+            found += [same_ids(one.to_dict()) async for one in stream if one.type in HELPED]
+            found.append(await stream.get_final_text())
+            final = await stream.get_final_message()
+        return [*found, same_ids(final.to_dict())["content"], final.stop_reason]
+
+    async with both_ways(tmp_path, ONE) as both:
+        assert await helped(both.through) == await helped(both.direct)
+
+
+async def test_the_text_of_a_stream(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path) as server,
+        server.client.messages.stream(**says("[[standin words=5]]")) as stream,
+    ):
+        said = [text async for text in stream.text_stream]
+    assert "".join(said) == "w0 w1 w2 w3 w4"
+
+
+async def test_structured_output(tmp_path: Path) -> None:
+    async def parsed(client: Client) -> list[object]:
+        whole = await client.messages.parse(**says(WHERE), output_format=City)
+        async with client.messages.stream(**says(WHERE), output_format=City) as stream:
+            streamed = await stream.get_final_message()
+        return [whole.parsed_output, streamed.parsed_output]
+
+    async with both_ways(tmp_path, ONE) as both:
+        assert await parsed(both.through) == [City(name="Bern", people=134_000)] * 2
+        asked = both.server.asked()
+        await parsed(both.direct)
+    direct = [request.body for request in both.standin.record.messages]
+    assert [body["output_config"] for body in asked] == [b["output_config"] for b in direct]
+
+
+async def test_a_loop_of_tools(tmp_path: Path) -> None:
+    calls = []
+
+    @beta_async_tool
+    async def get_weather(city: str) -> str:  # noqa: ASYNC124 - the package takes no other
+        """The weather in a city."""
+        calls.append(city)
+        return f"Sunny in {city}."
+
+    async def looped(client: Client) -> str:
+        ask = '[[standin tool=get_weather input={"city":"Zürich"}]]'
+        runner = client.beta.messages.tool_runner(**says(ask), tools=[get_weather])
+        return str((await runner.until_done()).stop_reason)
+
+    async with both_ways(tmp_path, ONE) as both:
+        # Directly, the package has the API keep the conversation. It is told that this server
+        # does not, and sends the whole of it.
+        assert await looped(both.through) == await looped(both.direct) == "end_turn"
+        first, second = both.server.asked()
+    assert calls == ["Zürich", "Zürich"]
+    assert [tool["name"] for tool in first["tools"]] == ["get_weather"]
+    asked, called, answered = second["messages"]
+    (call,), (answer,) = called["content"], answered["content"]
+    assert call["type"] == "tool_use"
+    assert call["input"] == {"city": "Zürich"}
+    assert answer["tool_use_id"] == call["id"]
+    assert "Sunny in Zürich" in str(answer["content"])
+    assert asked["content"][0]["text"].startswith("[[standin tool")
+
+
+async def test_the_synchronous_client(tmp_path: Path) -> None:
+    def ask(url: str) -> list[object]:
+        with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
+            whole = client.messages.create(**says("hello"))
+            with client.messages.stream(**says("[[standin words=3]]")) as stream:
+                text = "".join(stream.text_stream)
+            models = [model.id for model in client.models.list()]
+        return [whole.content[0].to_dict(), text, models]
+
+    async with running(tmp_path) as server:
+        whole, text, models = await trio.to_thread.run_sync(ask, server.url)
+    assert isinstance(whole, dict)
+    assert str(whole["text"]).endswith("says: hello")
+    assert text == "w0 w1 w2"
+    assert isinstance(models, list)
+    assert models
+
+
+async def test_models(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        client = server.client
+        listed = [model async for model in client.models.list()]
+        first = await client.models.list(limit=1)
+        rest = await client.models.list(after_id=first.data[0].id)
+        before = await client.models.list(before_id=listed[-1].id, limit=2)
+        one = await client.models.retrieve(listed[0].id)
+        short = await client.models.retrieve("haiku")
+        with pytest.raises(anthropic.NotFoundError, match="model: claude-none"):
+            await client.models.retrieve("claude-none")
+        with pytest.raises(anthropic.BadRequestError, match="limit: must be 1 to 1000"):
+            await client.models.list(limit=0)
+        with pytest.raises(anthropic.BadRequestError, match="after_id: there is no model"):
+            await client.models.list(after_id="claude-none")
+        stats = await server.settled()
+    ids = [model.id for model in listed]
+    assert len(ids) == len(set(ids)) >= 3
+    assert all(one_id.startswith("claude-") for one_id in ids)
+    assert first.has_more
+    assert [model.id for model in [*first.data, *rest.data]] == ids
+    assert [model.id for model in before.data] == ids[-3:-1]
+    assert one.id == ids[0]
+    assert one.display_name.startswith("Claude ")
+    assert short.id.startswith("claude-haiku-")
+    # No process of the pool was bound for it.
+    assert [(worker.bound, worker.uses) for worker in stats.workers] == [(False, 0)]
+    assert stats.connections_created == 1
+
+
+async def test_models_that_a_turn_has_told_cost_no_process(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        await server.client.messages.create(**says("hello"))
+        assert server.server.pool.models.known.listed
+        listed = [model.id async for model in server.client.models.list()]
+        await server.client.messages.create(**{**says("hello"), "model": "haiku"})
+        (full,) = [one for one in listed if one.startswith("claude-haiku-")]
+    assert server.asked()[-1]["model"] == full
+
+
+async def test_tokens_are_counted_by_the_api(tmp_path: Path) -> None:
+    async with running(tmp_path, count_tokens=True) as server:
+        counted = await server.client.messages.count_tokens(
+            model="claude-opus-4-5",
+            system="one two",
+            messages=[{"role": "user", "content": "three four five"}],
+        )
+        (request,) = [one for one in server.standin.record if "count_tokens" in one.path]
+        with pytest.raises(anthropic.BadRequestError, match="messages: Input should be"):
+            await server.client.messages.count_tokens(model=MODEL, messages=None)  # type: ignore[arg-type]
+    assert counted.input_tokens == 5
+    assert request.body == {
+        "model": "claude-opus-4-5",
+        "system": "one two",
+        "messages": [{"role": "user", "content": "three four five"}],
+    }
+
+
+async def test_without_a_key_counting_says_what_is_missing(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await server.client.messages.count_tokens(
+                model=MODEL, messages=[{"role": "user", "content": "hello"}]
+            )
+    assert caught.value.status_code == 501
+    assert "`[count_tokens] api_key`" in caught.value.message
+
+
+async def test_whole_answers_are_made_of_the_stream(tmp_path: Path) -> None:
+    ask = '[[standin thinking="hm" text="one two" tool=get_time input={"a":"b"}]]'
+    async with running(tmp_path) as server:
+        raw = await server.client.messages.create(**says(ask), stream=True)
+        events: list[Event] = [event.to_dict() async for event in raw]
+        whole = (await server.client.messages.create(**says(ask))).to_dict()
+    made = WholeAnswer()
+    for event in events:
+        made.add(event)
+    assert same_ids(made.message) == same_ids(whole)
+    assert whole["stop_reason"] == "tool_use"

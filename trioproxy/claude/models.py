@@ -1,0 +1,50 @@
+"""The models that the CLI offers, from what it says of itself at `initialize`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from trioproxy.claude.wire import Line
+
+_DEFAULT = "default"
+
+
+@frozen
+class Model:
+    """A model of the CLI's list: its id, how it is called, and the short names that mean it."""
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+
+
+@frozen
+class Models:
+    """The models in the order in which the CLI offers them."""
+
+    listed: tuple[Model, ...] = ()
+
+    def find(self, name: str) -> Model | None:
+        """The model of this id or short name."""
+        return next((one for one in self.listed if name == one.id or name in one.aliases), None)
+
+
+def read_models(introduction: Line) -> Models:
+    """The models in the answer to `initialize`; one model may stand there under several names."""
+    entries = [entry for entry in introduction.get("models") or [] if isinstance(entry, dict)]
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        model_id = entry.get("resolvedModel") or entry.get("value")
+        if isinstance(model_id, str):
+            by_id.setdefault(model_id.removesuffix("[1m]"), []).append(entry)
+    return Models(tuple(_model(model_id, same) for model_id, same in by_id.items()))
+
+
+def _model(model_id: str, entries: Iterable[dict[str, Any]]) -> Model:
+    aliases = [str(entry["value"]) for entry in entries if isinstance(entry.get("value"), str)]
+    named = [entry for entry in entries if entry.get("value") != _DEFAULT]
+    shown = next((str(entry.get("description") or "") for entry in named), "")
+    name, mark, _ = shown.partition(" \u00b7 ")
+    title = name if mark else next((str(entry.get("displayName")) for entry in named), model_id)
+    return Model(model_id, f"Claude {title}", tuple(a for a in aliases if a != model_id))

@@ -1,0 +1,365 @@
+"""The messages of a request: their blocks, and what a conversation has to keep to.
+
+The API judges what a block says. Here is checked what the CLI would otherwise alter, drop or
+answer itself without a word:
+
+- a text of white space alone is answered by the CLI, without a call of the API
+- a `tool_result` without its `tool_use` is dropped, and a `tool_use` without its `tool_result`
+  gets one that says that it is missing; ids that come twice lose one of their blocks
+- what stands in a result that is an error, and is not text, is dropped
+- of a `tool_use`, only its id, name and input are kept; of an assistant's text, no citations
+- an assistant's message is dropped that is only thinking, or says only "(no content)"
+- whole numbers beyond 2^53 are rounded
+- an image that cannot be read becomes a text: see images.py
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias
+
+from trioproxy.claude.turn import Block, Message
+from trioproxy.dialects.checks import (
+    Check,
+    a_list,
+    an_object,
+    anything,
+    by_type,
+    has_large_number,
+    is_blank,
+    is_cache_control,
+    is_flag,
+    is_object,
+    is_string,
+    is_word,
+    kind,
+    nullable,
+    one_of,
+    short,
+)
+from trioproxy.dialects.images import check_image
+from trioproxy.errors import InvalidRequest
+
+Role: TypeAlias = Literal["user", "assistant"]
+
+_BLOCKS_A_MESSAGE = 10
+
+_CACHED: Mapping[str, Check] = {"type": is_string, "cache_control": nullable(is_cache_control)}
+
+
+def _text(value: Mapping[str, Any], path: str) -> None:
+    if not isinstance(value.get("text"), str):
+        raise InvalidRequest("must be a string", path=f"{path}.text")
+    _check_text(value["text"], f"{path}.text")
+    for name in value:
+        if name not in {"type", "text", "cache_control", "citations"}:
+            raise InvalidRequest("no such field in a text block", path=f"{path}.{short(name)}")
+    nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
+    if value.get("citations"):
+        reason = "the CLI takes citations out of a conversation: send the text without them"
+        raise InvalidRequest(reason, path=f"{path}.citations")
+
+
+def _check_text(text: str, path: str) -> None:
+    if is_blank(text):
+        raise InvalidRequest("must have a character that is not white space", path=path)
+
+
+_SOURCE = by_type(
+    {
+        "base64": an_object(
+            {"type": is_string, "media_type": is_word, "data": is_word},
+            required={"media_type", "data"},
+        ),
+        "url": an_object({"type": is_string, "url": is_word}, required={"url"}),
+        "file": an_object({"type": is_string, "file_id": is_word}, required={"file_id"}),
+        "text": an_object(
+            {"type": is_string, "media_type": is_word, "data": is_string},
+            required={"media_type", "data"},
+        ),
+        "content": an_object({"type": is_string, "content": anything}, required={"content"}),
+    }
+)
+
+
+def _sourced(value: Mapping[str, Any], path: str) -> None:
+    if "source" not in value:
+        raise InvalidRequest("Field required", path=f"{path}.source")
+    _SOURCE(value["source"], f"{path}.source")
+    nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
+
+
+def _image(value: Block, path: str) -> None:
+    _sourced(value, path)
+    check_image(value, path)
+
+
+def _cached(value: Mapping[str, Any], path: str) -> None:
+    nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
+
+
+def _in_a_result(value: object, path: str) -> None:
+    is_object(value, path)
+    assert isinstance(value, dict)
+    name = value.get("type")
+    if name == "tool_reference":
+        raise InvalidRequest("the CLI takes references to tools out of a conversation", path=path)
+    one_of("text", "image", "document", "search_result")(name, f"{path}.type")
+    if name == "text":
+        is_string(value.get("text"), f"{path}.text")
+
+
+def _tool_result(value: Mapping[str, Any], path: str) -> None:
+    _TOOL_RESULT(value, path)
+    content = value.get("content")
+    if content is None or isinstance(content, str):
+        return
+    a_list(_in_a_result)(content, f"{path}.content")
+    for index, block in enumerate(content):
+        if value.get("is_error") and block["type"] != "text":
+            reason = "a result that is an error may have only text"
+            raise InvalidRequest(reason, path=f"{path}.content.{index}.type")
+
+
+_TOOL_RESULT = an_object(
+    {**_CACHED, "tool_use_id": is_word, "content": anything, "is_error": is_flag},
+    required={"tool_use_id"},
+)
+
+
+def _tool_use(value: Mapping[str, Any], path: str) -> None:
+    _TOOL_USE(value, path)
+    if has_large_number(value["input"]):
+        raise InvalidRequest(
+            "has a whole number beyond 2^53, which the CLI rounds: let the tool take it as text",
+            path=f"{path}.input",
+        )
+
+
+def _direct_caller(value: object, path: str) -> None:
+    if value is not None and value != {"type": "direct"}:
+        raise InvalidRequest("the CLI takes the caller of a tool out of a conversation", path=path)
+
+
+def _no_breakpoint(value: object, path: str) -> None:
+    if value is not None:
+        reason = "the CLI takes a breakpoint at a tool_use away: put it at the block before it"
+        raise InvalidRequest(reason, path=path)
+
+
+def _no_toolset(value: object, path: str) -> None:
+    if value is not None:
+        raise InvalidRequest("the CLI takes it out of a conversation", path=path)
+
+
+_TOOL_USE = an_object(
+    {
+        "type": is_string,
+        "id": is_word,
+        "name": is_word,
+        "input": is_object,
+        "caller": _direct_caller,
+        "cache_control": _no_breakpoint,
+        "toolset_name": _no_toolset,
+    },
+    required={"id", "name", "input"},
+)
+
+_THINKING = an_object(
+    {"type": is_string, "thinking": is_string, "signature": is_string},
+    required={"thinking", "signature"},
+)
+
+_REDACTED = an_object({"type": is_string, "data": is_string}, required={"data"})
+
+BLOCKS: Mapping[Role, Mapping[str, Check]] = {
+    "user": {
+        "text": _text,
+        "image": _image,
+        "document": _sourced,
+        "search_result": _cached,
+        "tool_result": _tool_result,
+        "container_upload": _cached,
+    },
+    "assistant": {
+        "text": _text,
+        "thinking": _THINKING,
+        "redacted_thinking": _REDACTED,
+        "tool_use": _tool_use,
+        "server_tool_use": _cached,
+        "web_search_tool_result": _cached,
+        "web_fetch_tool_result": _cached,
+        "code_execution_tool_result": _cached,
+        "bash_code_execution_tool_result": _cached,
+        "text_editor_code_execution_tool_result": _cached,
+        "tool_search_tool_result": _cached,
+        "mcp_tool_use": _cached,
+        "mcp_tool_result": _cached,
+        "container_upload": _cached,
+    },
+}
+"""The content blocks that each role may say, with their checks."""
+
+_SYSTEM = by_type({"text": _text})
+
+_CHECKS = {role: by_type(blocks) for role, blocks in BLOCKS.items()}
+
+_THOUGHTS = {"thinking", "redacted_thinking"}
+
+
+def read_messages(value: object, limit: int) -> tuple[Message, ...]:
+    """The conversation, with neighbours of one role merged as the API merges them.
+
+    `limit` bounds the messages, and ten times that the content blocks in all of them. Raises
+    `InvalidRequest`.
+    """
+    if not isinstance(value, list):
+        raise InvalidRequest(f"must be a list, not {kind(value)}", path="messages")
+    if not value:
+        raise InvalidRequest("must have at least one message", path="messages")
+    _check_counts(value, limit)
+    given = [_message(item, f"messages.{i}") for i, item in enumerate(value)]
+    if given[0].role != "user":
+        raise InvalidRequest('the first message must have the role "user"', path="messages.0.role")
+    if given[-1].role != "user":
+        raise InvalidRequest(
+            'the last message must have the role "user": the CLI cannot continue an answer',
+            path=f"messages.{len(value) - 1}.role",
+        )
+    _check_tools(given)
+    return tuple(_merged(given))
+
+
+def _merged(given: list[Message]) -> Iterator[Message]:
+    index = 0
+    for role, neighbours in groupby(given, key=attrgetter("role")):
+        contents = [message.content for message in neighbours]
+        merged = Message(role, tuple(chain.from_iterable(contents)))
+        if role == "assistant":
+            _check_lasting(merged.content, f"messages.{index}.content")
+        index += len(contents)
+        yield merged
+
+
+def read_system(value: object) -> tuple[str, Literal["", "5m", "1h"]]:
+    """The system prompt as one text, and the lifetime of its last cache breakpoint if it has one.
+
+    The CLI takes one text, and joins the texts of a list in this way too.
+    """
+    if value is None or value == "":
+        return "", ""
+    if isinstance(value, str):
+        _check_text(value, "system")
+        blocks: list[Block] = [{"type": "text", "text": value}]
+    elif isinstance(value, list):
+        a_list(_SYSTEM)(value, "system")
+        blocks = value
+    else:
+        raise InvalidRequest(f"must be a string or a list, not {kind(value)}", path="system")
+    text = "\n\n".join(block["text"] for block in blocks)
+    if _BOUNDARY in text.split("\n\n"):
+        raise InvalidRequest(f"the CLI takes the paragraph {_BOUNDARY} away", path="system")
+    cached = [block["cache_control"] for block in blocks if block.get("cache_control")]
+    return text, cached[-1].get("ttl", "5m") if cached else ""
+
+
+_BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
+
+
+def _check_counts(messages: list[Any], limit: int) -> None:
+    if len(messages) > limit:
+        reason = f"has {len(messages)} messages; this server takes {limit} (`max_messages`)"
+        raise InvalidRequest(reason, path="messages")
+    contents = (item.get("content") for item in messages if isinstance(item, dict))
+    blocks = sum(len(content) for content in contents if isinstance(content, list))
+    if blocks > _BLOCKS_A_MESSAGE * limit:
+        reason = f"has {blocks} content blocks; this server takes {_BLOCKS_A_MESSAGE * limit}"
+        raise InvalidRequest(reason, path="messages")
+
+
+def _message(value: object, path: str) -> Message:
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"must be an object, not {kind(value)}", path=path)
+    for name in value:
+        if name not in {"role", "content"}:
+            raise InvalidRequest("no such field in a message", path=f"{path}.{short(name)}")
+    role = _role(value, path)
+    return Message(role, _blocks(value.get("content"), role, f"{path}.content"))
+
+
+def _blocks(content: object, role: Role, path: str) -> tuple[Block, ...]:
+    if isinstance(content, str):
+        _check_text(content, path)
+        return ({"type": "text", "text": content},)
+    if not isinstance(content, list):
+        shown = "missing" if content is None else kind(content)
+        raise InvalidRequest(f"must be a string or a list, not {shown}", path=path)
+    if not content:
+        raise InvalidRequest("must not be empty", path=path)
+    a_list(_CHECKS[role])(content, path)
+    return tuple(map(_as_sent, content))
+
+
+def _role(value: Mapping[str, Any], path: str) -> Role:
+    role = value.get("role")
+    if role == "user":
+        return "user"
+    if role == "assistant":
+        return "assistant"
+    shown = "missing" if role is None else kind(role)
+    if isinstance(role, str):
+        shown = f'"{short(role)}"'
+    raise InvalidRequest(f'must be "user" or "assistant", not {shown}', path=f"{path}.role")
+
+
+def _as_sent(block: Block) -> Block:
+    """The block less what says nothing: what is null, no citations, the usual caller of a tool."""
+    if block["type"] == "tool_use":
+        return {name: block[name] for name in ("type", "id", "name", "input")}
+    return {k: v for k, v in block.items() if v or k not in {"cache_control", "citations"}}
+
+
+def _check_lasting(blocks: Iterable[Block], path: str) -> None:
+    """Refuse an assistant's message that the CLI would drop."""
+    kept = [block for block in blocks if block["type"] not in _THOUGHTS]
+    if not kept:
+        reason = "the CLI drops a message that is only thinking: leave it out, or add the text"
+        raise InvalidRequest(reason, path=path)
+    if [block.get("text") for block in kept] == ["(no content)"]:
+        reason = 'the CLI drops an assistant\'s message that says "(no content)"'
+        raise InvalidRequest(reason, path=path)
+
+
+def _check_tools(given: list[Message]) -> None:
+    """Hold each call of a tool against the results in the message behind it."""
+    seen: set[str] = set()
+    open_calls: dict[str, str] = {}  # ids that want a result, and where they stand
+    for index, message in enumerate(given):
+        is_answer = message.role == "user"
+        if not is_answer and open_calls and given[index - 1].role == "user":
+            _no_result(open_calls)
+        for at, block in enumerate(message.content):
+            path = f"messages.{index}.content.{at}"
+            if block["type"] == "tool_use":
+                if block["id"] in seen:
+                    reason = f'there is another tool_use with the id "{short(block["id"])}"'
+                    raise InvalidRequest(reason, path=f"{path}.id")
+                seen.add(block["id"])
+                open_calls[block["id"]] = path
+            elif (
+                block["type"] == "tool_result"
+                and open_calls.pop(block["tool_use_id"], None) is None
+            ):
+                raise InvalidRequest(
+                    f'there is no tool_use with the id "{short(block["tool_use_id"])}" in the '
+                    "message before, or it has its result already",
+                    path=f"{path}.tool_use_id",
+                )
+    if open_calls:
+        _no_result(open_calls)
+
+
+def _no_result(open_calls: Mapping[str, str]) -> None:
+    name, path = next(iter(open_calls.items()))
+    reason = f'the message behind it must have a tool_result for "{short(name)}"'
+    raise InvalidRequest(reason, path=path)

@@ -1,0 +1,55 @@
+"""Images in a user's message, of which the CLI makes something smaller, or a text.
+
+One of over 2,000 pixels a side or 500,000 bytes is scaled down or compressed, with a line of text
+behind it when it was scaled; what is no image becomes a line of text. Images by their url, and
+those in the results of tools, are left as they are.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+
+import imagesize
+
+from trioproxy.claude.turn import Block, Message
+from trioproxy.errors import InvalidRequest
+
+_LARGEST_SIDE = 2000
+_MOST_BYTES = 500_000
+_HEAD = 200_000  # characters: the size stands near the beginning, if not behind a long comment
+
+
+def check_image(block: Block, path: str) -> None:
+    """Refuse what the CLI would put a text in the place of."""
+    source = block["source"]
+    if source["type"] == "base64" and _side(source["data"]) <= 0:
+        reason = "is no PNG, JPEG, GIF or WebP image that can be read"
+        raise InvalidRequest(reason, path=f"{path}.source.data")
+
+
+def image_notes(messages: Iterable[Message]) -> Iterator[str]:
+    """What becomes of the images that are too large."""
+    images = [
+        block["source"]["data"]
+        for message in messages
+        for block in message.content
+        if block["type"] == "image" and block["source"]["type"] == "base64"
+    ]
+    large = sum(len(one) * 3 // 4 > _MOST_BYTES or _side(one) > _LARGEST_SIDE for one in images)
+    if large:
+        yield f"{large} of {len(images)} images made smaller by the CLI"
+
+
+def _side(data: str) -> int:
+    """The longer side of an image in pixels; 0 or less when it cannot be read."""
+    side = _side_of(data[:_HEAD])
+    return side if side > 0 else _side_of(data)
+
+
+def _side_of(data: str) -> int:
+    try:
+        width, height = imagesize.get(BytesIO(base64.b64decode(data)))
+    except binascii.Error:
+        return 0
+    return max(int(width), int(height))

@@ -1,0 +1,26 @@
+"""`GET /v1/capabilities`: what this server makes of each parameter, for programs and people."""
+
+from typing import Any
+
+from quart_trio import QuartTrio
+from quart_trio.wrappers import TrioResponse
+
+from trioproxy.dialects.content import BLOCKS
+from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.web.replies import as_json
+
+
+def install(app: QuartTrio) -> None:
+    """Add the route."""
+
+    @app.get("/v1/capabilities")
+    async def capabilities() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
+        return as_json(_capabilities())
+
+
+def _capabilities() -> dict[str, Any]:
+    parameters = {
+        one.name: {"honoured": one.is_honoured, "note": one.note} for one in PARAMETERS.values()
+    }
+    blocks = {role: sorted(known) for role, known in BLOCKS.items()}
+    return {"parameters": parameters, "content_blocks": blocks}

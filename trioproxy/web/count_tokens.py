@@ -1,0 +1,34 @@
+"""`POST /v1/messages/count_tokens`, answered by the API itself.
+
+The CLI can count (`get_context_usage`), but not this: it counts the system prompt as if it were
+a message, and no tools.
+"""
+
+from quart import request
+from quart_trio import QuartTrio
+from quart_trio.wrappers import TrioResponse
+
+from trioproxy.dialects.anthropic import Rules, count_request
+from trioproxy.errors import NotConfigured
+from trioproxy.forward.client import ApiClient
+from trioproxy.pool.pool import Pool
+
+_NO_KEY = (
+    "The Claude CLI cannot count tokens exactly. Set a key of the Anthropic API for it: "
+    "`[count_tokens] api_key`, or COUNT_TOKENS__API_KEY in the server's environment."
+)
+
+
+def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: Rules) -> None:
+    """Add the route. Without an `api` it says what is missing."""
+
+    @app.post("/v1/messages/count_tokens")
+    async def count_tokens() -> TrioResponse:
+        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+        asked = count_request(body, pool.models.known, rules)
+        if api is None:
+            raise NotConfigured(_NO_KEY)
+        betas = request.headers.get("anthropic-beta")
+        headers = {"anthropic-beta": betas} if betas else {}
+        reply = await api.post("/v1/messages/count_tokens", asked, headers)
+        return TrioResponse(reply.body, reply.status, content_type=reply.content_type)

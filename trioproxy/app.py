@@ -45,7 +45,7 @@ from trioproxy.settings import (
     load_settings,
 )
 from trioproxy.standin import StandIn, serve_standin
-from trioproxy.web.app import create_web
+from trioproxy.web.app import Terms, create_web
 from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("trioproxy.app")
@@ -157,13 +157,13 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                 open_api_client(counting.base_url, counting.api_key, counting.timeout) as api,
             ):
                 nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
-                web = create_web(
-                    pool,
+                terms = Terms(
                     settings.server,
                     _rules(settings),
-                    api=api if counting.api_key else None,
+                    settings.openai.models,
                     headers=((b"x-trioproxy-offline", b"true"),) if standin else (),
                 )
+                web = create_web(pool, terms, api if counting.api_key else None)
                 yield Server(web, pool, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
 

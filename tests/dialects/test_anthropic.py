@@ -537,6 +537,7 @@ def taken_or_refused(data: bytes) -> None:
     assert spoken == [("user", "assistant")[i % 2] for i in range(len(spoken))]
     assert spoken[-1] == "user"
     assert all(message.content for message in turn.messages)
+    assert turn.max_tokens is not None
     assert turn.max_tokens >= 1
     assert turn.model
 

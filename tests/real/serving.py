@@ -22,6 +22,7 @@ from trioproxy.pool.stats import PoolStatistics
 from trioproxy.settings import (
     ClaudeSettings,
     CountTokensSettings,
+    OpenAISettings,
     PoolSettings,
     ServerSettings,
     Settings,
@@ -79,6 +80,7 @@ async def running(
     *,
     server: ServerSettings | None = None,
     claude: ClaudeSettings | None = None,
+    openai: OpenAISettings | None = None,
     count_tokens: bool = False,
     pace: Pace | None = None,
     environ: Mapping[str, str | None] | None = None,
@@ -94,6 +96,7 @@ async def running(
             pool_settings=pool,
             server=server or ServerSettings(),
             claude=claude or ClaudeSettings(),
+            openai=openai or OpenAISettings(),
             count_tokens=CountTokensSettings(
                 api_key="counting" if count_tokens else "", base_url=base_url
             ),

@@ -13,10 +13,9 @@ from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
-from trioproxy.dialects.anthropic import Rules
 from trioproxy.pool.pool import open_pool
-from trioproxy.settings import PoolSettings, ServerSettings
-from trioproxy.web.app import create_web
+from trioproxy.settings import PoolSettings
+from trioproxy.web.app import Terms, create_web
 
 pytestmark = pytest.mark.real
 
@@ -45,7 +44,7 @@ async def test_memory_files_and_tasks_stay_flat_over_two_thousand_requests() -> 
     cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
     settings = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=1_000_000)
     async with open_pool(settings, cli, max_line_size=1_000_000) as pool:
-        app = with_lifespan(create_web(pool, ServerSettings(), Rules()))
+        app = with_lifespan(create_web(pool, Terms()))
         config = Config()
         config.bind, config.errorlog = ["127.0.0.1:0"], None
         async with trio.open_nursery() as nursery:

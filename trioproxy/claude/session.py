@@ -95,7 +95,8 @@ def _settings(turn: Turn, own_betas: Iterable[str]) -> Settings:
     does not list.
     """
     # The CLI lowers what it takes for too many tokens; the request itself says it as it was.
-    body = {"max_tokens": turn.max_tokens, **turn.parameters}
+    limit = {} if turn.max_tokens is None else {"max_tokens": turn.max_tokens}
+    body = {**limit, **turn.parameters}
     if _must_not_have_a_temperature(turn):
         body.setdefault("thinking", {"type": "disabled"})
     if turn.betas:  # these take the place of the CLI's own
@@ -103,7 +104,7 @@ def _settings(turn: Turn, own_betas: Iterable[str]) -> Settings:
     return {
         "model": turn.model,
         "env": {
-            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(turn.max_tokens),
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(turn.max_tokens or ""),
             "CLAUDE_CODE_EXTRA_BODY": orjson.dumps(body).decode(),
             "DISABLE_PROMPT_CACHING": "" if turn.system_cache else "1",
             "CLAUDE_CODE_PROMPT_CACHE_TTL": turn.system_cache,

@@ -28,14 +28,15 @@ class Message:
 class Turn:
     """One request to the model.
 
-    `messages` begins and ends with a user message. `system` is one text; empty means none at all,
-    and `system_cache` is the lifetime of the cache breakpoint behind it, empty for none.
+    `messages` begins and ends with a user message. Without `max_tokens` the CLI takes what the
+    model can give. `system` is one text; empty means none at all, and `system_cache` is the
+    lifetime of the cache breakpoint behind it, empty for none.
     `parameters` are the other top-level fields of the request, as the caller gave them, and
     `betas` the beta features that it asks for.
     """
 
     model: str
-    max_tokens: int
+    max_tokens: int | None
     messages: tuple[Message, ...]
     system: str = ""
     system_cache: Literal["", "5m", "1h"] = ""

@@ -53,7 +53,13 @@ def parse_request(body: bytes, *, betas: str = "", rules: Rules = Rules()) -> Me
 
     Raises `InvalidRequest` with what is wrong and where.
     """
-    data = read_object(body)
+    return read_request(read_object(body), betas=betas, rules=rules)
+
+
+def read_request(
+    data: dict[str, Any], *, betas: str = "", rules: Rules = Rules(), is_limited: bool = True
+) -> MessagesRequest:
+    """Read the JSON object of a request; `is_limited`: whether `max_tokens` is a must."""
     check_names(data)
     model = _or_default(data.get("model"), rules.model)
     if model is None:
@@ -65,7 +71,7 @@ def parse_request(body: bytes, *, betas: str = "", rules: Rules = Rules()) -> Me
     system, system_cache = read_system(_or_default(data.get("system"), rules.system))
     turn = Turn(
         model=model,
-        max_tokens=_max_tokens(data),
+        max_tokens=_max_tokens(data) if is_limited or "max_tokens" in data else None,
         messages=read_messages(_required(data, "messages"), rules.max_messages),
         system=system,
         system_cache=system_cache,

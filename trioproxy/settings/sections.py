@@ -102,6 +102,13 @@ class ClaudeSettings:
 
 
 @attrs.frozen(kw_only=True)
+class OpenAISettings:
+    """What callers say that speak OpenAI's API."""
+
+    models: Mapping[str, str] = setting({}, "their names of models, and Claude's for them")
+
+
+@attrs.frozen(kw_only=True)
 class CountTokensSettings:
     """The API that counts tokens, which the CLI cannot."""
 
@@ -127,6 +134,7 @@ class Settings:
     server: ServerSettings = attrs.field(factory=ServerSettings)
     pool_settings: PoolSettings = attrs.field(factory=PoolSettings)
     claude: ClaudeSettings = attrs.field(factory=ClaudeSettings)
+    openai: OpenAISettings = attrs.field(factory=OpenAISettings)
     count_tokens: CountTokensSettings = attrs.field(factory=CountTokensSettings)
     logging: LoggingSettings = attrs.field(factory=LoggingSettings)
 

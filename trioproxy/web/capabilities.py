@@ -6,6 +6,7 @@ from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects.content import BLOCKS
+from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
 from trioproxy.dialects.parameters import PARAMETERS
 from trioproxy.web.replies import as_json
 
@@ -23,4 +24,8 @@ def _capabilities() -> dict[str, Any]:
         one.name: {"honoured": one.is_honoured, "note": one.note} for one in PARAMETERS.values()
     }
     blocks = {role: sorted(known) for role, known in BLOCKS.items()}
-    return {"parameters": parameters, "content_blocks": blocks}
+    openai = {
+        path: {one.name: {"effect": one.effect, "note": one.note} for one in table.values()}
+        for path, table in (("chat/completions", CHAT), ("responses", RESPONSES))
+    }
+    return {"parameters": parameters, "content_blocks": blocks, "openai": openai}

@@ -23,6 +23,7 @@ def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: Rules) -> 
     """Add the route. Without an `api` it says what is missing."""
 
     @app.post("/v1/messages/count_tokens")
+    @app.post("/anthropic/v1/messages/count_tokens")
     async def count_tokens() -> TrioResponse:
         body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
         asked = count_request(body, pool.models.known, rules)

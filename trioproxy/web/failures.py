@@ -1,6 +1,7 @@
 """Errors as responses, in the shape of the dialect that was spoken."""
 
 import logging
+from typing import Any, cast
 
 import orjson
 from quart import request
@@ -15,8 +16,8 @@ from werkzeug.exceptions import (
 )
 
 from trioproxy import errors
-from trioproxy.dialects import anthropic
 from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
+from trioproxy.web.dialect import error_body_for
 from trioproxy.web.presence import current_call
 
 logger = logging.getLogger("trioproxy.web")
@@ -33,7 +34,8 @@ async def respond(error: Exception) -> TrioResponse:  # noqa: ASYNC124 - or it t
     request_id = current_call(request.scope).request_id
     if known.status >= 500:  # noqa: PLR2004 - the class of server errors
         logger.warning("[API] %s failed: %s %s", request_id, known.status, known.log_message)
-    body = orjson.dumps(anthropic.error_body(known, request_id))
+    scope = cast(dict[str, Any], request.scope)
+    body = orjson.dumps(error_body_for(scope)(known, request_id))
     response = TrioResponse(body, known.status, content_type="application/json")
     if known.retry_after is not None:
         response.headers["retry-after"] = str(known.retry_after)

@@ -23,8 +23,9 @@ import trio
 from attrs import define, field
 
 from trioproxy import logs
-from trioproxy.dialects import anthropic, sse
+from trioproxy.dialects.reply import Reply
 from trioproxy.errors import PoolClosed
+from trioproxy.web.dialect import error_body_for
 from trioproxy.web.transport import Watch, watching
 
 Scope: TypeAlias = dict[str, Any]
@@ -45,7 +46,7 @@ class Call:
     """One request while its client is there."""
 
     request_id: str = field(factory=lambda: f"req_{token_hex(12)}")
-    is_stream: bool = False
+    reply: Reply | None = None  # while an answer is streamed
     _held: ExitStack = field(factory=ExitStack)
 
     def holding(self) -> AbstractContextManager[object]:
@@ -77,7 +78,7 @@ class Presence:
         logs.request_id.set(call.request_id)
         with call.holding(), trio.CancelScope() as gone:
             async with watching(send, gone, send_timeout=self._send_timeout) as watch:
-                response = _Response(call, send, watch, self._headers)
+                response = _Response(call, scope, send, watch, self._headers)
                 heard = response.receiving(receive)
                 is_fault = False
                 try:
@@ -94,11 +95,16 @@ class Presence:
 class _Response:
     """What has been said to the client so far, and how to come to an end."""
 
-    def __init__(self, call: Call, send: Send, watch: Watch, headers: Headers) -> None:
+    def __init__(
+        self, call: Call, scope: Scope, send: Send, watch: Watch, headers: Headers
+    ) -> None:
         self._call = call
+        self._scope = scope
         self._send = send
         self._watch = watch
-        self._headers = [(b"request-id", call.request_id.encode()), *headers]
+        # The first name is Anthropic's, the second OpenAI's.
+        names = (b"request-id", b"x-request-id")
+        self._headers = [*((name, call.request_id.encode()) for name in names), *headers]
         self._has_started = False
         self._has_ended = False
 
@@ -131,12 +137,13 @@ class _Response:
         if self._has_ended:
             return
         error = PoolClosed("The server is stopping.")
-        body = anthropic.error_body(error, self._call.request_id)
         if not self._has_started:
+            body = error_body_for(self._scope)(error, self._call.request_id)
             head = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
             await self.send(
                 {"type": "http.response.start", "status": error.status, "headers": head}
             )
             await self.send({"type": "http.response.body", "body": orjson.dumps(body)})
-        elif self._call.is_stream:
-            await self.send({"type": "http.response.body", "body": sse.encode_event(body)})
+        elif self._call.reply is not None:
+            last = self._call.reply.failed(error, self._call.request_id)
+            await self.send({"type": "http.response.body", "body": last})

@@ -1,0 +1,413 @@
+"""OpenAI's dialect without a server: what is refused and where, and any input at all."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletion, completion_create_params
+from openai.types.responses import Response, response_create_params
+
+from tests.dialects.test_whole_answer import delta, end, opened, start, text_block, thinking_block
+from trioproxy.claude.models import Model, Models
+from trioproxy.claude.turn import Event
+from trioproxy.dialects.anthropic import Rules
+from trioproxy.dialects.openai.chat import ChatRequest, ChatStream, parse_chat
+from trioproxy.dialects.openai.errors import error_body
+from trioproxy.dialects.openai.models import claude_name
+from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
+from trioproxy.dialects.openai.responses import ResponsesRequest, ResponseStream, parse_responses
+from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.errors import (
+    AcquireTimeout,
+    ApiError,
+    CliFailed,
+    InvalidRequest,
+    TrioproxyError,
+    UnknownModel,
+)
+
+MODELS = Models((Model("claude-haiku-5-5", "Claude Haiku 5.5", ("haiku",)),))
+NAMES = {"gpt-4o": "haiku", "gpt-*": "claude-sonnet-4-5", "gpt-4*": "claude-opus-4-5"}
+HI = {"role": "user", "content": "hi"}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def chat(**fields: Any) -> ChatRequest:
+    data = json.dumps({"model": "gpt-4o", "messages": [HI], **fields}).encode()
+    return parse_chat(data, models=MODELS, mapped=NAMES, rules=Rules())
+
+
+def response(**fields: Any) -> ResponsesRequest:
+    data = json.dumps({"model": "gpt-4o", "input": "hi", **fields}).encode()
+    return parse_responses(data, models=MODELS, mapped=NAMES, rules=Rules())
+
+
+# -- Names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "claudes"),
+    [
+        ("gpt-4o", "haiku"),
+        ("gpt-4o-mini", "claude-opus-4-5"),
+        ("gpt-5", "claude-sonnet-4-5"),
+        ("claude-of-tomorrow", "claude-of-tomorrow"),
+        ("haiku", "haiku"),
+        ("haiku[1m]", "haiku[1m]"),
+    ],
+)
+def test_a_name_means_a_model(name: str, claudes: str) -> None:
+    assert claude_name(name, NAMES, MODELS) == claudes
+
+
+def test_an_unknown_name_says_which_there_are() -> None:
+    with pytest.raises(
+        UnknownModel, match=r"Known are: claude-haiku-5-5, gpt-\*, gpt-4\*, gpt-4o"
+    ):
+        claude_name("llama", NAMES, MODELS)
+
+
+# -- What is refused ------------------------------------------------------------------------------
+
+
+@frozen
+class Refused:
+    """Fields of a request, and what is said of them: the parameter, a colon, the reason."""
+
+    fields: dict[str, Any]
+    said: str
+
+
+def messages(*given: object) -> dict[str, Any]:
+    return {"messages": [*given]}
+
+
+CHATS = [
+    Refused({"n": 2}, "n: not supported by this server: there is one answer"),
+    Refused({"logprobs": True}, "logprobs: not supported by this server"),
+    Refused({"functions": [{"name": "f"}]}, "functions: not supported by this server: use `tools`"),
+    Refused({"audio": {}}, "audio: not supported"),
+    Refused({"modalities": ["audio"]}, "modalities: not supported"),
+    Refused({"presence_penalty": 0.5}, "presence_penalty: not supported"),
+    Refused({"logit_bias": {"1": 1}}, "logit_bias: not supported"),
+    Refused({"tempratur": 1}, "tempratur: no such parameter"),
+    Refused({"temperature": 3}, "temperature: must be 0 to 2, not 3"),
+    Refused({"max_tokens": 0}, "max_tokens: must be at least 1, not 0"),
+    Refused({"stop": ["a"] * 5}, "stop: has 5 strings; 4 are taken"),
+    Refused({"stop": [1]}, "stop.0: must be a string, not a number"),
+    Refused({"stop": 1}, "stop: must be a string or a list, not a number"),
+    Refused({"reasoning_effort": "huge"}, 'reasoning_effort: must be "none"'),
+    Refused({"response_format": {"type": "xml"}}, 'response_format.type: must be "text"'),
+    Refused(
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+        "response_format.json_schema.schema: Field required",
+    ),
+    Refused({"tools": [{"type": "custom"}]}, 'tools.0.type: only functions are supported by this'),
+    Refused({"tools": [{"type": "function"}]}, "tools.0.function: must be an object, not null"),
+    Refused(
+        {"tools": [{"type": "function", "function": {"name": "f", "params": {}}}]},
+        "tools.0.function.params: no such field here",
+    ),
+    Refused(
+        {"tools": [CALL | {"function": {"name": "f"}}], "tool_choice": "any"},
+        'tool_choice: must be "auto", "none" or "required", not "any"',
+    ),
+    Refused({"messages": None}, "messages: must be a list, not null"),
+    Refused({"messages": []}, "messages: must have at least one message"),
+    Refused(messages({"role": "system", "content": "s"}), "messages: must have at least one"),
+    Refused(messages({"role": "wizard"}), 'messages.0.role: must be "system", "developer", "user"'),
+    Refused(messages({"role": "function", "content": ""}), "messages.0.role: functions are tools"),
+    Refused(messages({**HI, "mood": 1}), "messages.0.mood: no such field here"),
+    Refused(messages({"role": "user"}), "messages.0.content: must be a string or a list"),
+    Refused(messages({"role": "user", "content": " "}), "messages.0: must have a character"),
+    Refused(
+        messages(HI, {"role": "assistant", "content": "a"}),
+        'messages.1: the last message must have the role "user"',
+    ),
+    Refused(
+        messages({"role": "user", "content": [{"type": "input_audio"}]}),
+        "messages.0.content.0.type: Claude does not hear",
+    ),
+    Refused(
+        messages({"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}),
+        "messages.0.content.0.image_url: must be an object",
+    ),
+    Refused(
+        messages({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}),
+        "messages.0.content.0.image_url.url: must be a data: url with base64",
+    ),
+    Refused(
+        messages({"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}),
+        "messages.0.content.0.file.file_id: there are no stored files here",
+    ),
+    Refused(
+        messages(HI, {"role": "assistant", "tool_calls": [CALL]}, HI),
+        'messages.1: the message behind it must have a tool_result for "c1"',
+    ),
+    Refused(
+        messages({"role": "system", "content": "s"}, {"role": "tool", "tool_call_id": "c1", "content": "x"}),
+        'messages.1: there is no tool_use with the id "c1"',
+    ),
+    Refused(
+        messages(HI, {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]}),
+        "messages.1.tool_calls.0.function.arguments: is not JSON",
+    ),
+    Refused(
+        messages(HI, {"role": "assistant", "function_call": {"name": "f"}}, HI),
+        "messages.1.function_call: not supported by this server",
+    ),
+    Refused({"user": "u" * 600}, "user: has 600 characters; 512 are taken"),
+]  # fmt: skip
+
+RESPONSE = [
+    Refused({"previous_response_id": "r"}, "previous_response_id: not supported by this server: nothing is stored"),
+    Refused({"conversation": "c"}, "conversation: not supported"),
+    Refused({"background": True}, "background: not supported"),
+    Refused({"input": None}, "input: must be a string or a list, not missing"),
+    Refused({"input": 1}, "input: must be a string or a list, not a number"),
+    Refused({"input": ""}, "input: must have a character"),
+    Refused({"input": [{"type": "item_reference", "id": "x"}]}, "input.0: nothing is stored"),
+    Refused({"input": [{"type": "web_search_call"}]}, "input.0.type: not supported by this server: web_search_call"),
+    Refused({"input": [{"type": "reasoning", "encrypted_content": "x"}]}, "input.0.encrypted_content: is not of this server"),
+    Refused({"input": [{"role": "user", "content": [{"type": "output_text"}]}]}, 'input.0.content.0.type: must be "input_text"'),
+    Refused({"input": [{"type": "function_call", "name": "f"}]}, "input.0.arguments: Field required"),
+    Refused({"tools": [{"type": "web_search"}]}, 'tools.0.type: only functions are supported by this server, not "web_search"'),
+    Refused({"text": {"format": {"type": "xml"}}}, 'text.format.type: must be "text"'),
+    Refused({"reasoning": {"effort": "huge"}}, 'reasoning.effort: must be "none"'),
+    Refused({"reasoning": {"depth": 1}}, "reasoning.depth: no such field here"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", CHATS, ids=lambda one: one.said[:60])
+def test_a_chat_that_is_wrong_is_refused_with_where(one: Refused) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        chat(**one.fields)
+    assert caught.value.message.startswith(one.said)
+
+
+@pytest.mark.parametrize("one", RESPONSE, ids=lambda one: one.said[:60])
+def test_a_response_that_is_wrong_is_refused_with_where(one: Refused) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        response(**one.fields)
+    assert caught.value.message.startswith(one.said)
+
+
+# -- The tables ----------------------------------------------------------------------------------
+
+
+def test_the_tables_have_every_parameter_that_the_official_package_knows() -> None:
+    known = {*completion_create_params.CompletionCreateParamsBase.__annotations__}
+    assert known <= set(CHAT)
+    assert set(CHAT) - known == {"stream"}
+    known = {*response_create_params.ResponseCreateParamsBase.__annotations__}
+    assert known <= set(RESPONSES)
+    assert set(RESPONSES) - known == {"stream"}
+
+
+def test_what_has_no_effect_is_noted() -> None:
+    assert chat(seed=1, store=False, verbosity="medium").messages.notes == (
+        "seed without effect: Claude has none",
+    )
+    notes = chat(
+        messages=[
+            HI,
+            {"role": "assistant", "content": ""},
+            {"role": "system", "content": "s"},
+            HI,
+        ],
+        temperature=1.5,
+    ).messages.notes
+    assert notes == (
+        "messages.1: an empty answer is left out",
+        "messages.2: moved to the top, as all instructions",
+        "temperature: 1.5 taken as 1, the highest that Claude has",
+    )
+
+
+# -- Errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (InvalidRequest("x", path="messages.0.content.12.text"), ("invalid_request_error", "messages[0].content[12].text", None)),
+        (UnknownModel("x"), ("invalid_request_error", "model", "model_not_found")),
+        (ApiError(401, "authentication_error", "x"), ("invalid_request_error", None, "invalid_api_key")),
+        (ApiError(429, "rate_limit_error", "x"), ("rate_limit_error", None, "rate_limit_exceeded")),
+        (ApiError(529, "overloaded_error", "x"), ("server_error", None, "overloaded")),
+        (AcquireTimeout("x"), ("server_error", None, "overloaded")),
+        (CliFailed("x"), ("server_error", None, "server_error")),
+    ],
+)  # fmt: skip
+def test_errors(error: TrioproxyError, shown: tuple[str, str | None, str | None]) -> None:
+    fields = error_body(error, "req_1")["error"]
+    assert (fields["type"], fields["param"], fields["code"]) == shown
+    assert fields["message"] == error.message
+
+
+# -- Answers that the stand-in does not give -------------------------------------------------------
+
+
+def tool(index: int, *pieces: str) -> list[Event]:
+    begin = opened(index, type="tool_use", id=f"t{index}", name="f", input={})
+    deltas = [delta(index, "input_json_delta", partial_json=piece) for piece in pieces]
+    return [begin, *deltas, {"type": "content_block_stop", "index": index}]
+
+
+ANSWERS: dict[str, list[Event]] = {
+    "a call cut short": [start(), *tool(0, '{"city":"Par', 'is","da'), *end("max_tokens")],
+    "a call without input": [start(), *tool(0, ""), *end("tool_use")],
+    "two calls": [start(), *tool(0, "{}"), *tool(1, '{"a":1}'), *end("tool_use")],
+    "a refusal": [start(), *text_block(0, "I "), *end("refusal")],
+    "nothing": [start(), *end("end_turn")],
+    "thoughts": [
+        start(),
+        *thinking_block(0, "c2ln", "h", "m"),
+        *text_block(1, "a"),
+        *end("end_turn"),
+    ],
+    "too long": [start(), *text_block(0, "a"), *end("model_context_window_exceeded")],
+}
+
+
+def whole(events: list[Event]) -> dict[str, Any]:
+    answer = WholeAnswer()
+    for event in events:
+        answer.add(event)
+    return answer.message
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
+    events = ANSWERS[name]
+    told = json.loads(ChatStream(1).whole(whole(events)))
+    ChatCompletion.model_validate(told)
+    said: dict[str, Any] = {"content": None, "refusal": None}
+    calls: list[dict[str, str]] = []
+    reason = None
+    for line in ChatStream(1).events(events).split(b"\n\n")[:-1]:
+        (choice,) = json.loads(line.removeprefix(b"data: "))["choices"]
+        for key in ("content", "refusal"):
+            if choice["delta"].get(key) is not None:
+                said[key] = (said[key] or "") + choice["delta"][key]
+        for call in choice["delta"].get("tool_calls", []):
+            if "id" in call:
+                calls.append({"id": call["id"], "arguments": ""})
+            calls[call["index"]]["arguments"] += call["function"].get("arguments", "")
+        reason = choice["finish_reason"] or reason
+    (choice,) = told["choices"]
+    assert choice["finish_reason"] == reason
+    assert {key: choice["message"][key] for key in said} == said
+    wanted = [
+        (c["id"], c["function"]["arguments"]) for c in choice["message"].get("tool_calls", [])
+    ]
+    if name != "a call cut short":  # streamed, its arguments are half of a JSON, as OpenAI's are
+        assert [(c["id"], json.dumps(json.loads(c["arguments"]), separators=(",", ":"))) for c in calls] == wanted  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_response_is_the_same_whole_and_streamed(name: str) -> None:
+    events = ANSWERS[name]
+    asked = response(tools=[{"type": "function", "name": "f"}])
+    told = json.loads(ResponseStream(1, asked.echo, has_thoughts=True).whole(whole(events)))
+    Response.model_validate(told)
+    stream = ResponseStream(1, asked.echo, has_thoughts=True)
+    last = [event for one in events for event in stream.add(one)][-1]
+    assert last["type"] == f"response.{told['status']}"
+    assert last["response"] == told
+
+
+# -- Anything ------------------------------------------------------------------------------------
+
+leaves = (
+    st.none() | st.booleans() | st.integers(-5, 2**64) | st.floats(-2, 2) | st.text(max_size=3)
+)
+words = st.sampled_from(
+    ["user", "assistant", "system", "tool", "text", "function", "image_url", "input_text", "c1"]
+)
+anything = st.recursive(
+    leaves | words,
+    lambda one: (
+        st.lists(one, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "role", "content", "text", "id", "name"]), one)
+    ),
+    max_leaves=8,
+)
+parts = st.lists(
+    st.fixed_dictionaries(
+        {"type": words | anything}, optional={"text": anything, "image_url": anything}
+    ),
+    max_size=2,
+)
+chats = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system", "tool"])},
+        optional={
+            "content": st.just("hi") | parts | anything,
+            "tool_calls": st.just([CALL]) | anything,
+            "tool_call_id": st.just("c1") | anything,
+        },
+    ),
+    max_size=4,
+)
+
+
+def is_request_or_refusal(read: Callable[[], ChatRequest | ResponsesRequest]) -> bool:
+    try:
+        return bool(read().messages.turn.messages)
+    except TrioproxyError as error:
+        return error.status in {400, 404} and bool(error.message)
+
+
+@settings(max_examples=300)
+@given(
+    messages=chats | anything,
+    fields=st.dictionaries(st.sampled_from([*CHAT]), anything, max_size=3),
+)
+def test_any_chat_is_a_request_or_a_named_refusal(messages: Any, fields: dict[str, Any]) -> None:
+    assert is_request_or_refusal(lambda: chat(**{"messages": messages, **fields}))
+
+
+items = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(
+                ["message", "function_call", "function_call_output", "reasoning"]
+            ),
+            "role": words,
+            "content": st.just("hi") | parts | anything,
+            "call_id": st.just("c1") | anything,
+            "name": st.just("f") | anything,
+            "arguments": st.just("{}") | anything,
+            "output": st.just("x") | parts | anything,
+            "encrypted_content": anything,
+        },
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=300)
+@given(
+    given_input=items | anything,
+    fields=st.dictionaries(st.sampled_from([*RESPONSES]), anything, max_size=3),
+)
+def test_any_response_is_a_request_or_a_named_refusal(
+    given_input: Any, fields: dict[str, Any]
+) -> None:
+    assert is_request_or_refusal(lambda: response(**{"input": given_input, **fields}))
+
+
+@settings(max_examples=200)
+@given(body=st.binary(max_size=40) | anything.map(lambda one: json.dumps(one).encode()))
+def test_any_bytes(body: bytes) -> None:
+    for parse in (parse_chat, parse_responses):
+        assert is_request_or_refusal(
+            partial(parse, body, models=MODELS, mapped=NAMES, rules=Rules())
+        )

@@ -1,0 +1,302 @@
+"""Chat completions: what a request means, and how its answer is told, whole or chunk by chunk.
+
+message_start          role
+text_delta             content
+tool_use begins        tool_calls: id and name
+input_json_delta       tool_calls: a piece of the arguments
+message_delta          finish_reason, and the usage if it was asked for
+message_stop           [DONE]
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from attrs import define, evolve, field, frozen
+
+from trioproxy.claude.models import Models
+from trioproxy.claude.turn import Event
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object, read_request
+from trioproxy.dialects.checks import a_list, is_object, kind
+from trioproxy.dialects.openai import asking
+from trioproxy.dialects.openai.conversation import read_chat
+from trioproxy.dialects.openai.errors import error_body
+from trioproxy.dialects.openai.models import claude_name
+from trioproxy.dialects.openai.parameters import CHAT, checked
+from trioproxy.errors import InvalidRequest, TrioproxyError
+
+_FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+
+@frozen
+class ChatRequest:
+    """A chat completion as a Messages request, and whether its stream tells the usage."""
+
+    messages: MessagesRequest
+    has_usage: bool = False
+
+
+def parse_chat(
+    body: bytes, *, models: Models, mapped: Mapping[str, str], rules: Rules
+) -> ChatRequest:
+    """Read a request body. Raises `InvalidRequest` or `UnknownModel`."""
+    data, notes = checked(read_object(body), CHAT)
+    if "model" not in data and not rules.model:
+        raise InvalidRequest("Field required", path="model")
+    talk = read_chat(data.get("messages"))
+    asked: dict[str, Any] = {"messages": talk.messages, "stream": data.get("stream", False)}
+    if "model" in data:
+        asked["model"] = claude_name(data["model"], mapped, models)
+    more, noted = _parameters(data)
+    if data.get("response_format", {}) == {"type": "json_object"}:
+        talk.system.append(asking.JSON_ONLY)
+    if talk.system:
+        asked["system"] = "\n\n".join(talk.system)
+    try:
+        request = read_request({**asked, **more}, rules=rules, is_limited=False)
+    except InvalidRequest as error:
+        raise asking.in_the_callers_words(error, talk.origins) from None
+    notes += (*talk.notes, *noted, *request.notes)
+    options = data.get("stream_options") or {}
+    return ChatRequest(evolve(request, notes=notes), options.get("include_usage") is True)
+
+
+def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    found: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+    limit = data.get("max_completion_tokens", data.get("max_tokens"))
+    if limit is not None:
+        found["max_tokens"] = limit
+    if "temperature" in data:
+        found["temperature"], notes = asking.temperature(data["temperature"])
+    if "top_p" in data:
+        found["top_p"] = data["top_p"]
+    if "stop" in data:
+        found["stop_sequences"] = asking.stop_sequences(data["stop"], "stop")
+    user = data.get("safety_identifier", data.get("user"))
+    if user is not None:
+        found["metadata"] = {"user_id": user}
+    found |= _tools(data)
+    if "reasoning_effort" in data:
+        found |= asking.effort(data["reasoning_effort"])
+    config = {**found.get("output_config", {}), **_format(data.get("response_format"))}
+    return ({**found, "output_config": config} if config else found), notes
+
+
+def _tools(data: Mapping[str, Any]) -> dict[str, Any]:
+    tools = data.get("tools") or []
+    a_list(_is_tool)(tools, "tools")
+    if not tools:
+        return {}
+    made = [
+        asking.function_tool(tool["function"], f"tools.{i}.function", {})
+        for i, tool in enumerate(tools)
+    ]
+    given = data.get("tool_choice", "auto")
+    name = None
+    if isinstance(given, dict):
+        asking.is_function(given, "tool_choice")
+        is_object(given.get("function"), "tool_choice.function")
+        name = given["function"].get("name")
+        if not isinstance(name, str):
+            raise InvalidRequest(
+                f"must be a string, not {kind(name)}", path="tool_choice.function.name"
+            )
+    is_parallel = data.get("parallel_tool_calls", True)
+    choice = asking.tool_choice(given, name, is_parallel=is_parallel)
+    return {"tools": made} if choice is None else {"tools": made, "tool_choice": choice}
+
+
+def _is_tool(value: object, path: str) -> None:
+    asking.is_function(value, path)
+    assert isinstance(value, dict)
+    is_object(value.get("function"), f"{path}.function")
+
+
+def _format(value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    is_object(value, "response_format")
+    assert isinstance(value, dict)
+    match value.get("type"):
+        case "text" | "json_object":
+            return {}
+        case "json_schema":
+            return asking.json_schema(value.get("json_schema"), "response_format.json_schema", {})
+        case _:
+            reason = 'must be "text", "json_object" or "json_schema"'
+            raise InvalidRequest(reason, path="response_format.type")
+
+
+# -- The answer ----------------------------------------------------------------------------------
+
+
+def usage(counted: Mapping[str, Any]) -> dict[str, Any]:
+    """The API's usage in OpenAI's terms: what was read from the cache is part of the prompt."""
+    cached = counted.get("cache_read_input_tokens") or 0
+    made = counted.get("cache_creation_input_tokens") or 0
+    prompt = (counted.get("input_tokens") or 0) + cached + made
+    completion = counted.get("output_tokens") or 0
+    thought = (counted.get("output_tokens_details") or {}).get("thinking_tokens") or 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    }
+
+
+def finish_reason(stop_reason: object) -> str:
+    """Why an answer ended, in OpenAI's terms."""
+    return _FINISH.get(str(stop_reason), "stop")
+
+
+def completion(message: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """A whole message as a chat completion; `now`: seconds since 1970."""
+    text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
+    calls = [_tool_call(block) for block in message["content"] if block["type"] == "tool_use"]
+    is_refusal = message.get("stop_reason") == "refusal"
+    said: dict[str, Any] = {
+        "role": "assistant",
+        "content": text or None,
+        "refusal": refusal(message) if is_refusal else None,
+    }
+    if calls:
+        said["tool_calls"] = calls
+    choice = {
+        "index": 0,
+        "message": said,
+        "logprobs": None,
+        "finish_reason": finish_reason(message.get("stop_reason")),
+    }
+    return {
+        "id": f"chatcmpl-{message['id']}",
+        "object": "chat.completion",
+        "created": now,
+        "model": message["model"],
+        "choices": [choice],
+        "usage": usage(message.get("usage") or {}),
+    }
+
+
+def refusal(message: Mapping[str, Any]) -> str:
+    """Why the model has refused, as far as the API says."""
+    details = message.get("stop_details") or {}
+    return str(details.get("explanation") or "The model has refused to answer.")
+
+
+def _tool_call(block: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": block["name"], "arguments": orjson.dumps(block["input"]).decode()}
+    return {"id": block["id"], "type": "function", "function": function}
+
+
+@define(eq=False)
+class ChatStream:
+    """The chunks of one answer. `now`: seconds since 1970."""
+
+    now: int
+    has_usage: bool = False
+    _head: dict[str, Any] = field(factory=dict, init=False)
+    _usage: dict[str, Any] = field(factory=dict, init=False)
+    _calls: dict[int, int] = field(factory=dict, init=False)
+    _has_input: set[int] = field(factory=set, init=False)
+
+    def events(self, batch: Iterable[Event]) -> bytes:
+        """The chunks that these events become, as they are sent."""
+        return b"".join(_framed(chunk) for event in batch for chunk in self._chunks(event))
+
+    def ping(self) -> bytes:
+        """A sign of life: a comment, which clients pass over."""
+        return b": ping\n\n"
+
+    def end(self) -> bytes:
+        """What ends the stream."""
+        return b"data: [DONE]\n\n"
+
+    def failed(self, error: TrioproxyError, request_id: str) -> bytes:
+        """What is sent when the answer breaks off."""
+        return _framed(error_body(error, request_id))
+
+    def whole(self, message: Mapping[str, Any]) -> bytes:
+        """The whole answer."""
+        return orjson.dumps(completion(message, self.now))
+
+    def _chunks(self, event: Event) -> list[dict[str, Any]]:
+        match event["type"]:
+            case "message_start":
+                return self._start(event["message"])
+            case "content_block_start":
+                return self._open(event["index"], event["content_block"])
+            case "content_block_delta":
+                return self._delta(event["index"], event["delta"])
+            case "content_block_stop":
+                return self._close(event["index"])
+            case "message_delta":
+                return self._finish(event)
+            case _:
+                return []
+
+    def _start(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self._usage = {**(message.get("usage") or {})}
+        self._head = {
+            "id": f"chatcmpl-{message['id']}",
+            "object": "chat.completion.chunk",
+            "created": self.now,
+            "model": message.get("model"),
+        }
+        return [self._chunk({"role": "assistant", "content": None, "refusal": None})]
+
+    def _open(self, index: int, block: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if block["type"] != "tool_use":
+            return []
+        at = self._calls[index] = len(self._calls)
+        function = {"name": block["name"], "arguments": ""}
+        call = {"index": at, "id": block["id"], "type": "function", "function": function}
+        return [self._chunk({"tool_calls": [call]})]
+
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if delta["type"] == "text_delta":
+            return [self._chunk({"content": delta["text"]})]
+        if delta["type"] == "input_json_delta" and delta["partial_json"]:
+            self._has_input.add(index)
+            return [self._arguments(index, delta["partial_json"])]
+        return []
+
+    def _close(self, index: int) -> list[dict[str, Any]]:
+        # A call without arguments streams none, but a client reads JSON.
+        is_bare = index in self._calls and index not in self._has_input
+        return [self._arguments(index, "{}")] if is_bare else []
+
+    def _arguments(self, index: int, piece: str) -> dict[str, Any]:
+        call = {"index": self._calls[index], "function": {"arguments": piece}}
+        return self._chunk({"tool_calls": [call]})
+
+    def _finish(self, event: Event) -> list[dict[str, Any]]:
+        self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
+        reason = event["delta"].get("stop_reason")
+        chunks = []
+        if reason == "refusal":
+            chunks.append(self._chunk({"refusal": refusal(event["delta"])}))
+        chunks.append(self._chunk({}, finish_reason(reason)))
+        if self.has_usage:
+            last = {**self._head, "choices": [], "usage": usage(self._usage)}
+            chunks.append(last)
+        return chunks
+
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        chunk = {**self._head, "choices": [choice]}
+        return {**chunk, "usage": None} if self.has_usage else chunk
+
+
+def _framed(data: Mapping[str, Any]) -> bytes:
+    return b"data: %b\n\n" % orjson.dumps(data)

@@ -1,0 +1,179 @@
+"""The messages of a chat as those of a Messages request."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from trioproxy.dialects.checks import (
+    an_object,
+    anything,
+    is_object,
+    is_string,
+    is_word,
+    kind,
+    nullable,
+    one_of,
+    short,
+)
+from trioproxy.dialects.openai.asking import arguments, file_block, image_block
+from trioproxy.errors import InvalidRequest
+
+_FIELDS: Mapping[str, set[str]] = {
+    "system": {"role", "content", "name"},
+    "developer": {"role", "content", "name"},
+    "user": {"role", "content", "name"},
+    "assistant": {
+        "role", "content", "name", "refusal", "tool_calls", "audio", "function_call",
+        "annotations", "reasoning_content",
+    },
+    "tool": {"role", "content", "tool_call_id", "name"},
+}  # fmt: skip
+
+_TEXT = an_object({"type": anything, "text": is_string}, required={"text"})
+_IMAGE_URL = an_object({"url": is_word, "detail": nullable(is_string)}, required={"url"})
+_FILE = an_object(
+    {
+        "file_data": nullable(is_string),
+        "file_id": nullable(is_string),
+        "filename": nullable(is_string),
+    }
+)
+_FUNCTION_CALL = an_object(
+    {"name": is_word, "arguments": is_string}, required={"name", "arguments"}
+)
+
+
+@define(eq=False)
+class Conversation:
+    """What a chat's messages say: the system prompt, the turns, and where each has come from."""
+
+    system: list[str] = field(factory=list)
+    messages: list[dict[str, Any]] = field(factory=list)
+    origins: list[str] = field(factory=list)
+    notes: list[str] = field(factory=list)
+
+    def say(self, role: str, content: list[dict[str, Any]], origin: str) -> None:
+        """Add a message."""
+        self.messages.append({"role": role, "content": content})
+        self.origins.append(origin)
+
+    def instruct(self, text: str, origin: str) -> None:
+        """Add to the system prompt, which stands at the top."""
+        if text:
+            self.system.append(text)
+        if self.messages:
+            self.notes.append(f"{origin}: moved to the top, as all instructions")
+
+
+def read_chat(value: object) -> Conversation:
+    """Read the `messages` of a chat. Raises `InvalidRequest`."""
+    if not isinstance(value, list):
+        raise InvalidRequest(f"must be a list, not {kind(value)}", path="messages")
+    found = Conversation()
+    for index, message in enumerate(value):
+        _read(message, f"messages.{index}", found)
+    return found
+
+
+def _read(message: object, path: str, found: Conversation) -> None:
+    is_object(message, path)
+    assert isinstance(message, dict)
+    role = message.get("role")
+    if role == "function":
+        raise InvalidRequest("functions are tools now: use the role `tool`", path=f"{path}.role")
+    one_of(*_FIELDS)(role, f"{path}.role")
+    for name in message:
+        if name not in _FIELDS[str(role)]:
+            raise InvalidRequest(f"no such field here: {role}", path=f"{path}.{short(name)}")
+    if message.get("name"):
+        found.notes.append(f"{path}.name without effect: Claude has no names")
+    match role:
+        case "system" | "developer":
+            found.instruct(_text(message.get("content"), f"{path}.content"), path)
+        case "user":
+            found.say("user", list(_parts(message.get("content"), f"{path}.content")), path)
+        case "assistant":
+            _read_answer(message, path, found)
+        case _:
+            is_word(message.get("tool_call_id"), f"{path}.tool_call_id")
+            text = _text(message.get("content"), f"{path}.content")
+            result = {
+                "type": "tool_result",
+                "tool_use_id": message["tool_call_id"],
+                "content": text,
+            }
+            found.say("user", [result], path)
+
+
+def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> None:
+    for name in ("audio", "function_call"):
+        if message.get(name) is not None:
+            raise InvalidRequest("not supported by this server", path=f"{path}.{name}")
+    content: list[dict[str, Any]] = []
+    texts = [_text(message[n], f"{path}.{n}") for n in ("content", "refusal") if message.get(n)]
+    content += [{"type": "text", "text": text} for text in texts if text]
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise InvalidRequest(f"must be a list, not {kind(calls)}", path=f"{path}.tool_calls")
+    content += [_call(call, f"{path}.tool_calls.{i}") for i, call in enumerate(calls)]
+    if content:
+        found.say("assistant", content, path)
+    else:
+        found.notes.append(f"{path}: an empty answer is left out")
+
+
+def _call(value: object, path: str) -> dict[str, Any]:
+    is_object(value, path)
+    assert isinstance(value, dict)
+    one_of("function")(value.get("type", "function"), f"{path}.type")
+    is_word(value.get("id"), f"{path}.id")
+    _FUNCTION_CALL(value.get("function"), f"{path}.function")
+    given = arguments(value["function"]["arguments"], f"{path}.function.arguments")
+    name = value["function"]["name"]
+    return {"type": "tool_use", "id": value["id"], "name": name, "input": given}
+
+
+def _text(content: object, path: str) -> str:
+    """A string, or parts that are all text."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        shown = "missing" if content is None else kind(content)
+        raise InvalidRequest(f"must be a string or a list, not {shown}", path=path)
+    texts = []
+    for index, part in enumerate(content):
+        at = f"{path}.{index}"
+        is_object(part, at)
+        one_of("text", "refusal")(part.get("type"), f"{at}.type")
+        is_string(part.get(part["type"]), f"{at}.{part['type']}")
+        texts.append(part[part["type"]])
+    return "\n\n".join(texts)
+
+
+def _parts(content: object, path: str) -> Iterator[dict[str, Any]]:
+    if isinstance(content, str):
+        yield {"type": "text", "text": content}
+        return
+    if not isinstance(content, list):
+        shown = "missing" if content is None else kind(content)
+        raise InvalidRequest(f"must be a string or a list, not {shown}", path=path)
+    for index, part in enumerate(content):
+        yield _part(part, f"{path}.{index}")
+
+
+def _part(part: object, path: str) -> dict[str, Any]:
+    is_object(part, path)
+    assert isinstance(part, dict)
+    name = part.get("type")
+    if name == "input_audio":
+        raise InvalidRequest("Claude does not hear", path=f"{path}.type")
+    one_of("text", "image_url", "file")(name, f"{path}.type")
+    if name == "text":
+        _TEXT(part, path)
+        return {"type": "text", "text": part["text"]}
+    if name == "image_url":
+        _IMAGE_URL(part.get("image_url"), f"{path}.image_url")
+        return image_block(part["image_url"]["url"], f"{path}.image_url.url")
+    _FILE(part.get("file"), f"{path}.file")
+    return file_block(part["file"], f"{path}.file")

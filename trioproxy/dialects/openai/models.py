@@ -1,0 +1,41 @@
+"""Whose names are whose: OpenAI's names of models, as an operator maps them, and Claude's own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trioproxy.claude.models import Model, Models
+from trioproxy.errors import UnknownModel
+
+_OURS = "claude-"
+
+
+def claude_name(name: str, mapped: Mapping[str, str], models: Models) -> str:
+    """The Claude model that `name` means. Raises `UnknownModel`.
+
+    `mapped` is `[openai] models`; a name in it may end with `*`, and the longest that fits wins.
+    """
+    fitting = [one for one in mapped if _fits(name, one)]
+    if fitting:
+        return mapped[max(fitting, key=lambda one: (not one.endswith("*"), len(one)))]
+    if name.startswith(_OURS) or models.find(name.removesuffix("[1m]")) is not None:
+        return name
+    known = ", ".join([model.id for model in models.listed] + sorted(mapped))
+    raise UnknownModel(
+        f"The model `{name}` does not exist here. Known are: {known}. "
+        "`[openai] models` maps other names."
+    )
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def model_body(model: Model) -> dict[str, Any]:
+    """One model, as OpenAI describes it. When it came out is not known here."""
+    return {"id": model.id, "object": "model", "created": 0, "owned_by": "anthropic"}
+
+
+def models_body(models: Models, mapped: Mapping[str, str]) -> dict[str, Any]:
+    """All the models: Claude's, and the names that are mapped to them."""
+    names = [Model(name, name) for name in mapped if not name.endswith("*")]
+    return {"object": "list", "data": [model_body(one) for one in (*models.listed, *names)]}

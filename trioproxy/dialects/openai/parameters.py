@@ -1,0 +1,159 @@
+"""The parameters of OpenAI's API: honoured, without effect here, or refused, and why.
+
+What has no effect is taken, because tools send it without a thought, and named in the response's
+`x-trioproxy-notes`. What would change the answer is refused.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from attrs import frozen
+
+from trioproxy.dialects.checks import (
+    Check,
+    a_number,
+    a_whole_number,
+    anything,
+    is_flag,
+    is_object,
+    is_string,
+    is_word,
+    one_of,
+    short,
+)
+from trioproxy.errors import InvalidRequest
+
+Effect = Literal["honoured", "without effect", "refused"]
+
+
+@frozen
+class Parameter:
+    """One parameter: what becomes of it, its shape, and `unless` it is what changes nothing."""
+
+    name: str
+    effect: Effect
+    note: str
+    check: Check = anything
+    unless: tuple[Any, ...] = ()
+
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def _honoured(name: str, note: str, check: Check = anything) -> Parameter:
+    return Parameter(name, "honoured", note, check)
+
+
+def _idle(
+    name: str, note: str, check: Check = anything, *, unless: tuple[Any, ...] = ()
+) -> Parameter:
+    return Parameter(name, "without effect", note, check, unless)
+
+
+def _refused(name: str, note: str, *unless: object) -> Parameter:
+    return Parameter(name, "refused", note, unless=unless)
+
+
+_BOTH = (
+    _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_word),
+    _honoured("stream", "events as they come, or one answer", is_flag),
+    _honoured("stream_options", "`include_usage`", is_object),
+    _honoured(
+        "temperature", "0 to 1 as given; above 1, which Claude does not have, 1", a_number(0, 2)
+    ),
+    _honoured("top_p", "as given", a_number(0, 1)),
+    _honoured("tools", "functions"),
+    _honoured("tool_choice", "`auto`, `none`, `required`, or a function"),
+    _honoured("parallel_tool_calls", "as given", is_flag),
+    _honoured("user", "as `metadata.user_id`", is_string),
+    _honoured("safety_identifier", "as `metadata.user_id`", is_string),
+    _idle("metadata", "nothing is stored", is_object, unless=({},)),
+    _idle("service_tier", "the operator's account decides", is_string, unless=("auto", "default")),
+    _idle("prompt_cache_key", "Claude's cache goes by the text"),
+    _idle("prompt_cache_retention", "Claude's cache has its own"),
+    _idle("prompt_cache_options", "Claude's cache has its own"),
+    _idle("moderation", "nothing is moderated here"),
+    _refused("top_logprobs", "Claude has no log probabilities", 0),
+)
+
+_CHAT = (
+    _honoured("messages", "as real turns; system and developer messages stand at the top"),
+    _honoured(
+        "max_completion_tokens", "as given; without, what the model can give", a_whole_number(1)
+    ),
+    _honoured("max_tokens", "as `max_completion_tokens`", a_whole_number(1)),
+    _honoured("stop", "a string or a list"),
+    _honoured("response_format", "`json_schema`; `json_object` as an instruction"),
+    _honoured("reasoning_effort", "as effort; `none` is no thinking", one_of(*_EFFORTS)),
+    _idle("seed", "Claude has none"),
+    _idle("store", "nothing is stored", is_flag, unless=(False,)),
+    _idle("verbosity", "Claude has none", unless=("medium",)),
+    _refused("n", "there is one answer", 1),
+    _refused("logprobs", "Claude has no log probabilities", False),
+    _refused("logit_bias", "Claude has none", {}),
+    _refused("presence_penalty", "Claude has none", 0),
+    _refused("frequency_penalty", "Claude has none", 0),
+    _refused("functions", "use `tools`", []),
+    _refused("function_call", "use `tool_choice`"),
+    _refused("audio", "Claude has none"),
+    _refused("modalities", "Claude answers with text", ["text"]),
+    _refused("prediction", "Claude has none"),
+    _refused("web_search_options", "use a tool of your own"),
+)
+
+_RESPONSES = (
+    _honoured("input", "the whole conversation, each time"),
+    _honoured("instructions", "as the system prompt", is_string),
+    _honoured(
+        "max_output_tokens", "as given; without, what the model can give", a_whole_number(1)
+    ),
+    _honoured("text", "`format`: `json_schema`; `json_object` as an instruction", is_object),
+    _honoured("reasoning", "`effort`; `none` is no thinking", is_object),
+    _honoured("include", "`reasoning.encrypted_content`; nothing else is there"),
+    _idle("store", "nothing is stored", is_flag, unless=(False,)),
+    _idle("truncation", "nothing is truncated", unless=("disabled", "auto")),
+    _idle("max_tool_calls", "it is for OpenAI's own tools"),
+    _idle("access_programs", "they are OpenAI's"),
+    _refused("previous_response_id", "nothing is stored: send the whole `input` each time"),
+    _refused("conversation", "nothing is stored: send the whole `input` each time"),
+    _refused("prompt", "there are no stored prompts: send `instructions`"),
+    _refused("background", "nothing is stored: wait for the answer, or stream it", False),
+    _refused("context_management", "send what the model is to see"),
+    _refused("image", "Claude answers with text"),
+)
+
+CHAT: Mapping[str, Parameter] = {one.name: one for one in (*_CHAT, *_BOTH)}
+"""The parameters of a chat completion by name."""
+
+RESPONSES: Mapping[str, Parameter] = {one.name: one for one in (*_RESPONSES, *_BOTH)}
+"""The parameters of a response by name."""
+
+
+def checked(
+    data: Mapping[str, Any], table: Mapping[str, Parameter]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is honoured, and notes of what has no effect. Null counts as not given.
+
+    Raises `InvalidRequest` for what is refused, unknown or of the wrong shape.
+    """
+    honoured: dict[str, Any] = {}
+    notes = []
+    for name, value in data.items():
+        one = table.get(name)
+        if one is None:
+            raise InvalidRequest("no such parameter", path=short(name))
+        if value is None or value in one.unless:
+            continue
+        if one.effect == "refused":
+            raise InvalidRequest(f"not supported by this server: {one.note}", path=name)
+        one.check(value, name)
+        if one.effect == "honoured":
+            honoured[name] = value
+        else:
+            notes.append(f"{name} without effect: {one.note}")
+    return honoured, tuple(notes)
+
+
+def names(tables: Iterable[Mapping[str, Parameter]]) -> list[str]:
+    """Every name in these tables, once."""
+    return list(dict.fromkeys(name for table in tables for name in table))

@@ -1,0 +1,395 @@
+"""Responses: what a request means, and how its answer is told, whole or event by event.
+
+    message_start          response.created, response.in_progress
+    a block begins         response.output_item.added (and content_part.added for text)
+    text_delta             response.output_text.delta
+    input_json_delta       response.function_call_arguments.delta
+    a block ends           ....done, content_part.done, output_item.done
+    message_delta          response.completed, or response.incomplete
+
+Thinking becomes a `reasoning` item without words; with `include: ["reasoning.encrypted_content"]`
+it can come back in the next request's input.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from attrs import define, evolve, field, frozen
+from jiter import from_json
+
+from trioproxy.claude.models import Models
+from trioproxy.claude.turn import Event
+from trioproxy.dialects import sse
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object, read_request
+from trioproxy.dialects.checks import a_list, an_object, anything, is_string, nullable, one_of
+from trioproxy.dialects.openai import asking
+from trioproxy.dialects.openai.chat import refusal
+from trioproxy.dialects.openai.errors import error_fields
+from trioproxy.dialects.openai.items import read_input, sealed
+from trioproxy.dialects.openai.models import claude_name
+from trioproxy.dialects.openai.parameters import RESPONSES, checked
+from trioproxy.errors import InvalidRequest, TrioproxyError
+
+_ENCRYPTED = "reasoning.encrypted_content"
+_CUT = {"max_tokens": "max_output_tokens", "model_context_window_exceeded": "max_output_tokens"}
+_TOOL_FIELDS = {"type": anything, "defer_loading": anything, "output_schema": anything}
+_REASONING = an_object(
+    {
+        "effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")),
+        "summary": anything,
+        "generate_summary": anything,
+        "context": anything,
+    }
+)
+_TEXT = an_object({"format": nullable(anything), "verbosity": nullable(is_string)})
+
+
+@frozen
+class ResponsesRequest:
+    """A response that is asked for, as a Messages request, and what it repeats of the request."""
+
+    messages: MessagesRequest
+    echo: Mapping[str, Any]
+    has_thoughts: bool
+
+
+def parse_responses(
+    body: bytes, *, models: Models, mapped: Mapping[str, str], rules: Rules
+) -> ResponsesRequest:
+    """Read a request body. Raises `InvalidRequest` or `UnknownModel`."""
+    given = read_object(body)
+    data, notes = checked(given, RESPONSES)
+    if "model" not in data and not rules.model:
+        raise InvalidRequest("Field required", path="model")
+    talk = read_input(data.get("input"))
+    asked: dict[str, Any] = {"messages": talk.messages, "stream": data.get("stream", False)}
+    if "model" in data:
+        asked["model"] = claude_name(data["model"], mapped, models)
+    system = [data["instructions"]] if data.get("instructions") else []
+    more, noted = _parameters(data)
+    if _format_of(data).get("type") == "json_object":
+        talk.system.append(asking.JSON_ONLY)
+    if system or talk.system:
+        asked["system"] = "\n\n".join([*system, *talk.system])
+    try:
+        request = read_request({**asked, **more}, rules=rules, is_limited=False)
+    except InvalidRequest as error:
+        raise asking.in_the_callers_words(error, talk.origins) from None
+    notes += (*talk.notes, *noted, *request.notes)
+    return ResponsesRequest(
+        evolve(request, notes=notes), _echo(given), _ENCRYPTED in (data.get("include") or ())
+    )
+
+
+def _format_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = data.get("text")
+    if text is None:
+        return {}
+    _TEXT(text, "text")
+    found = text.get("format") or {}
+    if not isinstance(found, dict) or found.get("type") not in {
+        None,
+        "text",
+        "json_object",
+        "json_schema",
+    }:
+        reason = 'must be "text", "json_object" or "json_schema"'
+        raise InvalidRequest(reason, path="text.format.type")
+    return found
+
+
+def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    found: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+    if "max_output_tokens" in data:
+        found["max_tokens"] = data["max_output_tokens"]
+    if "temperature" in data:
+        found["temperature"], notes = asking.temperature(data["temperature"])
+    if "top_p" in data:
+        found["top_p"] = data["top_p"]
+    user = data.get("safety_identifier", data.get("user"))
+    if user is not None:
+        found["metadata"] = {"user_id": user}
+    found |= _tools(data)
+    config: dict[str, Any] = {}
+    if "reasoning" in data:
+        _REASONING(data["reasoning"], "reasoning")
+        level = data["reasoning"].get("effort")
+        asked = {} if level is None else asking.effort(level)
+        config |= asked.pop("output_config", {})
+        found |= asked
+    kind = _format_of(data)
+    if kind.get("type") == "json_schema":
+        config |= asking.json_schema(kind, "text.format", {"type": anything})
+    return ({**found, "output_config": config} if config else found), notes
+
+
+def _tools(data: Mapping[str, Any]) -> dict[str, Any]:
+    tools = data.get("tools") or []
+    a_list(asking.is_function)(tools, "tools")
+    if not tools:
+        return {}
+    made = [asking.function_tool(tool, f"tools.{i}", _TOOL_FIELDS) for i, tool in enumerate(tools)]
+    given = data.get("tool_choice", "auto")
+    name = None
+    if isinstance(given, dict):
+        asking.is_function(given, "tool_choice")
+        is_string(given.get("name"), "tool_choice.name")
+        name = given["name"]
+    is_parallel = data.get("parallel_tool_calls", True)
+    choice = asking.tool_choice(given, name, is_parallel=is_parallel)
+    return {"tools": made} if choice is None else {"tools": made, "tool_choice": choice}
+
+
+def _echo(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a response that repeat the request, or say what is assumed."""
+    assumed: dict[str, Any] = {
+        "instructions": None,
+        "max_output_tokens": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "reasoning": {"effort": None, "summary": None},
+        "user": None,
+    }
+    said = {k: v for k, v in given.items() if k in assumed and v is not None}
+    fixed = {"previous_response_id": None, "store": False, "background": False}
+    return {**assumed, **said, **fixed}
+
+
+# -- The answer ----------------------------------------------------------------------------------
+
+
+def usage(counted: Mapping[str, Any]) -> dict[str, Any]:
+    """The API's usage in the terms of responses."""
+    cached = counted.get("cache_read_input_tokens") or 0
+    made = counted.get("cache_creation_input_tokens") or 0
+    given = (counted.get("input_tokens") or 0) + cached + made
+    said = counted.get("output_tokens") or 0
+    thought = (counted.get("output_tokens_details") or {}).get("thinking_tokens") or 0
+    return {
+        "input_tokens": given,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": made},
+        "output_tokens": said,
+        "output_tokens_details": {"reasoning_tokens": thought},
+        "total_tokens": given + said,
+    }
+
+
+@define(eq=False)
+class ResponseStream:
+    """The events of one answer, and the response that they make. `now`: seconds since 1970.
+
+    A whole answer is told by the same steps, so it is the response of the last event.
+    """
+
+    now: int
+    echo: Mapping[str, Any]
+    has_thoughts: bool = False
+    _response: dict[str, Any] = field(factory=dict, init=False)
+    _output: list[dict[str, Any]] = field(factory=list, init=False)
+    _item: dict[str, Any] = field(factory=dict, init=False)
+    _block: dict[str, Any] = field(factory=dict, init=False)
+    _usage: dict[str, Any] = field(factory=dict, init=False)
+    _sequence: int = field(default=0, init=False)
+
+    def events(self, batch: Iterable[Event]) -> bytes:
+        """The events that these become, as they are sent."""
+        return sse.encode_events(told for event in batch for told in self.add(event))
+
+    def ping(self) -> bytes:
+        """A sign of life: a comment, which clients pass over."""
+        return b": ping\n\n"
+
+    def end(self) -> bytes:
+        """What ends the stream: its last event has."""
+        return b""
+
+    def failed(self, error: TrioproxyError, _request_id: str) -> bytes:
+        """What is sent when the answer breaks off."""
+        fields = error_fields(error)
+        shown = {"code": fields["code"] or fields["type"], "message": fields["message"]}
+        self._response |= {"status": "failed", "error": shown}
+        return sse.encode_event(self._told("response.failed", response=self._as_it_is()))
+
+    def whole(self, message: Mapping[str, Any]) -> bytes:
+        """The whole answer, told from the events that it was made of."""
+        return orjson.dumps(self.of_message(message))
+
+    def of_message(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """A whole message as a response."""
+        self.add({"type": "message_start", "message": message})
+        for index, block in enumerate(message["content"]):
+            self._open(index, {**block, "text": "", "input": {}})
+            self._block = dict(block)
+            if block["type"] == "tool_use":
+                self._item["arguments"] = orjson.dumps(block["input"]).decode()
+            self._close()
+        self.add({"type": "message_delta", "delta": message, "usage": message.get("usage")})
+        return self._as_it_is()
+
+    def add(self, event: Event) -> list[Event]:
+        """The events that one of the API's becomes."""
+        match event["type"]:
+            case "message_start":
+                return self._start(event["message"])
+            case "content_block_start":
+                return self._open(event["index"], event["content_block"])
+            case "content_block_delta":
+                return self._delta(event["delta"])
+            case "content_block_stop":
+                return self._close()
+            case "message_delta":
+                return self._finish(event)
+            case _:
+                return []
+
+    def _told(self, kind: str, **fields: Any) -> Event:  # noqa: ANN401 - JSON
+        self._sequence += 1
+        return {"type": kind, "sequence_number": self._sequence - 1, **fields}
+
+    def _as_it_is(self) -> dict[str, Any]:
+        return {**self._response, "output": [*self._output]}
+
+    def _start(self, message: Mapping[str, Any]) -> list[Event]:
+        self._usage = {**(message.get("usage") or {})}
+        self._response = {
+            "id": f"resp_{message['id']}",
+            "object": "response",
+            "created_at": self.now,
+            "status": "in_progress",
+            "error": None,
+            "incomplete_details": None,
+            "model": message.get("model"),
+            "usage": None,
+            **self.echo,
+        }
+        return [
+            self._told("response.created", response=self._as_it_is()),
+            self._told("response.in_progress", response=self._as_it_is()),
+        ]
+
+    def _open(self, index: int, block: Mapping[str, Any]) -> list[Event]:
+        self._block = dict(block)
+        name = f"{self._response['id'].removeprefix('resp_')}_{index}"
+        match block["type"]:
+            case "text":
+                self._item = {"id": f"msg_{name}", "type": "message", "role": "assistant"}
+                self._item |= {"status": "in_progress", "content": []}
+                return [self._added(), self._part("added")]
+            case "tool_use":
+                self._item = {"id": f"fc_{name}", "type": "function_call", "status": "in_progress"}
+                self._item |= {"call_id": block["id"], "name": block["name"], "arguments": ""}
+                return [self._added()]
+            case "thinking" | "redacted_thinking":
+                self._item = {"id": f"rs_{name}", "type": "reasoning", "summary": []}
+                return [self._added()]
+            case _:
+                self._item = {}
+                return []
+
+    def _added(self) -> Event:
+        at = len(self._output)
+        return self._told("response.output_item.added", output_index=at, item={**self._item})
+
+    def _of_item(self) -> dict[str, Any]:
+        return {"item_id": self._item["id"], "output_index": len(self._output)}
+
+    def _part(self, how: str) -> Event:
+        part = {"type": "output_text", "text": self._block["text"], "annotations": []}
+        kind = f"response.content_part.{how}"
+        return self._told(kind, **self._of_item(), content_index=0, part={**part, "logprobs": []})
+
+    def _delta(self, delta: Mapping[str, Any]) -> list[Event]:
+        match delta["type"]:
+            case "text_delta":
+                self._block["text"] += delta["text"]
+                said = {"content_index": 0, "delta": delta["text"], "logprobs": []}
+                return [self._told("response.output_text.delta", **self._of_item(), **said)]
+            case "input_json_delta" if delta["partial_json"] and self._item:
+                self._item["arguments"] += delta["partial_json"]
+                kind = "response.function_call_arguments.delta"
+                return [self._told(kind, **self._of_item(), delta=delta["partial_json"])]
+            case "thinking_delta":
+                self._block["thinking"] += delta["thinking"]
+            case "signature_delta":
+                self._block["signature"] = delta["signature"]
+            case _:
+                pass
+        return []
+
+    def _close(self) -> list[Event]:
+        told: list[Event] = []
+        match self._item.get("type"):
+            case "message":
+                said = {"content_index": 0, "text": self._block["text"], "logprobs": []}
+                told.append(self._told("response.output_text.done", **self._of_item(), **said))
+                told.append(self._part("done"))
+                self._item["content"] = [told[-1]["part"]]
+                self._item["status"] = "completed"
+            case "function_call":
+                self._item["arguments"] = _whole_json(self._item["arguments"])
+                self._item["status"] = "completed"
+                done = {"name": self._item["name"], "arguments": self._item["arguments"]}
+                kind = "response.function_call_arguments.done"
+                told.append(self._told(kind, **self._of_item(), **done))
+            case "reasoning":
+                if self.has_thoughts:
+                    self._item["encrypted_content"] = sealed(self._block)
+            case _:
+                return []
+        at = len(self._output)
+        told.append(self._told("response.output_item.done", output_index=at, item={**self._item}))
+        self._output.append(self._item)
+        self._item = {}
+        return told
+
+    def _finish(self, event: Event) -> list[Event]:
+        self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
+        reason = event["delta"].get("stop_reason")
+        told: list[Event] = []
+        if reason == "refusal":
+            told = self._refuse(refusal(event["delta"]))
+        why = _CUT.get(str(reason))
+        self._response["status"] = "incomplete" if why else "completed"
+        self._response["incomplete_details"] = {"reason": why} if why else None
+        self._response["usage"] = usage(self._usage)
+        kind = f"response.{self._response['status']}"
+        return [*told, self._told(kind, response=self._as_it_is())]
+
+    def _refuse(self, text: str) -> list[Event]:
+        name = f"{self._response['id'].removeprefix('resp_')}_{len(self._output)}"
+        part = {"type": "refusal", "refusal": text}
+        item = {"id": f"msg_{name}_refusal", "type": "message", "role": "assistant", "content": []}
+        at = {"item_id": item["id"], "output_index": len(self._output), "content_index": 0}
+        index = {"output_index": len(self._output)}
+        whole = {**item, "status": "completed", "content": [part]}
+        told = [
+            self._told(
+                "response.output_item.added", **index, item={**item, "status": "in_progress"}
+            ),
+            self._told("response.content_part.added", **at, part={**part, "refusal": ""}),
+            self._told("response.refusal.delta", **at, delta=text),
+            self._told("response.refusal.done", **at, refusal=text),
+            self._told("response.content_part.done", **at, part=part),
+            self._told("response.output_item.done", **index, item=whole),
+        ]
+        self._output.append(whole)
+        return told
+
+
+def _whole_json(text: str) -> str:
+    """The arguments of a call, whole even when they were cut; `{}` for none."""
+    if not text:
+        return "{}"
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return orjson.dumps(from_json(text.encode(), partial_mode=True)).decode()
+    return text

@@ -1,0 +1,59 @@
+"""How an answer is told: what each dialect makes of the API's events."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import orjson
+
+from trioproxy.claude.turn import Event
+from trioproxy.dialects import sse
+from trioproxy.dialects.anthropic import error_body
+from trioproxy.errors import TrioproxyError
+
+
+class Reply(Protocol):
+    """One answer on its way, in the dialect of its caller."""
+
+    def events(self, batch: Iterable[Event]) -> bytes:
+        """What is sent for these events of the API's."""
+        ...
+
+    def ping(self) -> bytes:
+        """What is sent so that a silent stream is not taken for dead."""
+        ...
+
+    def end(self) -> bytes:
+        """What is sent behind the last event."""
+        ...
+
+    def failed(self, error: TrioproxyError, request_id: str) -> bytes:
+        """What is sent when the answer breaks off."""
+        ...
+
+    def whole(self, message: Mapping[str, Any]) -> bytes:
+        """The body of an answer that is not streamed."""
+        ...
+
+
+class MessagesReply:
+    """The Messages API's own: the events as they are."""
+
+    def events(self, batch: Iterable[Event]) -> bytes:
+        """The events themselves."""
+        return sse.encode_events(batch)
+
+    def ping(self) -> bytes:
+        """A `ping` event."""
+        return sse.encode_event({"type": "ping"})
+
+    def end(self) -> bytes:
+        """Nothing: `message_stop` has come."""
+        return b""
+
+    def failed(self, error: TrioproxyError, request_id: str) -> bytes:
+        """An `error` event."""
+        return sse.encode_event(error_body(error, request_id))
+
+    def whole(self, message: Mapping[str, Any]) -> bytes:
+        """The message."""
+        return orjson.dumps(message)

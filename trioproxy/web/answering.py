@@ -1,0 +1,125 @@
+"""A request that the model answers, from its parsed form to the last byte, in any dialect."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar
+
+import trio
+from attrs import evolve
+from quart import request
+from quart_trio.wrappers import TrioResponse
+
+from trioproxy.claude.turn import Turn
+from trioproxy.dialects import anthropic, sse
+from trioproxy.dialects.anthropic import MessagesRequest
+from trioproxy.dialects.reply import Reply
+from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.errors import CliFailed, InternalError, TrioproxyError
+from trioproxy.pool.job import Answer, Batch
+from trioproxy.pool.pool import Pool
+from trioproxy.web.presence import current_call
+
+logger = logging.getLogger("trioproxy.web")
+
+_LARGE = 1_000_000  # bytes; reading so many takes longer than a hop to a thread and back
+_NOTES = "x-trioproxy-notes"
+
+T = TypeVar("T")
+
+
+async def read_body() -> bytes:
+    """The body of the request that is being handled."""
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+
+
+async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:
+    """The request that a body is; a large one is read in a thread."""
+    return await trio.to_thread.run_sync(parse, body) if len(body) > _LARGE else parse(body)
+
+
+async def respond(
+    pool: Pool, asked: MessagesRequest, reply: Reply, *, ping_interval: float
+) -> TrioResponse:
+    """Have it answered, and tell the answer by `reply`."""
+    call = current_call(request.scope)
+    turn = await _with_full_name(asked.turn, pool)
+    logger.debug("[API] Acquiring Claude client from pool for message request")
+    answer = call.hold(pool.submit(turn, call.request_id))
+    await answer.wait_taken()
+    if asked.stream:
+        call.reply = reply
+        response = await _streamed(answer, reply, call.request_id, ping_interval)
+    else:
+        response = await _whole(answer, reply)
+    if asked.notes:
+        response.headers[_NOTES] = _as_header("; ".join(asked.notes))
+    return response
+
+
+def _as_header(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
+    """The turn with the model's id for its short name, as far as that matters or is known.
+
+    The CLI knows the short names itself, but drops thoughts that are not of the model's id.
+    """
+    found = pool.models.known
+    if anthropic.needs_full_name(turn) and not found.listed:
+        found = await pool.models.wait_models()
+    model = found.find(turn.model)
+    return turn if model is None else evolve(turn, model=model.id)
+
+
+async def _whole(answer: Answer, reply: Reply) -> TrioResponse:
+    whole = WholeAnswer()
+    async for batch in answer:
+        for event in batch:
+            whole.add(event)
+    _release(answer)
+    return TrioResponse(reply.whole(whole.message), content_type="application/json")
+
+
+async def _streamed(
+    answer: Answer, reply: Reply, request_id: str, ping_interval: float
+) -> TrioResponse:
+    # Until the first event there is nothing sent, and an error still has a status of its own.
+    first = await answer.receive()
+    if first is None:
+        raise CliFailed("The answer ended before it began.")
+    response = TrioResponse(
+        _chunks(first, answer, reply, request_id, ping_interval),
+        content_type=sse.CONTENT_TYPE,
+        headers={"cache-control": "no-cache"},
+    )
+    response.timeout = None  # Quart would cut the stream after a minute, and say nothing
+    return response
+
+
+async def _chunks(
+    first: Batch, answer: Answer, reply: Reply, request_id: str, ping_interval: float
+) -> AsyncGenerator[bytes]:
+    try:
+        batch: Batch | None = first
+        while batch is not None:
+            if chunk := reply.events(batch) if batch else reply.ping():
+                yield chunk
+            batch = ()
+            with trio.move_on_after(ping_interval):
+                batch = await answer.receive()
+        _release(answer)
+        if chunk := reply.end():
+            yield chunk
+    except TrioproxyError as error:
+        logger.warning("[API] %s broke off: %s", request_id, error.log_message)
+        yield reply.failed(error, request_id)
+    except Exception:
+        logger.exception("[API] %s broke off", request_id)
+        fault = InternalError("The server failed; its log has the details.")
+        yield reply.failed(fault, request_id)
+
+
+def _release(answer: Answer) -> None:
+    logger.debug("[API] Releasing Claude client connection %s back to pool", answer.worker_id)
+    answer.release()

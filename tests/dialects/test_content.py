@@ -137,6 +137,7 @@ REFUSED = [
         "messages.0.content.0.source.url: Field required",
     ),
     Refused([user(of_data("AAAA"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
+    Refused([user(of_data("é" * 8))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
     Refused([user(of_data("!"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
     Refused([user(of_data(""))], "messages.0.content.0.source.data: must not be empty"),
     Refused(

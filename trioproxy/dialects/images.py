@@ -6,7 +6,6 @@ those in the results of tools, are left as they are.
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 
@@ -50,6 +49,6 @@ def _side(data: str) -> int:
 def _side_of(data: str) -> int:
     try:
         width, height = imagesize.get(BytesIO(base64.b64decode(data)))
-    except binascii.Error:
+    except ValueError:  # no base64
         return 0
     return max(int(width), int(height))

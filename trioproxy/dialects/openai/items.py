@@ -6,7 +6,6 @@ is the API's own block, signature and all: see `sealed`.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +65,7 @@ def sealed(block: Mapping[str, Any]) -> str:
 def _unsealed(text: str, path: str) -> dict[str, Any]:
     try:
         block = orjson.loads(base64.b64decode(text.removeprefix(_SEAL), validate=True))
-    except (binascii.Error, orjson.JSONDecodeError):
+    except ValueError:  # neither base64 nor JSON
         block = None
     if not text.startswith(_SEAL) or not isinstance(block, dict):
         raise InvalidRequest("is not of this server", path=path)

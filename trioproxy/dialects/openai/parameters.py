@@ -4,7 +4,7 @@ What has no effect is taken, because tools send it without a thought, and named 
 `x-trioproxy-notes`. What would change the answer is refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from attrs import frozen
@@ -152,8 +152,3 @@ def checked(
         else:
             notes.append(f"{name} without effect: {one.note}")
     return honoured, tuple(notes)
-
-
-def names(tables: Iterable[Mapping[str, Parameter]]) -> list[str]:
-    """Every name in these tables, once."""
-    return list(dict.fromkeys(name for table in tables for name in table))

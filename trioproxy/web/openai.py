@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import Protocol, TypeVar
 
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
@@ -11,10 +12,11 @@ from trioproxy.claude.models import Models
 from trioproxy.dialects.anthropic import Rules
 from trioproxy.dialects.openai.chat import ChatStream, parse_chat
 from trioproxy.dialects.openai.responses import ResponseStream, parse_responses
+from trioproxy.errors import UnknownModel
 from trioproxy.pool.pool import Pool
 from trioproxy.web import answering
 
-_OURS = b'"claude-'
+T_co = TypeVar("T_co", covariant=True)
 
 
 def install(
@@ -25,26 +27,30 @@ def install(
     @app.post("/v1/chat/completions")
     @app.post("/openai/v1/chat/completions")
     async def chat_completions() -> TrioResponse:
-        body = await answering.read_body()
-        parse = partial(parse_chat, models=await _models(body, pool), mapped=mapped, rules=rules)
-        asked = await answering.parsed(body, parse)
+        asked = await _read(pool, partial(parse_chat, mapped=mapped, rules=rules))
         reply = ChatStream(int(time.time()), asked.has_usage)
         return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
 
     @app.post("/v1/responses")
     @app.post("/openai/v1/responses")
     async def responses() -> TrioResponse:
-        body = await answering.read_body()
-        models = await _models(body, pool)
-        parse = partial(parse_responses, models=models, mapped=mapped, rules=rules)
-        asked = await answering.parsed(body, parse)
+        asked = await _read(pool, partial(parse_responses, mapped=mapped, rules=rules))
         reply = ResponseStream(int(time.time()), asked.echo, asked.has_thoughts)
         return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
 
 
-async def _models(body: bytes, pool: Pool) -> Models:
-    """The models, for their short names; a body that names one of Claude's in full needs none."""
+class _Parse(Protocol[T_co]):
+    def __call__(self, body: bytes, *, models: Models) -> T_co: ...
+
+
+async def _read(pool: Pool, parse: _Parse[T_co]) -> T_co:
+    """The request; a name of a model that nobody knows may be one of the CLI's, if it is asked."""
+    body = await answering.read_body()
     known = pool.models.known
-    if known.listed or _OURS in body or not body:
-        return known
-    return await pool.models.wait_models()
+    try:
+        return await answering.parsed(body, partial(parse, models=known))
+    except UnknownModel:
+        if known.listed:
+            raise
+    models = await pool.models.wait_models()
+    return await answering.parsed(body, partial(parse, models=models))

@@ -78,6 +78,10 @@ class FakeProcess:
     async def wait_last_words(self) -> None:
         await trio.lowlevel.checkpoint()
 
+    @property
+    def has_words(self) -> bool:
+        return False
+
     async def wait_more_words(self) -> None:
         await trio.sleep_forever()
 

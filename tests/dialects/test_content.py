@@ -32,11 +32,13 @@ THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
 NO_USE = 'tool_use_id: there is no tool_use with the id "{}" in the message before, or it has'
 NO_RESULT = 'the message behind it must have a tool_result for "{}"'
 GIF = base64.b64encode(b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;").decode()
+TIFF = base64.b64encode(b"II*\0" + bytes(64)).decode()
+SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
 BAD_IMAGE = "is no PNG, JPEG, GIF or WebP image that can be read"
 
 
-def of_data(data: str) -> dict[str, Any]:
-    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+def of_data(data: str, media_type: str = "image/png") -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
 def answered(**fields: object) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ REFUSED = [
     ),
     Refused(
         [HI, assistant({**use("t1"), "input": {"id": [2**60]}}), user(result("t1"))],
-        "messages.1.content.0.input: has a whole number beyond 2^53",
+        "messages.1.content.0: has a whole number beyond 2^53",
     ),
     Refused(
         [HI, assistant({**use("t1"), "cache_control": {"type": "ephemeral"}}), HI],
@@ -136,6 +138,38 @@ REFUSED = [
         [user({"type": "image", "source": {"type": "url"}})],
         "messages.0.content.0.source.url: Field required",
     ),
+    Refused(
+        [user(of_data(GIF))], "messages.0.content.0.source.media_type: the image is image/gif"
+    ),
+    Refused([user(of_data(TIFF, "image/tiff"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
+    Refused([user({**image(), "title": "x"})], "messages.0.content.0.title: no such field here"),
+    Refused(
+        answered(content=[of_data(png(1) + "A" * 5_300_000)]),
+        "messages.2.content.0.content.0.source.data: has over 5242880 characters",
+    ),
+    # What the CLI would drop or move.
+    Refused([user(*[image()] * 101)], "messages: have 101 images and documents, of which the CLI"),
+    Refused(
+        [user(*[image()] * 60), assistant(use("t1")), user(result("t1", [image()] * 41))],
+        "messages: have 101 images and documents",
+    ),
+    Refused(
+        [HI, assistant("a", use("t1"), "b"), user(result("t1"))],
+        "messages.1.content: the CLI moves a text block behind a tool_use before it",
+    ),
+    Refused(
+        [HI, assistant(use("t1")), assistant("b"), user(result("t1"))],
+        "messages.1.content: the CLI moves a text block",
+    ),
+    Refused(
+        [HI, assistant(SEARCH, "a"), HI],
+        'messages.1.content: the CLI drops a server_tool_use without its result: "s1"',
+    ),
+    Refused([HI, assistant({**SEARCH, "id": 1}, "a"), HI], "messages.1.content.0.id: must be a"),
+    Refused(
+        [user(document(type="content", content=[{"n": 10**30}]))],
+        "messages.0.content.0: has a whole number beyond 2^53",
+    ),
     Refused([user(of_data("AAAA"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
     Refused([user(of_data("é" * 8))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
     Refused([user(of_data("!"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
@@ -161,8 +195,9 @@ def test_what_would_not_arrive_is_refused_with_where(one: Refused) -> None:
 
 def test_every_image_that_can_be_read_is_taken() -> None:
     wrapped = "\n".join([png(10)[:40], png(10)[40:]])
-    for data in (png(1), png(2000), GIF, wrapped):
+    for data in (png(1), png(2000), wrapped):
         assert parsed(user(of_data(data))).notes == ()
+    assert parsed(user(of_data(GIF, "image/gif"))).notes == ()
 
 
 def test_an_image_that_the_cli_makes_smaller_is_noted() -> None:

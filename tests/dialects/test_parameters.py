@@ -8,12 +8,14 @@ from anthropic.types import message_create_params
 from anthropic.types.beta import message_create_params as beta_params
 from attrs import frozen
 
+from tests.saying import image
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, parse_request
 from trioproxy.dialects.parameters import PARAMETERS
 from trioproxy.errors import InvalidRequest
 
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
 TOOL = {"name": "get_weather", "input_schema": {"type": "object"}}
+MARKED = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
 CACHED = {"cache_control": {"type": "ephemeral"}}
 
 
@@ -65,6 +67,12 @@ REFUSED = [
         {"tools": [{**TOOL, "description": 1}]},
         "tools.0.description: must be a string, not a number",
     ),
+    Refused({"tools": [{"type": [], "name": "x"}]}, "tools.0.type: must be a string, not a list"),
+    Refused({"system": "x-anthropic-billing-header: x"}, "system: is the CLI's own, which it"),
+    Refused(
+        {"system": "You are a Claude agent, built on Anthropic's Claude Agent SDK."},
+        "system: is the CLI's own, which it",
+    ),
     Refused({"tools": [{**TOOL, "type": 1}]}, "tools.0.type: must be a string, not a number"),
     Refused(
         {"tools": [TOOL, TOOL]},
@@ -111,8 +119,16 @@ REFUSED = [
 def test_what_is_wrong_is_refused_with_where(one: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed(**one.fields)
-    assert caught.value.message == one.said
+    assert caught.value.message.startswith(one.said)
     assert caught.value.path == one.said.partition(": ")[0]
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(300):
+        schema = {"properties": schema}
+    with pytest.raises(InvalidRequest, match="nested more than 200 times"):
+        parsed(tools=[{"name": "a", "input_schema": schema}])
 
 
 def test_the_table_has_every_parameter_that_the_official_package_knows() -> None:
@@ -233,6 +249,25 @@ def test_breakpoints_are_kept_as_far_as_the_cli_leaves_room(one: Breakpoints) ->
     system = "S" if asked.turn.system_cache else "s"
     assert f"{tools} {system} {messages}".strip() == one.kept
     assert len(asked.notes) == one.notes
+
+
+def test_breakpoints_inside_a_block_count() -> None:
+    inside = {"type": "document", "source": {"type": "content", "content": [MARKED, MARKED]}}
+    content = [inside, MARKED, MARKED]
+    assert parsed(messages=[{"role": "user", "content": content}]).notes == ()
+    with pytest.raises(InvalidRequest, match="and there are 5"):
+        parsed(messages=[{"role": "user", "content": [*content, MARKED]}])
+    with pytest.raises(InvalidRequest, match="beside a breakpoint in `system`"):
+        parsed(system=[MARKED], messages=[{"role": "user", "content": [inside]}])
+
+
+def test_breakpoints_that_the_cli_takes_away_are_noted() -> None:
+    asked = parsed(system=[MARKED, {"type": "text", "text": "b"}])
+    assert asked.notes == ("cache_control: in `system`, one is kept, behind its end",)
+    asked = parsed(messages=[{"role": "user", "content": [{**image(), **CACHED}, MARKED]}])
+    assert asked.notes == ("cache_control: 1 at images dropped by the CLI",)
+    (picture, said) = asked.turn.messages[0].content
+    assert ("cache_control" in picture, "cache_control" in said) == (False, True)
 
 
 @pytest.mark.parametrize("notation", ["s MMMMM", "tT s MMMM", "S MMMM"])

@@ -32,6 +32,13 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
     "CLAUDE_CODE_MODEL_CAPABILITIES": "effort",
     # Beside a breakpoint of an hour in the system prompt, the last message has one of 5 minutes.
     "CLAUDE_CODE_MESSAGES_PROMPT_CACHE_TTL": "5m",
+    # A conversation that is too long is refused by the API: not answered from a summary of it, and
+    # not refused by the CLI, which only guesses its tokens.
+    "DISABLE_COMPACT": "1",
+    "CLAUDE_CODE_MAX_CONTEXT_TOKENS": "1000000000",
+    # A refusal is the model's answer, and no reason to ask another.
+    "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
+    "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
     # The API's own words when it refuses: see failure.py.
     "CLAUDE_CODE_DEBUG_LOG_LEVEL": "error",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",

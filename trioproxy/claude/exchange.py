@@ -28,15 +28,18 @@ Lines that are not listed are passed over: the CLI writes many that tell a termi
 With tools of the CLI's own, `message_stop` ends the answer only when no tool was called: see
 `merging.py`.
 
-Four things were seen that a stream's reader must not fall for.
+Five things were seen that a stream's reader must not fall for.
 
 - When the API fails after the first event, the CLI closes the open block and writes a
   `message_stop` of its own, so that a truncated answer looks like a whole one. From the CLI's own
-  `<synthetic>` message on, or from a `message_delta` without a stop reason, nothing is handed on,
-  and the `result` tells the error.
-- When an answer is cut at `max_tokens`, the CLI asks the model to go on, up to three times. It is
-  interrupted at the `message_delta` that says so, and nothing of what follows is handed on. (The
-  next API call may have left within that millisecond; it is dropped as it begins.)
+  `<synthetic>` message on, from a `message_delta` without a stop reason, or at a `message_stop`
+  without any, nothing is handed on, and the `result` tells the error.
+- After some refusals of the API (of an effort, a signature, a stream), the CLI asks again for less
+  than the caller did, and remembers. Its error output tells of the refusal: see `refused`.
+- When an answer is cut at `max_tokens`, or shows nothing, the CLI asks the model to go on, up to
+  three times. It is interrupted at the `message_delta` that says so, and nothing of what follows
+  is handed on. (The next API call may have left within that millisecond; it is dropped as it
+  begins.)
 - An `interrupt` that overtakes the message it is meant for is answered with success and
   interrupts nothing. It waits for the message to have begun, and is repeated at each sign that
   the CLI goes on.
@@ -55,7 +58,7 @@ from trioproxy.claude.failure import failure
 from trioproxy.claude.merging import Merger
 from trioproxy.claude.turn import Block, Event, Message
 from trioproxy.claude.wire import Line
-from trioproxy.errors import CliError, CliFailed, TrioproxyError, WireError
+from trioproxy.errors import ApiError, CliError, CliFailed, TrioproxyError, WireError
 
 GUARD: Block = {"type": "text", "text": " "}
 """The blank block that ends each user message, so that its text is never taken for a command."""
@@ -63,6 +66,10 @@ GUARD: Block = {"type": "text", "text": " "}
 
 _LAST_WORDS = {"end_turn", "stop_sequence", "tool_use"}
 """The stop reasons after which the CLI leaves the answer as it is."""
+
+
+_UNSEEN = {"text", "thinking", "redacted_thinking"}
+"""Blocks of which an answer may be made that shows nothing: the CLI would ask for another."""
 
 
 class State(Enum):
@@ -127,6 +134,9 @@ class Exchange:
     _has_begun: bool = field(default=False, init=False)
     _is_broken: bool = field(default=False, init=False)
     _merger: Merger = field(factory=Merger, init=False)
+    _refusal: ApiError | None = field(default=None, init=False)
+    _has_ended: bool = field(default=False, init=False)
+    _has_said: bool = field(default=False, init=False)
     _output: list[bytes] = field(factory=list, init=False)
     _events: list[Event] = field(factory=list, init=False)
 
@@ -164,6 +174,14 @@ class Exchange:
                 shape = f"The CLI wrote a {line['type']} line of an unknown shape: {error!r}"
                 self._spoil(WireError(shape))
         return self._take()
+
+    def refused(self, error: ApiError) -> None:
+        """The API has refused the query, as the CLI's error output has it; only the first counts.
+
+        What comes after that without an error of its own is the answer to another request.
+        """
+        if self.state is State.ANSWERING and self._refusal is None:
+            self._refusal = error
 
     def abandon(self) -> bytes:
         """The caller is gone: come to an end and be clean. The bytes to write now."""
@@ -252,20 +270,41 @@ class Exchange:
         event: Event = line["event"]
         kind = event["type"]
         if kind == "message_start":
-            self._sign_of_life()
+            self._on_message_start()
         if self.state is not State.ANSWERING or self._is_broken:
             return
-        if kind == "message_delta":
-            self._on_stop_reason(event["delta"].get("stop_reason"))
+        self._look_at(kind, event)
         if not self._is_broken:
             self._events += self._merger.add(event) if self.own_tools else [event]
-        if kind == "message_stop" and (self._merger.is_over or not self.own_tools):
-            self.state = State.SETTLING
+            if kind == "message_stop" and (self._merger.is_over or not self.own_tools):
+                self.state = State.SETTLING
+
+    def _on_message_start(self) -> None:
+        self._sign_of_life()
+        self._has_ended = self._has_said = False
+        if self._refusal is not None and self.state is State.ANSWERING:
+            # Asked again, with less than the caller has said; and the process may remember that.
+            self.error = self._refusal
+            self.state = State.SPOILED
+
+    def _look_at(self, kind: str, event: Event) -> None:
+        match kind:
+            case "content_block_start":
+                self._has_said |= event["content_block"]["type"] not in _UNSEEN
+            case "content_block_delta":
+                self._has_said |= bool(event["delta"].get("text", "").strip())
+            case "message_delta":
+                self._on_stop_reason(event["delta"].get("stop_reason"))
+            case "message_stop":
+                self._is_broken = not self._has_ended
+            case _:
+                pass
 
     def _on_stop_reason(self, reason: str | None) -> None:
+        self._has_ended = reason is not None
         if reason is None:
             self._is_broken = True
-        elif reason not in _LAST_WORDS:
+        elif reason not in _LAST_WORDS or not self._has_said:
             self._interrupt()
 
     def _on_assistant(self, line: Line) -> None:
@@ -281,12 +320,17 @@ class Exchange:
                 if self.own_tools and line.get("subtype") == "error_max_turns":
                     self._events += self._merger.finish()
                 else:
-                    self.error = failure(line)
+                    self.error = self._failure(line)
                 self._rewind()
             case State.LEAVING | State.SETTLING:
                 self._rewind()
             case _:
                 self._spoil(CliFailed("The CLI ended a turn twice."))
+
+    def _failure(self, line: Line) -> TrioproxyError:
+        if self._refusal is not None and not line.get("is_error"):
+            return self._refusal
+        return failure(line)
 
     def _on_history_result(self, line: Line) -> None:
         said = line.get("result")

@@ -8,6 +8,7 @@ which logs errors there (`command.py` asks it to):
 """
 
 import re
+from collections.abc import Iterator
 
 import orjson
 
@@ -38,7 +39,7 @@ _TYPES = {
     529: "overloaded_error",
 }
 
-_LOGGED = re.compile(r"API error \(attempt \d+/\d+\): (\d{3}) .*?(\{.*\})")
+_LOGGED = re.compile(r"API error \(attempt (\d+)/(\d+)\): (\d{3}) .*?(\{.*\})")
 
 
 def failure(result: Line) -> TrioproxyError:
@@ -55,18 +56,28 @@ def failure(result: Line) -> TrioproxyError:
     return CliFailed("The CLI gave no answer of the model.", detail=text)
 
 
-def in_its_own_words(error: ApiError, upstream_id: str | None, printed: str) -> ApiError | None:
-    """`error` with the API's own message, if the CLI has `printed` it; else None.
+def refusals(printed: str) -> Iterator[tuple[ApiError, str | None]]:
+    """The errors of the API that the CLI has `printed`, last first, with the API's ids.
 
-    `upstream_id` is the API's id of the request: what was printed for another is not for this one.
+    Those that it tries again, because an operator has said so, are not among them.
     """
-    for status, body in reversed(_LOGGED.findall(printed)):
+    for attempt, attempts, status, body in reversed(_LOGGED.findall(printed)):
         try:
             logged = orjson.loads(body)
             kind, message = logged["error"]["type"], logged["error"]["message"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             continue
-        is_this = upstream_id is None or logged.get("request_id") in {upstream_id, None}
-        if int(status) == error.status and is_this and isinstance(message, str):
-            return ApiError(error.status, str(kind), message)
+        if attempt == attempts and isinstance(message, str):
+            yield ApiError(int(status), str(kind), message), logged.get("request_id")
+
+
+def in_its_own_words(error: ApiError, upstream_id: str | None, printed: str) -> ApiError | None:
+    """`error` with the API's own message, if the CLI has `printed` it; else None.
+
+    `upstream_id` is the API's id of the request: what was printed for another is not for this one.
+    """
+    for found, found_id in refusals(printed):
+        is_this = upstream_id is None or found_id in {upstream_id, None}
+        if found.status == error.status and is_this:
+            return found
     return None

@@ -7,6 +7,9 @@ from attrs import frozen
 
 from trioproxy.claude.wire import Line
 
+LONG = "[1m]"
+"""What stands behind the name of a model with the CLI, to ask for a long context."""
+
 _DEFAULT = "default"
 
 
@@ -26,8 +29,9 @@ class Models:
     listed: tuple[Model, ...] = ()
 
     def find(self, name: str) -> Model | None:
-        """The model of this id or short name."""
-        return next((one for one in self.listed if name == one.id or name in one.aliases), None)
+        """The model of this id or short name, in any case; `[1m]` behind it does not count."""
+        bare = name.strip().lower().removesuffix(LONG)
+        return next((one for one in self.listed if bare == one.id or bare in one.aliases), None)
 
 
 def read_models(introduction: Line) -> Models:
@@ -37,7 +41,7 @@ def read_models(introduction: Line) -> Models:
     for entry in entries:
         model_id = entry.get("resolvedModel") or entry.get("value")
         if isinstance(model_id, str):
-            by_id.setdefault(model_id.removesuffix("[1m]"), []).append(entry)
+            by_id.setdefault(model_id.removesuffix(LONG), []).append(entry)
     return Models(tuple(_model(model_id, same) for model_id, same in by_id.items()))
 
 

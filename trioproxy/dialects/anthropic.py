@@ -11,13 +11,15 @@ from attrs import evolve, field, frozen
 
 from trioproxy.claude.models import Model, Models
 from trioproxy.claude.turn import Block, Message, Turn
-from trioproxy.dialects.checks import has_large_number, is_flag, is_word, kind, short
-from trioproxy.dialects.content import read_messages, read_system
+from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, is_word, kind, short
+from trioproxy.dialects.content import System, read_messages, read_system
 from trioproxy.dialects.images import image_notes
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.errors import InvalidRequest, TrioproxyError
 
 _BREAKPOINTS = 4
+_DEPTH = 200
+_MOST_TOKENS = 2**53
 _BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -65,22 +67,24 @@ def read_request(
     if model is None:
         raise InvalidRequest("Field required", path="model")
     is_word(model, "model")
+    if model != model.strip() or model == "<synthetic>":
+        raise InvalidRequest("is no name of a model", path="model")
     stream = data.get("stream")
     if stream is not None:
         is_flag(stream, "stream")
-    system, system_cache = read_system(_or_default(data.get("system"), rules.system))
+    system = read_system(_or_default(data.get("system"), rules.system))
     turn = Turn(
         model=model,
         max_tokens=_max_tokens(data) if is_limited or "max_tokens" in data else None,
         messages=read_messages(_required(data, "messages"), rules.max_messages),
-        system=system,
-        system_cache=system_cache,
+        system=system.text,
+        system_cache=system.cache,
         parameters=passed_on(data),
-        betas=_betas(betas),
+        betas=read_betas(betas),
     )
     if rules.own_tools and turn.parameters.get("tools"):
         raise InvalidRequest("this server runs tools of its own (`[claude] tools`)", path="tools")
-    turn, notes = _with_breakpoints(turn)
+    turn, notes = _with_breakpoints(turn, system)
     notes += tuple(image_notes(turn.messages))
     if has_large_number(turn.parameters):
         notes += ("whole numbers beyond 2^53 rounded by the CLI",)
@@ -95,6 +99,8 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest(f"The body is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise InvalidRequest(f"The body must be a JSON object, not {kind(data)}.")
+    if is_deep(data, _DEPTH):
+        raise InvalidRequest(f"The body is nested more than {_DEPTH} times.")
     return data
 
 
@@ -168,10 +174,13 @@ def _max_tokens(data: dict[str, Any]) -> int:
     check = PARAMETERS["max_tokens"].check
     assert check is not None
     check(value, "max_tokens")
+    if value > _MOST_TOKENS:
+        raise InvalidRequest(f"must be at most {_MOST_TOKENS}, not {value}", path="max_tokens")
     return value
 
 
-def _betas(header: str) -> tuple[str, ...]:
+def read_betas(header: str) -> tuple[str, ...]:
+    """The names in `anthropic-beta` headers, joined by commas. Raises `InvalidRequest`."""
     names = [name.strip() for name in header.split(",") if name.strip()]
     for name in names:
         if not _BETA.fullmatch(name):
@@ -179,42 +188,71 @@ def _betas(header: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _with_breakpoints(turn: Turn) -> tuple[Turn, tuple[str, ...]]:
-    """The turn with the cache breakpoints that fit, and a note of those that do not.
+def _with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]]:
+    """The turn with the cache breakpoints that fit, and notes of those that do not.
 
     The API takes four. Without one in the system prompt they are all the caller's. With one, the
     CLI sets three of its own (behind its own prompt, the caller's, and the last message), and
-    the caller's last one beside these is kept.
+    the caller's last one beside these is kept. It takes those at an image's data away.
     """
     tools = turn.parameters.get("tools") or []
     blocks = [block for message in turn.messages for block in message.content]
     marked = [one for one in (*tools, *blocks) if one.get("cache_control")]
-    count = len(marked) + bool(turn.system_cache) + ("cache_control" in turn.parameters)
+    nested = sum(_nested_breakpoints(block) for block in blocks)
+    on_top = "cache_control" in turn.parameters
+    count = len(marked) + nested + system.breakpoints + on_top
     if count > _BREAKPOINTS:
         reason = f"the API takes {_BREAKPOINTS} cache breakpoints, and there are {count}"
         raise InvalidRequest(reason, path="cache_control")
-    if not turn.system_cache:
-        return turn, ()
-    most = 0 if "cache_control" in turn.parameters else 1
-    dropped = [one for one in marked if one is not blocks[-1]]
-    dropped = dropped[: max(0, len(dropped) - most)]
-    if not dropped:
-        return turn, ()
+    notes: list[str] = []
+    dropped = [one for one in marked if _is_data_of_an_image(one)]
+    if dropped:
+        notes.append(f"cache_control: {len(dropped)} at images dropped by the CLI")
+    if not system.is_exact:
+        notes.append("cache_control: in `system`, one is kept, behind its end")
+    if turn.system_cache:
+        if nested:
+            reason = "beside a breakpoint in `system`, none can be inside a block"
+            raise InvalidRequest(reason, path="cache_control")
+        gone = list(map(id, (*dropped, blocks[-1])))
+        others = [one for one in marked if id(one) not in gone]
+        surplus = others[: max(0, len(others) - (0 if on_top else 1))]
+        if surplus:
+            notes.append(
+                f"cache_control: {len(surplus)} of {count} dropped beside that in `system`"
+            )
+        dropped += surplus
+    return (_without_breakpoints(turn, dropped) if dropped else turn), tuple(notes)
+
+
+def _without_breakpoints(turn: Turn, dropped: list[Block]) -> Turn:
     messages = tuple(
         Message(one.role, tuple(_unmarked(block, dropped) for block in one.content))
         for one in turn.messages
     )
     parameters = {**turn.parameters}
-    if tools:
+    if tools := parameters.get("tools"):
         parameters["tools"] = [_unmarked(tool, dropped) for tool in tools]
-    note = f"cache_control: {len(dropped)} of {count} breakpoints dropped beside that in `system`"
-    return evolve(turn, messages=messages, parameters=parameters), (note,)
+    return evolve(turn, messages=messages, parameters=parameters)
 
 
 def _unmarked(block: Block, dropped: list[Block]) -> Block:
     if not any(block is one for one in dropped):
         return block
     return {k: v for k, v in block.items() if k != "cache_control"}
+
+
+def _is_data_of_an_image(block: Block) -> bool:
+    return block.get("type") == "image" and block["source"]["type"] == "base64"
+
+
+def _nested_breakpoints(block: Block) -> int:
+    """How many there are inside a block: in a result, a document, a result of a search."""
+    source = block.get("source")
+    inside = [block.get("content"), source.get("content") if isinstance(source, dict) else None]
+    children = [one for content in inside if isinstance(content, list) for one in content]
+    found = [one for one in children if isinstance(one, dict)]
+    return sum(bool(one.get("cache_control")) + _nested_breakpoints(one) for one in found)
 
 
 def error_body(error: TrioproxyError, request_id: str) -> dict[str, Any]:

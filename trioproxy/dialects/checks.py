@@ -166,6 +166,18 @@ is_cache_control: Check = an_object(
 """A cache breakpoint."""
 
 _EXACT = 2**53
+_LARGEST_INTEGER = 2**63
+
+
+def is_deep(value: object, limit: int) -> bool:
+    """Whether lists and objects are nested more than `limit` times."""
+    layer = [value]
+    for _ in range(limit):
+        inside = [list(one.values()) if isinstance(one, dict) else one for one in layer]
+        layer = [child for one in inside if isinstance(one, list) for child in one]
+        if not layer:
+            return False
+    return True
 
 
 def has_large_number(value: object) -> bool:
@@ -175,6 +187,8 @@ def has_large_number(value: object) -> bool:
         match inside.pop():
             case int(number) if abs(number) > _EXACT:
                 return True
+            case float(number) if abs(number) >= _LARGEST_INTEGER and number.is_integer():
+                return True  # of more than 64 bits, and rounded by our own reader already
             case list(items):
                 inside += items
             case dict(fields):

@@ -8,7 +8,9 @@ answer itself without a word:
   gets one that says that it is missing; ids that come twice lose one of their blocks
 - what stands in a result that is an error, and is not text, is dropped
 - of a `tool_use`, only its id, name and input are kept; of an assistant's text, no citations
-- an assistant's message is dropped that is only thinking, or says only "(no content)"
+- an assistant's message is dropped that is only thinking, or says only "(no content)"; what stands
+  behind a `tool_use` is moved before it, and a `server_tool_use` without a result is dropped
+- of more than 100 images and documents, the first are dropped
 - whole numbers beyond 2^53 are rounded
 - an image that cannot be read becomes a text: see images.py
 """
@@ -17,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any, Literal, TypeAlias
+
+from attrs import frozen
 
 from trioproxy.claude.turn import Block, Message
 from trioproxy.dialects.checks import (
@@ -43,6 +47,8 @@ from trioproxy.errors import InvalidRequest
 Role: TypeAlias = Literal["user", "assistant"]
 
 _BLOCKS_A_MESSAGE = 10
+_MOST_MEDIA = 100
+_LARGEST_DATA = 5_242_880
 
 _CACHED: Mapping[str, Check] = {"type": is_string, "cache_control": nullable(is_cache_control)}
 
@@ -89,9 +95,18 @@ def _sourced(value: Mapping[str, Any], path: str) -> None:
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
 
 
+_IMAGE = an_object({**_CACHED, "source": anything, "transformations": nullable(is_object)})
+
+
 def _image(value: Block, path: str) -> None:
+    _IMAGE(value, path)
     _sourced(value, path)
     check_image(value, path)
+
+
+def _server_use(value: Block, path: str) -> None:
+    _cached(value, path)
+    is_word(value.get("id"), f"{path}.id")
 
 
 def _cached(value: Mapping[str, Any], path: str) -> None:
@@ -107,6 +122,11 @@ def _in_a_result(value: object, path: str) -> None:
     one_of("text", "image", "document", "search_result")(name, f"{path}.type")
     if name == "text":
         is_string(value.get("text"), f"{path}.text")
+    if name in {"image", "document"}:
+        _sourced(value, path)
+        if len(value["source"].get("data") or "") > _LARGEST_DATA:
+            reason = f"has over {_LARGEST_DATA} characters, of which the API takes no more"
+            raise InvalidRequest(reason, path=f"{path}.source.data")
 
 
 def _tool_result(value: Mapping[str, Any], path: str) -> None:
@@ -125,15 +145,6 @@ _TOOL_RESULT = an_object(
     {**_CACHED, "tool_use_id": is_word, "content": anything, "is_error": is_flag},
     required={"tool_use_id"},
 )
-
-
-def _tool_use(value: Mapping[str, Any], path: str) -> None:
-    _TOOL_USE(value, path)
-    if has_large_number(value["input"]):
-        raise InvalidRequest(
-            "has a whole number beyond 2^53, which the CLI rounds: let the tool take it as text",
-            path=f"{path}.input",
-        )
 
 
 def _direct_caller(value: object, path: str) -> None:
@@ -185,15 +196,15 @@ BLOCKS: Mapping[Role, Mapping[str, Check]] = {
         "text": _text,
         "thinking": _THINKING,
         "redacted_thinking": _REDACTED,
-        "tool_use": _tool_use,
-        "server_tool_use": _cached,
+        "tool_use": _TOOL_USE,
+        "server_tool_use": _server_use,
         "web_search_tool_result": _cached,
         "web_fetch_tool_result": _cached,
         "code_execution_tool_result": _cached,
         "bash_code_execution_tool_result": _cached,
         "text_editor_code_execution_tool_result": _cached,
         "tool_search_tool_result": _cached,
-        "mcp_tool_use": _cached,
+        "mcp_tool_use": _server_use,
         "mcp_tool_result": _cached,
         "container_upload": _cached,
     },
@@ -227,6 +238,7 @@ def read_messages(value: object, limit: int) -> tuple[Message, ...]:
             path=f"messages.{len(value) - 1}.role",
         )
     _check_tools(given)
+    _check_media(given)
     return tuple(_merged(given))
 
 
@@ -237,17 +249,28 @@ def _merged(given: list[Message]) -> Iterator[Message]:
         merged = Message(role, tuple(chain.from_iterable(contents)))
         if role == "assistant":
             _check_lasting(merged.content, f"messages.{index}.content")
+            _check_order(merged.content, f"messages.{index}.content")
         index += len(contents)
         yield merged
 
 
-def read_system(value: object) -> tuple[str, Literal["", "5m", "1h"]]:
-    """The system prompt as one text, and the lifetime of its last cache breakpoint if it has one.
+@frozen
+class System:
+    """The system prompt as one text, and the lifetime of the cache breakpoint behind it.
 
-    The CLI takes one text, and joins the texts of a list in this way too.
+    `breakpoints`: how many the caller has set; `is_exact`: whether that is one behind the end.
     """
+
+    text: str = ""
+    cache: Literal["", "5m", "1h"] = ""
+    breakpoints: int = 0
+    is_exact: bool = True
+
+
+def read_system(value: object) -> System:
+    """Read a system prompt. The CLI takes one text, and joins those of a list in this way too."""
     if value is None or value == "":
-        return "", ""
+        return System()
     if isinstance(value, str):
         _check_text(value, "system")
         blocks: list[Block] = [{"type": "text", "text": value}]
@@ -257,11 +280,26 @@ def read_system(value: object) -> tuple[str, Literal["", "5m", "1h"]]:
     else:
         raise InvalidRequest(f"must be a string or a list, not {kind(value)}", path="system")
     text = "\n\n".join(block["text"] for block in blocks)
+    if text.startswith(_BILLING) or text in _IDENTITIES:
+        raise InvalidRequest("is the CLI's own, which it says itself", path="system")
     if _BOUNDARY in text.split("\n\n"):
         raise InvalidRequest(f"the CLI takes the paragraph {_BOUNDARY} away", path="system")
     cached = [block["cache_control"] for block in blocks if block.get("cache_control")]
-    return text, cached[-1].get("ttl", "5m") if cached else ""
+    is_exact = not cached or (len(cached) == 1 and bool(blocks[-1].get("cache_control")))
+    lifetime: Literal["", "5m", "1h"] = cached[-1].get("ttl", "5m") if cached else ""
+    return System(text, lifetime, len(cached), is_exact)
 
+
+# What the CLI's own system blocks begin with, or are: it takes a caller's in their place.
+_BILLING = "x-anthropic-billing-header:"
+_IDENTITIES = {
+    f"You are {name}."
+    for name in (
+        "Claude Code, Anthropic's official CLI for Claude",
+        "Claude Code, Anthropic's official CLI for Claude, running within the Claude Agent SDK",
+        "a Claude agent, built on Anthropic's Claude Agent SDK",
+    )
+}
 
 _BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
 
@@ -297,6 +335,10 @@ def _blocks(content: object, role: Role, path: str) -> tuple[Block, ...]:
     if not content:
         raise InvalidRequest("must not be empty", path=path)
     a_list(_CHECKS[role])(content, path)
+    for index, block in enumerate(content):
+        if has_large_number(block):
+            reason = "has a whole number beyond 2^53, which the CLI rounds: say it as text"
+            raise InvalidRequest(reason, path=f"{path}.{index}")
     return tuple(map(_as_sent, content))
 
 
@@ -328,6 +370,32 @@ def _check_lasting(blocks: Iterable[Block], path: str) -> None:
     if [block.get("text") for block in kept] == ["(no content)"]:
         reason = 'the CLI drops an assistant\'s message that says "(no content)"'
         raise InvalidRequest(reason, path=path)
+
+
+def _check_order(blocks: Iterable[Block], path: str) -> None:
+    """Refuse what the CLI would put in another order, or take for unfinished and drop."""
+    is_calling = False
+    results = {block.get("tool_use_id") for block in blocks}
+    for block in blocks:
+        is_call = block["type"] == "tool_use"
+        if is_calling and not is_call:
+            reason = f"the CLI moves a {block['type']} block behind a tool_use before it"
+            raise InvalidRequest(reason, path=path)
+        is_calling |= is_call
+        if block["type"] in {"server_tool_use", "mcp_tool_use"} and block["id"] not in results:
+            reason = f'the CLI drops a {block["type"]} without its result: "{short(block["id"])}"'
+            raise InvalidRequest(reason, path=path)
+
+
+def _check_media(given: Iterable[Message]) -> None:
+    """Refuse more images and documents than the CLI hands on."""
+    blocks = [block for message in given for block in message.content]
+    nested = [block.get("content") for block in blocks if block["type"] == "tool_result"]
+    inside = [block for content in nested if isinstance(content, list) for block in content]
+    count = sum(block["type"] in {"image", "document"} for block in (*blocks, *inside))
+    if count > _MOST_MEDIA:
+        reason = f"have {count} images and documents, of which the CLI takes {_MOST_MEDIA}"
+        raise InvalidRequest(reason, path="messages")
 
 
 def _check_tools(given: list[Message]) -> None:

@@ -22,9 +22,14 @@ _HEAD = 200_000  # characters: the size stands near the beginning, if not behind
 def check_image(block: Block, path: str) -> None:
     """Refuse what the CLI would put a text in the place of."""
     source = block["source"]
-    if source["type"] == "base64" and _side(source["data"]) <= 0:
+    if source["type"] != "base64":
+        return
+    kind = media_type_of(source["data"])
+    if kind is None or _side(source["data"]) <= 0:
         reason = "is no PNG, JPEG, GIF or WebP image that can be read"
         raise InvalidRequest(reason, path=f"{path}.source.data")
+    if source["media_type"] != kind:
+        raise InvalidRequest(f"the image is {kind}", path=f"{path}.source.media_type")
 
 
 def image_notes(messages: Iterable[Message]) -> Iterator[str]:
@@ -38,6 +43,24 @@ def image_notes(messages: Iterable[Message]) -> Iterator[str]:
     large = sum(len(one) * 3 // 4 > _MOST_BYTES or _side(one) > _LARGEST_SIDE for one in images)
     if large:
         yield f"{large} of {len(images)} images made smaller by the CLI"
+
+
+def media_type_of(data: str) -> str | None:
+    """The media type of an image, by its first bytes."""
+    try:
+        head = base64.b64decode(data[:24])
+    except ValueError:
+        return None
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for mark, kind in _MARKS.items() if head.startswith(mark)), None)
+
+
+_MARKS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+}
 
 
 def _side(data: str) -> int:

@@ -61,7 +61,7 @@ def _stop_sequence(value: object, path: str) -> None:
 def _tool(value: object, path: str) -> None:
     is_object(value, path)
     assert isinstance(value, dict)
-    if value.get("type") not in {None, "custom"}:
+    if value.get("type") not in (None, "custom"):
         is_word(value["type"], f"{path}.type")  # one of the API's own tools: it knows their fields
         return
     for name, check in {"name": is_word, "input_schema": is_object}.items():

@@ -56,6 +56,11 @@ class Pipes(Protocol):
         """Wait for the end of its error output: it may come later than that of its output."""
         ...
 
+    @property
+    def has_words(self) -> bool:
+        """Whether it has printed to its error output lately."""
+        ...
+
     async def wait_more_words(self) -> None:
         """Wait until it prints to its error output."""
         ...
@@ -136,6 +141,11 @@ class Process:
                 self._has_spoken.set()
                 self._has_spoken = trio.Event()
         self._is_silent.set()
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it has printed; see `Pipes`."""
+        return bool(self._words)
 
     async def wait_more_words(self) -> None:
         """Wait until it prints; see `Pipes`."""

@@ -24,7 +24,7 @@ from trio_util import periodic
 
 from trioproxy import logs
 from trioproxy.claude.exchange import Exchange
-from trioproxy.claude.failure import in_its_own_words
+from trioproxy.claude.failure import in_its_own_words, refusals
 from trioproxy.claude.session import Ping, Session
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
@@ -297,6 +297,9 @@ class _Life:
         await self.link.send(exchange.begin())
         lines = await self._first_lines()
         while True:
+            if self.link.pipes.has_words:  # read before the lines that follow them
+                for refusal, _ in refusals(self.link.pipes.last_words()):
+                    exchange.refused(refusal)
             step = exchange.receive(lines)
             await self.link.send(step.output)  # first: the reset runs beside the last delivery
             if step.events:

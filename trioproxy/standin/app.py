@@ -10,6 +10,7 @@
 | `DELETE /standin/requests` | forgets it |
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -42,6 +43,8 @@ class StandIn:
 
     pace: Pace = attrs.field(factory=Pace)
     record: Record = attrs.field(factory=Record)
+    failures: deque[ApiError] = attrs.field(factory=deque)
+    """What the next requests for a message are answered with, whatever they ask."""
     open_streams: int = attrs.field(default=0, init=False)
     """Answers to `POST /v1/messages` that are being given now, whole ones included."""
     _idle: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
@@ -97,6 +100,8 @@ class StandIn:
         """What to answer, decided at once; giving it may take time."""
         match request.method, request.path:
             case "POST", "/v1/messages":
+                if self.failures:
+                    raise self.failures.popleft()
                 return plan(request.json, number=number, pace=self.pace)
             case "POST", "/v1/messages/count_tokens":
                 return {"input_tokens": count_tokens(check_body(request.json, COUNTED))}

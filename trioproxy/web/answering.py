@@ -9,12 +9,13 @@ from attrs import evolve
 from quart import request
 from quart_trio.wrappers import TrioResponse
 
+from trioproxy.claude.models import LONG
 from trioproxy.claude.turn import Turn
 from trioproxy.dialects import anthropic, sse
 from trioproxy.dialects.anthropic import MessagesRequest
 from trioproxy.dialects.reply import Reply
 from trioproxy.dialects.whole import WholeAnswer
-from trioproxy.errors import CliFailed, InternalError, TrioproxyError
+from trioproxy.errors import CliFailed, InternalError, InvalidRequest, TrioproxyError
 from trioproxy.pool.job import Answer, Batch
 from trioproxy.pool.pool import Pool
 from trioproxy.web.presence import current_call
@@ -69,7 +70,12 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
     if anthropic.needs_full_name(turn) and not found.listed:
         found = await pool.models.wait_models()
     model = found.find(turn.model)
-    return turn if model is None else evolve(turn, model=model.id)
+    if model is not None:
+        return evolve(turn, model=model.id + LONG * turn.model.lower().endswith(LONG))
+    if anthropic.needs_full_name(turn) and not turn.model.startswith("claude-"):
+        reason = "thoughts in the conversation need the model's id, which begins with claude-"
+        raise InvalidRequest(reason, path="model")
+    return turn
 
 
 async def _whole(answer: Answer, reply: Reply) -> TrioResponse:

@@ -8,7 +8,7 @@ from quart import request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
-from trioproxy.dialects.anthropic import Rules, count_request
+from trioproxy.dialects.anthropic import Rules, count_request, read_betas
 from trioproxy.errors import NotConfigured
 from trioproxy.forward.client import ApiClient
 from trioproxy.pool.pool import Pool
@@ -29,7 +29,7 @@ def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: Rules) -> 
         asked = count_request(body, pool.models.known, rules)
         if api is None:
             raise NotConfigured(_NO_KEY)
-        betas = request.headers.get("anthropic-beta")
+        betas = ",".join(read_betas(",".join(request.headers.getlist("anthropic-beta"))))
         headers = {"anthropic-beta": betas} if betas else {}
         reply = await api.post("/v1/messages/count_tokens", asked, headers)
         return TrioResponse(reply.body, reply.status, content_type=reply.content_type)

@@ -16,6 +16,7 @@ from trioproxy.web.dialect import is_openai
 from trioproxy.web.replies import as_json
 
 _MOST = 1000
+_DIGITS = 9
 _USUAL = 20
 _QUERY = {"limit", "after_id", "before_id", "beta"}
 
@@ -61,6 +62,9 @@ def _is_openai() -> bool:
 def _limit(given: str | None) -> int:
     if given is None:
         return _USUAL
-    if not (given.isascii() and given.isdigit()) or not 1 <= int(given[:5]) <= _MOST:
+    if (
+        not (given.isascii() and given.isdigit() and len(given) < _DIGITS)
+        or not 1 <= int(given) <= _MOST
+    ):
         raise InvalidRequest(f"must be 1 to {_MOST}", path="limit")
     return int(given)

@@ -18,6 +18,7 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.images import media_type_of
 from trioproxy.errors import InvalidRequest
 
 JSON_ONLY = "Answer with one JSON object, and with nothing else."
@@ -120,7 +121,8 @@ def image_block(url: object, path: str) -> dict[str, Any]:
     media_type, data = data_of(str(url), path)
     if data is None:
         return {"type": "image", "source": {"type": "url", "url": url}}
-    source = {"type": "base64", "media_type": media_type or "image/png", "data": data}
+    # What a `data:` url says of its data is often not quite so, as in image/jpg.
+    source = {"type": "base64", "media_type": media_type_of(data) or media_type, "data": data}
     return {"type": "image", "source": source}
 
 

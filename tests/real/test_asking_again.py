@@ -1,0 +1,133 @@
+"""After some refusals, and some answers, the CLI asks the API again by itself.
+
+A caller gets no answer to what it has not asked, and the next one nothing that is left of that.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx
+import pytest
+
+from tests.real.serving import MODEL, Running, running
+from tests.saying import assistant, user
+from trioproxy.standin.errors import ApiError
+
+pytestmark = pytest.mark.real
+
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"}
+LONG: list[Any] = [user("a"), assistant("b"), user("c"), assistant("d"), user("e")]
+SIGNED: list[Any] = [user("a"), assistant(THOUGHT, "b"), user("c")]
+
+
+def says(text: str) -> Any:
+    return {"model": MODEL, "max_tokens": 1000, "messages": [user(text)]}
+
+
+async def refused(server: Running, error: ApiError, **fields: Any) -> anthropic.APIStatusError:
+    """What a caller gets when the API refuses its request once, and would take the next one."""
+    server.standin.record.clear()
+    server.standin.failures.append(error)
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        await server.client.messages.create(
+            **{"model": MODEL, "max_tokens": 1000, "messages": [user("hello")], **fields}
+        )
+    await server.settled()
+    assert not server.standin.failures
+    assert caught.value.status_code == error.status
+    assert caught.value.response.json()["error"]["message"] == error.message
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "prompt is too long: 250000 tokens > 200000 maximum",
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+    ],
+)
+async def test_a_conversation_that_is_too_long_is_refused_and_not_summed_up(
+    tmp_path: Path, message: str
+) -> None:
+    async with running(tmp_path) as server:
+        await refused(server, ApiError(400, message), messages=LONG)
+        await refused(server, ApiError(413, message), messages=LONG)
+        assert [len(body["messages"]) for body in server.asked()] == [5]
+
+
+async def test_an_effort_that_is_refused_is_not_left_out_now_or_later(tmp_path: Path) -> None:
+    error = ApiError(400, "This model does not support the effort parameter.")
+    low: Any = {"output_config": {"effort": "low"}, "model": "claude-opus-4-5"}
+    async with running(tmp_path) as server:
+        await refused(server, error, **low)
+        server.standin.record.clear()
+        await server.client.messages.create(
+            max_tokens=1000, messages=[{"role": "user", "content": "hi"}], **low
+        )
+        (asked,) = server.asked()
+    assert asked["output_config"] == {"effort": "low"}
+
+
+async def test_a_signature_that_is_refused_is_told(tmp_path: Path) -> None:
+    error = ApiError(400, "messages.1.content.0: Invalid `signature` in `thinking` block")
+    async with running(tmp_path) as server:
+        await refused(server, error, messages=SIGNED)
+        await server.client.messages.create(model=MODEL, max_tokens=1000, messages=SIGNED)
+        assert server.asked()[-1]["messages"] == SIGNED
+
+
+async def test_a_model_that_is_missing_for_a_moment_is_missing(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        await refused(server, ApiError(404, "model: claude-none"))
+
+
+@pytest.mark.parametrize("fault", ["fail_after", "drop_after"])
+@pytest.mark.parametrize(
+    "ask", ['thinking="a b" text="c d e f" {}=4', 'text="a" tool=get_time {}=2']
+)
+async def test_a_stream_that_breaks_behind_a_block_is_no_answer(
+    tmp_path: Path, ask: str, fault: str
+) -> None:
+    said = f"[[standin {ask.format(fault)} rate=200]]"
+    request: Any = {
+        "model": MODEL,
+        "max_tokens": 2000,
+        "messages": [user(said)],
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "tools": [{"name": "get_time", "input_schema": {"type": "object"}}],
+    }
+    async with running(tmp_path) as server:
+        with pytest.raises(anthropic.APIStatusError):
+            await server.client.messages.create(**request)
+        async with httpx.AsyncClient() as http:
+            response = await http.post(
+                f"{server.url}/v1/messages", json={**request, "stream": True}
+            )
+        await server.settled()
+    assert "event: message_stop" not in response.text
+    if response.status_code == 200:
+        assert "event: error" in response.text.split("\n\n")[-2]
+
+
+@pytest.mark.parametrize("ask", ['text=""', 'text=" "', 'thinking="hm" text=""'])
+async def test_an_answer_that_shows_nothing_is_the_answer(tmp_path: Path, ask: str) -> None:
+    async with running(tmp_path) as server:
+        for _ in range(3):
+            answer = await server.client.messages.create(**says(f"[[standin {ask}]]"))
+            assert answer.stop_reason == "end_turn"
+        await server.client.messages.create(**says("hi"))
+        assert server.asked()[-1]["messages"] == [user("hi")]
+        (worker,) = (await server.settled()).workers
+    assert worker.uses == 4
+
+
+@pytest.mark.parametrize("name", ["opus[1m]", "Opus", "sonnet[1m]"])
+async def test_thoughts_are_kept_for_a_short_name_in_any_form(tmp_path: Path, name: str) -> None:
+    async with running(tmp_path) as server:
+        await server.client.messages.create(model=name, max_tokens=1000, messages=SIGNED)
+        (asked,) = server.asked()
+        with pytest.raises(anthropic.BadRequestError, match="need the model's id"):
+            await server.client.messages.create(model="best", max_tokens=1000, messages=SIGNED)
+    assert asked["messages"] == SIGNED
+    assert asked["model"].startswith("claude-")

@@ -40,20 +40,20 @@ async def refused(server: Running, error: ApiError, **fields: Any) -> anthropic.
     return caught.value
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "prompt is too long: 250000 tokens > 200000 maximum",
-        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
-    ],
-)
+TOO_LONG = [
+    "prompt is too long: 250000 tokens > 200000 maximum",
+    "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+]
+
+
 async def test_a_conversation_that_is_too_long_is_refused_and_not_summed_up(
-    tmp_path: Path, message: str
+    tmp_path: Path,
 ) -> None:
     async with running(tmp_path) as server:
-        await refused(server, ApiError(400, message), messages=LONG)
-        await refused(server, ApiError(413, message), messages=LONG)
-        assert [len(body["messages"]) for body in server.asked()] == [5]
+        for message in TOO_LONG:
+            for status in (400, 413):
+                await refused(server, ApiError(status, message), messages=LONG)
+                assert [len(body["messages"]) for body in server.asked()] == [5]
 
 
 async def test_an_effort_that_is_refused_is_not_left_out_now_or_later(tmp_path: Path) -> None:
@@ -82,52 +82,48 @@ async def test_a_model_that_is_missing_for_a_moment_is_missing(tmp_path: Path) -
         await refused(server, ApiError(404, "model: claude-none"))
 
 
-@pytest.mark.parametrize("fault", ["fail_after", "drop_after"])
-@pytest.mark.parametrize(
-    "ask", ['thinking="a b" text="c d e f" {}=4', 'text="a" tool=get_time {}=2']
-)
-async def test_a_stream_that_breaks_behind_a_block_is_no_answer(
-    tmp_path: Path, ask: str, fault: str
-) -> None:
-    said = f"[[standin {ask.format(fault)} rate=200]]"
-    request: Any = {
-        "model": MODEL,
-        "max_tokens": 2000,
-        "messages": [user(said)],
-        "thinking": {"type": "enabled", "budget_tokens": 1024},
-        "tools": [{"name": "get_time", "input_schema": {"type": "object"}}],
-    }
-    async with running(tmp_path) as server:
-        with pytest.raises(anthropic.APIStatusError):
-            await server.client.messages.create(**request)
-        async with httpx.AsyncClient() as http:
-            response = await http.post(
-                f"{server.url}/v1/messages", json={**request, "stream": True}
-            )
-        await server.settled()
-    assert "event: message_stop" not in response.text
-    if response.status_code == 200:
-        assert "event: error" in response.text.split("\n\n")[-2]
+BREAKS = [
+    f"{ask} {fault}"
+    for fault in ("fail_after", "drop_after")
+    for ask in ('thinking="a b" text="c d e f" {}=4', 'text="a" tool=get_time {}=2')
+]
 
 
-@pytest.mark.parametrize("ask", ['text=""', 'text=" "', 'thinking="hm" text=""'])
-async def test_an_answer_that_shows_nothing_is_the_answer(tmp_path: Path, ask: str) -> None:
+async def test_a_stream_that_breaks_behind_a_block_is_no_answer(tmp_path: Path) -> None:
+    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+        for ask, _, fault in (one.rpartition(" ") for one in BREAKS):
+            request: Any = {
+                **says(f"[[standin {ask.format(fault)} rate=200]]"),
+                "max_tokens": 2000,
+                "thinking": {"type": "enabled", "budget_tokens": 1024},
+                "tools": [{"name": "get_time", "input_schema": {"type": "object"}}],
+            }
+            with pytest.raises(anthropic.APIStatusError):
+                await server.client.messages.create(**request)
+            url = f"{server.url}/v1/messages"
+            response = await http.post(url, json={**request, "stream": True})
+            assert "event: message_stop" not in response.text
+            if response.status_code == 200:
+                assert "event: error" in response.text.split("\n\n")[-2]
+
+
+async def test_an_answer_that_shows_nothing_is_the_answer(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
-        for _ in range(3):
+        for ask in ('text=""', 'text=" "', 'thinking="hm" text=""') * 3:
             answer = await server.client.messages.create(**says(f"[[standin {ask}]]"))
             assert answer.stop_reason == "end_turn"
         await server.client.messages.create(**says("hi"))
         assert server.asked()[-1]["messages"] == [user("hi")]
         (worker,) = (await server.settled()).workers
-    assert worker.uses == 4
+    assert worker.uses == 10
 
 
-@pytest.mark.parametrize("name", ["opus[1m]", "Opus", "sonnet[1m]"])
-async def test_thoughts_are_kept_for_a_short_name_in_any_form(tmp_path: Path, name: str) -> None:
+async def test_thoughts_are_kept_for_a_short_name_in_any_form(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
-        await server.client.messages.create(model=name, max_tokens=1000, messages=SIGNED)
-        (asked,) = server.asked()
+        for name in ("opus[1m]", "Opus", "sonnet[1m]"):
+            await server.client.messages.create(model=name, max_tokens=1000, messages=SIGNED)
+            asked = server.asked()[-1]
+            assert asked["messages"] == SIGNED
+            assert asked["model"].startswith("claude-")
         with pytest.raises(anthropic.BadRequestError, match="need the model's id"):
             await server.client.messages.create(model="best", max_tokens=1000, messages=SIGNED)
-    assert asked["messages"] == SIGNED
-    assert asked["model"].startswith("claude-")

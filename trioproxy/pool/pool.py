@@ -36,7 +36,7 @@ from trioproxy.errors import (
     TooManyWaiting,
     TurnTimeout,
 )
-from trioproxy.pool import policy, worker
+from trioproxy.pool import journal, policy, worker
 from trioproxy.pool.backoff import SETTLED, Backoff
 from trioproxy.pool.crew import SOON, Crew
 from trioproxy.pool.introduction import ModelDirectory
@@ -52,7 +52,6 @@ logger = logging.getLogger("trioproxy.pool")
 
 _FIRST_BOOT = 5.0  # a boot that hangs holds up neither the port nor a stop
 
-_EXPECTED_ENDS = {"made room", "idle", "worn", "single use", "not needed"}
 _UNHEALTHY_ENDS = {"died idle", "wrote unasked", "health check failed"}
 
 
@@ -172,15 +171,8 @@ class Pool:
         if self._backoff.error is not None:
             self._nursery.start_soon(self._settle, one)
         self._tally.booted(trio.current_time() - one.created_at)
-        if one.id in self._warmup:
-            logger.info("[POOL] Created new pooled connection %s", one.id)
-        else:
-            logger.info(
-                "[POOL] Created new connection %s (total: %d/%d)",
-                one.id,
-                len(self._crew),
-                self._limits.max_size,
-            )
+        most, is_first = self._limits.max_size, one.id in self._warmup
+        journal.created(one.id, len(self._crew), most, is_first=is_first)
         self._warmed(one)
 
     def next_job(self, one: Worker) -> Job | None:
@@ -204,12 +196,8 @@ class Pool:
             self._waiters.leave(job)
             self._assign(one, job)
         elif was_used:
-            logger.debug(
-                "[POOL] Released connection %s back to pool (available: %d, in_use: %d)",
-                one.id,
-                self._crew.count(WorkerState.IDLE),
-                self._crew.count(WorkerState.BUSY),
-            )
+            available = self._crew.count(WorkerState.IDLE)
+            journal.released(one.id, available, self._crew.count(WorkerState.BUSY))
         elif not self.is_enabled:
             one.retire("not needed")
         self._grow()
@@ -268,15 +256,7 @@ class Pool:
         job.worker_id = one.id
         job.tries += 1
         self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=one.uses > 1)
-        logger.debug(
-            "[POOL] Reusing existing connection %s (use_count: %d, pool_size: %d)",
-            one.id,
-            one.uses,
-            len(self._crew),
-        )
-        logger.debug(
-            "[POOL_MANAGER] Acquired pooled connection %s (use_count: %d)", one.id, one.uses
-        )
+        journal.assigned(one.id, one.uses, len(self._crew))
 
     async def _look_again(self, job: Job, time: float) -> None:
         """The process that a turn waited for has not become clean in time."""
@@ -343,8 +323,7 @@ class Pool:
             self._crew.remove(one)
             self._is_unused.value = not self._crew.count(WorkerState.BUSY)
             self._tally.connections_destroyed += 1
-            remaining = len(self._crew)
-            logger.info("[POOL] Destroyed connection %s (total remaining: %d)", one.id, remaining)
+            journal.destroyed(one.id, len(self._crew))
         self._ended(one, end)
 
     def _ended(self, one: Worker, end: Exception) -> None:
@@ -354,11 +333,9 @@ class Pool:
         else:
             reason = str(end) if isinstance(end, Retired) else "server fault"
         self._tally.retirements[reason] += 1
-        if reason in _UNHEALTHY_ENDS:
-            logger.warning("[POOL] Destroyed unhealthy connection %s", one.id)
-        elif reason not in _EXPECTED_ENDS and reason != "boot failed":
-            logger.warning("[POOL] Connection %s was replaced: %s", one.id, reason)
-        if reason in _UNHEALTHY_ENDS and _was_short_lived(one) and self._backoff.is_storm():
+        is_unhealthy = reason in _UNHEALTHY_ENDS
+        journal.ended(one.id, reason, is_unhealthy=is_unhealthy)
+        if is_unhealthy and _was_short_lived(one) and self._backoff.is_storm():
             self._boot_failed(BootFailed("The Claude CLI starts, and ends by itself soon after."))
         self._warmed(one)
         if self._is_open:
@@ -399,11 +376,7 @@ class Pool:
             census = self._crew.census(self._waiters, trio.current_time())
             for one in policy.to_close(idle, census, self._limits, now):
                 one.retire("idle")
-                logger.info(
-                    "[POOL] Cleaned up idle connection %s (was idle for >=%g seconds)",
-                    one.id,
-                    self._limits.idle_timeout,
-                )
+                journal.cleaned_up(one.id, self._limits.idle_timeout)
             deadlines = [one.idle_since + self._limits.idle_timeout for one in idle]
             latest = now + self._limits.idle_timeout
             await trio.sleep_until(min((d for d in deadlines if d > now), default=latest))

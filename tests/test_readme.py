@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trioproxy.dialects.content import BLOCKS
+from trioproxy.dialects.blocks import BLOCKS
 from trioproxy.dialects.openai.parameters import CHAT, RESPONSES, Parameter
 from trioproxy.dialects.parameters import PARAMETERS
 

@@ -12,9 +12,10 @@ from attrs import evolve, field, frozen
 from trioproxy.claude.models import Model, Models
 from trioproxy.claude.turn import Block, Message, Turn
 from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, is_word, kind, short
-from trioproxy.dialects.content import System, read_messages, read_system
 from trioproxy.dialects.images import image_notes
+from trioproxy.dialects.messages import read_messages
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
+from trioproxy.dialects.system import System, read_system
 from trioproxy.errors import InvalidRequest, TrioproxyError
 
 _BREAKPOINTS = 4

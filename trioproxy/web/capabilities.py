@@ -5,7 +5,7 @@ from typing import Any
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
-from trioproxy.dialects.content import BLOCKS
+from trioproxy.dialects.blocks import BLOCKS
 from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
 from trioproxy.dialects.parameters import PARAMETERS
 from trioproxy.web.replies import as_json

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from tests.saying import assistant, document, image, png, result, text, use, user
 from trioproxy.dialects.anthropic import MessagesRequest, parse_request
-from trioproxy.dialects.content import BLOCKS
+from trioproxy.dialects.blocks import BLOCKS
 from trioproxy.errors import InvalidRequest
 
 HI = user("hi")
@@ -166,6 +166,10 @@ REFUSED = [
         'messages.1.content: the CLI drops a server_tool_use without its result: "s1"',
     ),
     Refused([HI, assistant({**SEARCH, "id": 1}, "a"), HI], "messages.1.content.0.id: must be a"),
+    Refused(
+        [HI, assistant(SEARCH, {"type": "web_search_tool_result", "tool_use_id": []}), HI],
+        "messages.1.content: the CLI drops a server_tool_use without its result",
+    ),
     Refused(
         [user(document(type="content", content=[{"n": 10**30}]))],
         "messages.0.content.0: has a whole number beyond 2^53",

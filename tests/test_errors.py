@@ -5,6 +5,7 @@ import pytest
 
 from trioproxy import errors
 from trioproxy.dialects.anthropic import error_body
+from trioproxy.dialects.openai import errors as openai
 from trioproxy.errors import (
     ApiError,
     CallerError,
@@ -136,3 +137,14 @@ def test_the_drawing_tells_status_and_type(one: type[TrioproxyError]) -> None:
 
 def test_every_class_is_explained() -> None:
     assert [one.__name__ for one in CLASSES if not one.__doc__] == []
+
+
+@every_class
+def test_every_error_has_openais_shape(one: type[TrioproxyError]) -> None:
+    error = made(one)
+    fields = openai.error_body(error, "req_1")["error"]
+    assert fields["message"] == "Oh."
+    is_ours = error.status >= 500
+    assert (fields["type"] == "server_error") is is_ours
+    assert fields["type"] in {"server_error", "invalid_request_error", "rate_limit_error"}
+    assert fields["code"] is None or fields["code"].isidentifier()

@@ -272,6 +272,14 @@ ANSWERS: dict[str, list[Event]] = {
         *text_block(1, "a"),
         *end("end_turn"),
     ],
+    "a tool of the API's own": [
+        start(),
+        opened(0, type="server_tool_use", id="s", name="web_search", input={}),
+        delta(0, "input_json_delta", partial_json="{}"),
+        {"type": "content_block_stop", "index": 0},
+        *text_block(1, "a"),
+        *end("end_turn"),
+    ],
     "too long": [start(), *text_block(0, "a"), *end("model_context_window_exceeded")],
 }
 

@@ -266,7 +266,8 @@ class ChatStream:
     def _delta(self, index: int, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
         if delta["type"] == "text_delta":
             return [self._chunk({"content": delta["text"]})]
-        if delta["type"] == "input_json_delta" and delta["partial_json"]:
+        is_input = delta["type"] == "input_json_delta" and delta["partial_json"]
+        if is_input and index in self._calls:  # and not a tool of the API's own
             self._has_input.add(index)
             return [self._arguments(index, delta["partial_json"])]
         return []

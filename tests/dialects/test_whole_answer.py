@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trioproxy.claude.turn import Event
+from trioproxy.dialects.reply import MessagesReply
 from trioproxy.dialects.whole import WholeAnswer
 
 
@@ -69,7 +70,7 @@ def as_we_see_it(events: list[Event]) -> dict[str, Any]:
     answer = WholeAnswer()
     for event in events:
         answer.add(event)
-    whole: dict[str, Any] = json.loads(answer.encode())
+    whole: dict[str, Any] = json.loads(MessagesReply().whole(answer))
     return whole
 
 

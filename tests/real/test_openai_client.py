@@ -542,3 +542,57 @@ async def test_a_server_that_stops_says_so_in_the_callers_dialect(tmp_path: Path
             said += chunk
     assert b'"error":{"message":"' in said.split(b"\n\n")[-2]
     assert b"[DONE]" not in said
+
+
+async def test_the_packages_own_messages_come_back(tmp_path: Path) -> None:
+    class GetWeather(pydantic.BaseModel):
+        city: str
+
+    ask = '[[standin tool=GetWeather input={"city":"Bern"}]]'
+    messages: list[Any] = [{"role": "user", "content": ask}]
+    tools = [openai.pydantic_function_tool(GetWeather)]
+    async with speaking(tmp_path) as one:
+        chat = one.client.chat.completions
+        first = await chat.parse(model="gpt-4o", messages=messages, tools=tools)
+        (called,) = first.choices[0].message.tool_calls
+        assert called.function.parsed_arguments == GetWeather(city="Bern")
+        result = {"role": "tool", "tool_call_id": called.id, "content": "sunny"}
+        for back in (first.choices[0].message, first.choices[0].message.model_dump()):
+            again = await chat.create(model="gpt-4o", messages=[*messages, back, result])
+            assert again.choices[0].finish_reason == "stop"
+        response = await one.client.responses.create(
+            model="gpt-4o", input=ask, tools=[{"type": "function", "name": "GetWeather"}]
+        )
+        output = [item.model_dump() for item in response.output]
+        await one.client.responses.create(
+            model="gpt-4o",
+            input=[
+                {"role": "user", "content": ask},
+                *output,
+                {
+                    "type": "function_call_output",
+                    "call_id": response.output[0].call_id,
+                    "output": "sunny",
+                },
+            ],
+        )
+
+
+async def test_notes_stay_readable_however_many(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "a", "name": "ann"}] * 3000
+    async with speaking(tmp_path) as one:
+        raw = await one.client.chat.completions.with_raw_response.create(
+            model="gpt-4o", messages=messages
+        )
+    notes = raw.headers["x-trioproxy-notes"]
+    assert len(notes) < 2100
+    assert notes.startswith("messages.0.name without effect: Claude has no names; messages.1.name")
+    assert notes.endswith(" more")
+
+
+async def test_names_and_routes_are_openais_without_a_prefix(tmp_path: Path) -> None:
+    async with speaking(tmp_path, "/v1") as one:
+        assert (await one.client.models.retrieve("gpt-5")).id == "gpt-5"
+        with pytest.raises(openai.NotFoundError) as missing:
+            await one.client.moderations.create(input="x")
+        assert missing.value.type == "invalid_request_error"

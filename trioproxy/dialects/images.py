@@ -48,7 +48,7 @@ def image_notes(messages: Iterable[Message]) -> Iterator[str]:
 def media_type_of(data: str) -> str | None:
     """The media type of an image, by its first bytes."""
     try:
-        head = base64.b64decode(data[:24])
+        head = base64.b64decode("".join(data[:64].split())[:24])
     except ValueError:
         return None
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

@@ -1,13 +1,15 @@
 """How an answer is told: what each dialect makes of the API's events."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+import json
+from collections.abc import Iterable
+from typing import Protocol
 
 import orjson
 
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
 from trioproxy.dialects.anthropic import error_body
+from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import TrioproxyError
 
 
@@ -30,7 +32,7 @@ class Reply(Protocol):
         """What is sent when the answer breaks off."""
         ...
 
-    def whole(self, message: Mapping[str, Any]) -> bytes:
+    def whole(self, answer: WholeAnswer) -> bytes:
         """The body of an answer that is not streamed."""
         ...
 
@@ -54,6 +56,9 @@ class MessagesReply:
         """An `error` event."""
         return sse.encode_event(error_body(error, request_id))
 
-    def whole(self, message: Mapping[str, Any]) -> bytes:
+    def whole(self, answer: WholeAnswer) -> bytes:
         """The message."""
-        return orjson.dumps(message)
+        try:
+            return orjson.dumps(answer.message)
+        except TypeError:  # a whole number of more than 64 bits, in a tool's input
+            return json.dumps(answer.message).encode()

@@ -2,19 +2,22 @@
 
 from typing import Any
 
-import orjson
 from attrs import define, field
 from jiter import from_json
 
 from trioproxy.claude.turn import Block, Event
+from trioproxy.errors import ApiError
 
 
 @define(eq=False)
 class WholeAnswer:
-    """Takes in the events one by one; `message` is what they have made so far."""
+    """Takes in the events one by one; `message` is what they have made so far.
+
+    `inputs` are those of the tools, by the index of the block, as the model has written them.
+    """
 
     message: dict[str, Any] = field(factory=dict, init=False)
-    _partial_json: dict[int, str] = field(factory=dict, init=False)
+    inputs: dict[int, str] = field(factory=dict, init=False)
 
     def add(self, event: Event) -> None:
         """Take in the next event."""
@@ -44,16 +47,18 @@ class WholeAnswer:
             case "citations_delta":
                 block["citations"] = [*(block.get("citations") or []), delta["citation"]]
             case "input_json_delta":
-                known = self._partial_json.get(index, "")
-                self._partial_json[index] = known + delta["partial_json"]
+                self.inputs[index] = self.inputs.get(index, "") + delta["partial_json"]
             case _:
                 pass
 
     def _close(self, index: int) -> None:
-        if partial := self._partial_json.pop(index, ""):
+        if not (text := self.inputs.get(index, "")):
+            return
+        try:
             # An input that was cut off is as much of it as there is: the official SDK has it so.
-            found = from_json(partial.encode(), partial_mode=True)
-            self.message["content"][index]["input"] = found
+            self.message["content"][index]["input"] = from_json(text.encode(), partial_mode=True)
+        except ValueError:
+            raise ApiError(502, "api_error", "The model has called a tool with no JSON.") from None
 
     def _end(self, event: Event) -> None:
         self.message.update(event["delta"])
@@ -61,7 +66,3 @@ class WholeAnswer:
         self.message["usage"] = {**self.message.get("usage", {}), **known}
         if event.get("context_management") is not None:
             self.message["context_management"] = event["context_management"]
-
-    def encode(self) -> bytes:
-        """The whole message as a response body."""
-        return orjson.dumps(self.message)

@@ -24,6 +24,7 @@ logger = logging.getLogger("trioproxy.web")
 
 _LARGE = 1_000_000  # bytes; reading so many takes longer than a hop to a thread and back
 _NOTES = "x-trioproxy-notes"
+_LONGEST_NOTES = 2000
 
 T = TypeVar("T")
 
@@ -53,12 +54,19 @@ async def respond(
     else:
         response = await _whole(answer, reply)
     if asked.notes:
-        response.headers[_NOTES] = _as_header("; ".join(asked.notes))
+        response.headers[_NOTES] = _as_header(asked.notes)
     return response
 
 
-def _as_header(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode()
+def _as_header(notes: tuple[str, ...]) -> str:
+    """The notes as far as a client can read so long a header."""
+    shown = 0
+    for count, note in enumerate(notes):
+        shown += len(note) + 2
+        if shown > _LONGEST_NOTES:
+            notes = (*notes[:count], f"and {len(notes) - count} more")
+            break
+    return "; ".join(notes).encode("ascii", "backslashreplace").decode()
 
 
 async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
@@ -84,7 +92,7 @@ async def _whole(answer: Answer, reply: Reply) -> TrioResponse:
         for event in batch:
             whole.add(event)
     _release(answer)
-    return TrioResponse(reply.whole(whole.message), content_type="application/json")
+    return TrioResponse(reply.whole(whole), content_type="application/json")
 
 
 async def _streamed(

@@ -7,17 +7,16 @@ from trioproxy.dialects import anthropic
 from trioproxy.dialects.openai import errors as openai
 from trioproxy.errors import TrioproxyError
 
-_OPENAI_PATHS = ("/v1/chat/", "/v1/responses", "/v1/completions", "/v1/embeddings")
-_EITHER = "/v1/models"
+_ANTHROPICS = ("/v1/messages", "/v1/capabilities")
 
 
 def is_openai(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the caller expects OpenAI's shapes."""
     if path.startswith(("/openai/", "/anthropic/")):
         return path.startswith("/openai/")
-    if path.startswith(_EITHER):
-        return not any(name.lower() == b"anthropic-version" for name, _ in headers)
-    return path.startswith(_OPENAI_PATHS)
+    if not path.startswith("/v1/") or path.startswith(_ANTHROPICS):
+        return False
+    return not any(name.lower() == b"anthropic-version" for name, _ in headers)
 
 
 def error_body_for(scope: dict[str, Any]) -> Callable[[TrioproxyError, str], dict[str, Any]]:

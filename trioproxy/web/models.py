@@ -46,7 +46,7 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
     @app.get("/anthropic/v1/models/<path:name>")
     async def model(name: str) -> TrioResponse:
         known = await pool.models.wait_models()
-        if _is_openai() and name in mapped:
+        if _is_openai() and openai.is_mapped(name, mapped):
             return as_json(openai.model_body(Model(name, name)))
         found = known.find(name)
         if found is None:

@@ -1,5 +1,6 @@
 """What chat completions and responses ask for alike, as parameters of a Messages request."""
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +9,9 @@ import orjson
 
 from trioproxy.dialects.checks import (
     Check,
+    a_list,
     an_object,
+    is_deep,
     is_flag,
     is_object,
     is_string,
@@ -24,8 +27,11 @@ from trioproxy.errors import InvalidRequest
 JSON_ONLY = "Answer with one JSON object, and with nothing else."
 
 _MOST_STOPS = 4
+_DEPTH = 200
 _EFFORTS = {"minimal": "low"}
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w=-]+)*);base64,(.*)", re.DOTALL)
+_DATA_URL = re.compile(
+    r"data:([\w.+-]+/[\w.+-]+)?((?:;[^;,]*)*?);base64,(.*)", re.DOTALL | re.IGNORECASE
+)
 
 
 def temperature(value: float) -> tuple[float, tuple[str, ...]]:
@@ -88,16 +94,37 @@ def is_function(value: object, path: str) -> None:
         raise InvalidRequest(reason, path=f"{path}.type")
 
 
-def tool_choice(value: object, name: str | None, *, is_parallel: bool) -> dict[str, Any] | None:
-    """Claude's choice for `auto`, `none`, `required`, or the function of this name."""
-    if name is not None:
-        choice: dict[str, Any] = {"type": "tool", "name": name}
+def tools(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools of a request, all of them functions."""
+    found = data.get("tools", [])
+    a_list(is_function)(found, "tools")
+    assert isinstance(found, list)
+    return found
+
+
+def chosen(
+    made: list[dict[str, Any]], given: object, name: str | None, path: str, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parameters for `made` tools and Claude's choice of them.
+
+    `given`: `auto`, `none` or `required`; or the function of this `name`, which stands at `path`.
+    """
+    if name is None:
+        nullable(one_of("auto", "none", "required"))(given, "tool_choice")
+        choice: dict[str, Any] = {"type": "any" if given == "required" else given or "auto"}
+    elif name in [tool["name"] for tool in made]:
+        choice = {"type": "tool", "name": name}
     else:
-        one_of("auto", "none", "required")(value, "tool_choice")
-        choice = {"type": {"required": "any"}.get(str(value), str(value))}
-    if not is_parallel and choice["type"] != "none":
+        raise InvalidRequest("there is no such function among the `tools`", path=path)
+    if not made:
+        if choice["type"] == "any":
+            raise InvalidRequest("there are no `tools` to choose from", path="tool_choice")
+        return {}
+    if not data.get("parallel_tool_calls", True) and choice["type"] != "none":
         choice["disable_parallel_tool_use"] = True
-    return None if choice == {"type": "auto"} else choice
+    return (
+        {"tools": made} if choice == {"type": "auto"} else {"tools": made, "tool_choice": choice}
+    )
 
 
 _SCHEMA_FORMAT = {
@@ -136,11 +163,24 @@ def file_block(value: Mapping[str, Any], path: str) -> dict[str, Any]:
         return {"type": "document", "source": {"type": "url", "url": value["file_url"]}}
     is_word(value.get("file_data"), f"{path}.file_data")
     media_type, data = data_of(value["file_data"], f"{path}.file_data", is_url=False)
+    if media_type is not None and media_type.startswith("text/"):
+        return _titled(_text_source(data, f"{path}.file_data"), value)
     source = {"type": "base64", "media_type": media_type or "application/pdf", "data": data}
-    block: dict[str, Any] = {"type": "document", "source": source}
-    if isinstance(value.get("filename"), str) and value["filename"]:
-        block["title"] = value["filename"]
-    return block
+    return _titled(source, value)
+
+
+def _titled(source: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    name = value.get("filename")
+    title = {"title": name} if isinstance(name, str) and name else {}
+    return {"type": "document", "source": source, **title}
+
+
+def _text_source(data: str | None, path: str) -> dict[str, Any]:
+    try:
+        text = base64.b64decode(data or "").decode()
+    except ValueError:
+        raise InvalidRequest("is no text in UTF-8 and base64", path=path) from None
+    return {"type": "text", "media_type": "text/plain", "data": text}
 
 
 def data_of(text: str, path: str, *, is_url: bool = True) -> tuple[str | None, str | None]:
@@ -148,7 +188,7 @@ def data_of(text: str, path: str, *, is_url: bool = True) -> tuple[str | None, s
     found = _DATA_URL.fullmatch(text)
     if found is not None:
         return found[1], found[3]
-    if text.startswith("data:"):
+    if text[:5].lower() == "data:":
         raise InvalidRequest("must be a data: url with base64", path=path)
     return (None, None) if is_url else (None, text)
 
@@ -161,28 +201,34 @@ def arguments(value: object, path: str) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"is not JSON: {error}", path=path) from None
     is_object(found, path)
+    if is_deep(found, _DEPTH):
+        raise InvalidRequest(f"is nested more than {_DEPTH} times", path=path)
     assert isinstance(found, dict)
     return found
 
 
-_RENAMED = {
-    "max_tokens": "max_completion_tokens",
-    "metadata.user_id": "user",
-    "stop_sequences": "stop",
-}
+def words(data: Mapping[str, Any]) -> dict[str, str]:
+    """What a caller has called the parameters of a Messages request."""
+    return {
+        "metadata.user_id": "safety_identifier" if "safety_identifier" in data else "user",
+        "stop_sequences.0": "stop" if isinstance(data.get("stop"), str) else "stop.0",
+        "stop_sequences": "stop",
+    }
 
 
-def in_the_callers_words(error: InvalidRequest, origins: Sequence[str]) -> InvalidRequest:
+def in_the_callers_words(
+    error: InvalidRequest, origins: Sequence[str], renamed: Mapping[str, str]
+) -> InvalidRequest:
     """The error with the path of what the caller has sent, instead of what was made of it.
 
-    `origins`: where each message of the Messages request has come from.
+    `origins`: where each message of the Messages request has come from; `renamed`: see `words`.
     """
     head, _, rest = error.path.partition(".")
     reason = str(error).removeprefix(f"{error.path}: ")
     if head == "messages" and rest.partition(".")[0].isdigit():
         index = int(rest.partition(".")[0])
-        path = origins[index] if index < len(origins) else "messages"
+        path = origins[index] if index < len(origins) else renamed.get(head, head)
     else:
-        renamed = f"{_RENAMED.get(head, head)}.{rest}".removesuffix(".")
-        path = _RENAMED.get(error.path, renamed)
+        changed = f"{renamed.get(head, head)}.{rest}".removesuffix(".")
+        path = renamed.get(error.path, changed)
     return InvalidRequest(reason, path=path)

@@ -17,12 +17,13 @@ from attrs import define, evolve, field, frozen
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object, read_request
-from trioproxy.dialects.checks import a_list, is_object, kind
+from trioproxy.dialects.checks import an_object, by_type, is_object, is_string
 from trioproxy.dialects.openai import asking
 from trioproxy.dialects.openai.conversation import read_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.models import claude_name
 from trioproxy.dialects.openai.parameters import CHAT, checked
+from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import InvalidRequest, TrioproxyError
 
 _FINISH = {
@@ -51,22 +52,26 @@ def parse_chat(
     data, notes = checked(read_object(body), CHAT)
     if "model" not in data and not rules.model:
         raise InvalidRequest("Field required", path="model")
+    if "response_format" in data:
+        _FORMAT(data["response_format"], "response_format")
     talk = read_chat(data.get("messages"))
     asked: dict[str, Any] = {"messages": talk.messages, "stream": data.get("stream", False)}
     if "model" in data:
         asked["model"] = claude_name(data["model"], mapped, models)
     more, noted = _parameters(data)
-    if data.get("response_format", {}) == {"type": "json_object"}:
+    if data.get("response_format", {}).get("type") == "json_object":
         talk.system.append(asking.JSON_ONLY)
     if talk.system:
         asked["system"] = "\n\n".join(talk.system)
     try:
         request = read_request({**asked, **more}, rules=rules, is_limited=False)
     except InvalidRequest as error:
-        raise asking.in_the_callers_words(error, talk.origins) from None
+        limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
+        words = {**asking.words(data), "max_tokens": limit, "system": "messages"}
+        raise asking.in_the_callers_words(error, talk.origins, words) from None
     notes += (*talk.notes, *noted, *request.notes)
-    options = data.get("stream_options") or {}
-    return ChatRequest(evolve(request, notes=notes), options.get("include_usage") is True)
+    has_usage = data.get("stream_options", {}).get("include_usage", False)
+    return ChatRequest(evolve(request, notes=notes), has_usage)
 
 
 def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -77,7 +82,7 @@ def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...
         found["max_tokens"] = limit
     if "temperature" in data:
         found["temperature"], notes = asking.temperature(data["temperature"])
-    if "top_p" in data:
+    if data.get("top_p", 1) != 1:  # which says nothing, and would stand beside a temperature
         found["top_p"] = data["top_p"]
     if "stop" in data:
         found["stop_sequences"] = asking.stop_sequences(data["stop"], "stop")
@@ -92,48 +97,37 @@ def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...
 
 
 def _tools(data: Mapping[str, Any]) -> dict[str, Any]:
-    tools = data.get("tools") or []
-    a_list(_is_tool)(tools, "tools")
-    if not tools:
-        return {}
+    tools = asking.tools(data)
+    for index, tool in enumerate(tools):
+        is_object(tool.get("function"), f"tools.{index}.function")
     made = [
         asking.function_tool(tool["function"], f"tools.{i}.function", {})
         for i, tool in enumerate(tools)
     ]
-    given = data.get("tool_choice", "auto")
+    given = data.get("tool_choice")
     name = None
     if isinstance(given, dict):
         asking.is_function(given, "tool_choice")
         is_object(given.get("function"), "tool_choice.function")
         name = given["function"].get("name")
-        if not isinstance(name, str):
-            raise InvalidRequest(
-                f"must be a string, not {kind(name)}", path="tool_choice.function.name"
-            )
-    is_parallel = data.get("parallel_tool_calls", True)
-    choice = asking.tool_choice(given, name, is_parallel=is_parallel)
-    return {"tools": made} if choice is None else {"tools": made, "tool_choice": choice}
+        is_string(name, "tool_choice.function.name")
+    return asking.chosen(made, given, name, "tool_choice.function.name", data)
 
 
-def _is_tool(value: object, path: str) -> None:
-    asking.is_function(value, path)
-    assert isinstance(value, dict)
-    is_object(value.get("function"), f"{path}.function")
+_PLAIN = an_object({"type": is_string})
+_FORMAT = by_type(
+    {
+        "text": _PLAIN,
+        "json_object": _PLAIN,
+        "json_schema": an_object({"type": is_string, "json_schema": is_object}),
+    }
+)
 
 
-def _format(value: object) -> dict[str, Any]:
-    if value is None:
+def _format(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    if value is None or value["type"] != "json_schema":
         return {}
-    is_object(value, "response_format")
-    assert isinstance(value, dict)
-    match value.get("type"):
-        case "text" | "json_object":
-            return {}
-        case "json_schema":
-            return asking.json_schema(value.get("json_schema"), "response_format.json_schema", {})
-        case _:
-            reason = 'must be "text", "json_object" or "json_schema"'
-            raise InvalidRequest(reason, path="response_format.type")
+    return asking.json_schema(value.get("json_schema"), "response_format.json_schema", {})
 
 
 # -- The answer ----------------------------------------------------------------------------------
@@ -160,10 +154,15 @@ def finish_reason(stop_reason: object) -> str:
     return _FINISH.get(str(stop_reason), "stop")
 
 
-def completion(message: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """A whole message as a chat completion; `now`: seconds since 1970."""
+def completion(answer: WholeAnswer, now: int) -> dict[str, Any]:
+    """A whole answer as a chat completion; `now`: seconds since 1970."""
+    message = answer.message
     text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
-    calls = [_tool_call(block) for block in message["content"] if block["type"] == "tool_use"]
+    calls = [
+        _tool_call(block, answer.inputs.get(index) or "{}")
+        for index, block in enumerate(message["content"])
+        if block["type"] == "tool_use"
+    ]
     is_refusal = message.get("stop_reason") == "refusal"
     said: dict[str, Any] = {
         "role": "assistant",
@@ -194,8 +193,8 @@ def refusal(message: Mapping[str, Any]) -> str:
     return str(details.get("explanation") or "The model has refused to answer.")
 
 
-def _tool_call(block: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": block["name"], "arguments": orjson.dumps(block["input"]).decode()}
+def _tool_call(block: Mapping[str, Any], arguments: str) -> dict[str, Any]:
+    function = {"name": block["name"], "arguments": arguments}
     return {"id": block["id"], "type": "function", "function": function}
 
 
@@ -226,9 +225,9 @@ class ChatStream:
         """What is sent when the answer breaks off."""
         return _framed(error_body(error, request_id))
 
-    def whole(self, message: Mapping[str, Any]) -> bytes:
+    def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer."""
-        return orjson.dumps(completion(message, self.now))
+        return orjson.dumps(completion(answer, self.now))
 
     def _chunks(self, event: Event) -> list[dict[str, Any]]:
         match event["type"]:

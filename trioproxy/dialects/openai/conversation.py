@@ -8,6 +8,8 @@ from attrs import define, field
 from trioproxy.dialects.checks import (
     an_object,
     anything,
+    is_blank,
+    is_cache_control,
     is_object,
     is_string,
     is_word,
@@ -25,12 +27,21 @@ _FIELDS: Mapping[str, set[str]] = {
     "user": {"role", "content", "name"},
     "assistant": {
         "role", "content", "name", "refusal", "tool_calls", "audio", "function_call",
-        "annotations", "reasoning_content",
+        "annotations", "parsed",
     },
     "tool": {"role", "content", "tool_call_id", "name"},
 }  # fmt: skip
 
-_TEXT = an_object({"type": anything, "text": is_string}, required={"text"})
+# What other servers add to an answer, and their clients send back.
+_ECHOED = {
+    "reasoning", "reasoning_content", "reasoning_details", "thinking_blocks",
+    "provider_specific_fields",
+}  # fmt: skip
+
+_TEXT = an_object(
+    {"type": anything, "text": is_string, "cache_control": nullable(is_cache_control)},
+    required={"text"},
+)
 _IMAGE_URL = an_object({"url": is_word, "detail": nullable(is_string)}, required={"url"})
 _FILE = an_object(
     {
@@ -40,7 +51,8 @@ _FILE = an_object(
     }
 )
 _FUNCTION_CALL = an_object(
-    {"name": is_word, "arguments": is_string}, required={"name", "arguments"}
+    {"name": is_word, "arguments": is_string, "parsed_arguments": anything},
+    required={"name", "arguments"},
 )
 
 
@@ -54,16 +66,26 @@ class Conversation:
     notes: list[str] = field(factory=list)
 
     def say(self, role: str, content: list[dict[str, Any]], origin: str) -> None:
-        """Add a message."""
-        self.messages.append({"role": role, "content": content})
-        self.origins.append(origin)
+        """Add a message. A tool's result stands before what the user has said meanwhile."""
+        at = len(self.messages)
+        if content and content[0]["type"] == "tool_result":
+            while at and _is_users(self.messages[at - 1]):
+                at -= 1
+            if at < len(self.messages):
+                self.notes.append(f"{origin}: moved before the user's words, as all results")
+        self.messages.insert(at, {"role": role, "content": content})
+        self.origins.insert(at, origin)
 
     def instruct(self, text: str, origin: str) -> None:
         """Add to the system prompt, which stands at the top."""
-        if text:
+        if not is_blank(text):
             self.system.append(text)
         if self.messages:
             self.notes.append(f"{origin}: moved to the top, as all instructions")
+
+
+def _is_users(message: Mapping[str, Any]) -> bool:
+    return bool(message["role"] == "user" and message["content"][0]["type"] != "tool_result")
 
 
 def read_chat(value: object) -> Conversation:
@@ -83,8 +105,11 @@ def _read(message: object, path: str, found: Conversation) -> None:
     if role == "function":
         raise InvalidRequest("functions are tools now: use the role `tool`", path=f"{path}.role")
     one_of(*_FIELDS)(role, f"{path}.role")
-    for name in message:
-        if name not in _FIELDS[str(role)]:
+    for name, value in message.items():
+        if role == "assistant" and name in _ECHOED:
+            if value:
+                found.notes.append(f"{path}.{name} without effect")
+        elif name not in _FIELDS[str(role)] and value is not None:
             raise InvalidRequest(f"no such field here: {role}", path=f"{path}.{short(name)}")
     if message.get("name"):
         found.notes.append(f"{path}.name without effect: Claude has no names")
@@ -92,7 +117,7 @@ def _read(message: object, path: str, found: Conversation) -> None:
         case "system" | "developer":
             found.instruct(_text(message.get("content"), f"{path}.content"), path)
         case "user":
-            found.say("user", list(_parts(message.get("content"), f"{path}.content")), path)
+            found.say("user", _without_blanks(message.get("content"), path, found), path)
         case "assistant":
             _read_answer(message, path, found)
         case _:
@@ -106,14 +131,27 @@ def _read(message: object, path: str, found: Conversation) -> None:
             found.say("user", [result], path)
 
 
+def _without_blanks(content: object, path: str, found: Conversation) -> list[dict[str, Any]]:
+    """What a user says, less empty texts beside other parts."""
+    parts = list(_parts(content, f"{path}.content"))
+    if not parts:
+        raise InvalidRequest("must not be empty", path=f"{path}.content")
+    said = [one for one in parts if one["type"] != "text" or not is_blank(one["text"])]
+    if said and len(said) < len(parts):
+        found.notes.append(f"{path}: a blank text is left out")
+    return said or parts
+
+
 def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> None:
     for name in ("audio", "function_call"):
         if message.get(name) is not None:
             raise InvalidRequest("not supported by this server", path=f"{path}.{name}")
-    content: list[dict[str, Any]] = []
-    texts = [_text(message[n], f"{path}.{n}") for n in ("content", "refusal") if message.get(n)]
-    content += [{"type": "text", "text": text} for text in texts if text]
-    calls = message.get("tool_calls") or []
+    texts = [_text(message.get(name), f"{path}.{name}") for name in ("content", "refusal")]
+    content = [{"type": "text", "text": text} for text in texts if not is_blank(text)]
+    if any(texts) and not content:
+        found.notes.append(f"{path}: a blank text is left out")
+    calls = message.get("tool_calls")
+    calls = [] if calls is None else calls
     if not isinstance(calls, list):
         raise InvalidRequest(f"must be a list, not {kind(calls)}", path=f"{path}.tool_calls")
     content += [_call(call, f"{path}.tool_calls.{i}") for i, call in enumerate(calls)]
@@ -135,12 +173,13 @@ def _call(value: object, path: str) -> dict[str, Any]:
 
 
 def _text(content: object, path: str) -> str:
-    """A string, or parts that are all text."""
+    """A string, parts that are all text, or nothing."""
+    if content is None:
+        return ""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        shown = "missing" if content is None else kind(content)
-        raise InvalidRequest(f"must be a string or a list, not {shown}", path=path)
+        raise InvalidRequest(f"must be a string or a list, not {kind(content)}", path=path)
     texts = []
     for index, part in enumerate(content):
         at = f"{path}.{index}"
@@ -171,7 +210,8 @@ def _part(part: object, path: str) -> dict[str, Any]:
     one_of("text", "image_url", "file")(name, f"{path}.type")
     if name == "text":
         _TEXT(part, path)
-        return {"type": "text", "text": part["text"]}
+        mark = part.get("cache_control")
+        return {"type": "text", "text": part["text"], **({"cache_control": mark} if mark else {})}
     if name == "image_url":
         _IMAGE_URL(part.get("image_url"), f"{path}.image_url")
         return image_block(part["image_url"]["url"], f"{path}.image_url.url")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from trioproxy.errors import InvalidRequest, TrioproxyError, UnknownModel
+from trioproxy.errors import ApiError, InvalidRequest, TrioproxyError, UnknownModel
 
 _TYPES = {
     401: ("invalid_request_error", "invalid_api_key"),
@@ -32,6 +32,6 @@ def error_fields(error: TrioproxyError) -> dict[str, Any]:
     param = None
     if isinstance(error, InvalidRequest) and error.path:
         param = _INDEX.sub(r"[\1]", error.path)
-    if isinstance(error, UnknownModel):
+    if isinstance(error, UnknownModel) or (isinstance(error, ApiError) and code == "not_found"):
         param, code = "model", "model_not_found"
     return {"message": error.message, "type": kind, "param": param, "code": code}

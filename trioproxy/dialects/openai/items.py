@@ -7,6 +7,7 @@ is the API's own block, signature and all: see `sealed`.
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ import orjson
 from trioproxy.dialects.checks import (
     an_object,
     anything,
+    is_blank,
+    is_deep,
     is_object,
     is_string,
     is_word,
@@ -25,12 +28,15 @@ from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.errors import InvalidRequest
 
 _SEAL = "trioproxy-thinking-1:"
+_THOUGHTS = ("thinking", "redacted_thinking")
+_DEPTH = 200
 _ROLES = ("user", "assistant", "system", "developer")
 
 _CALL = an_object(
     {
         "type": anything, "id": anything, "status": anything, "call_id": is_word,
         "name": is_word, "arguments": is_string, "namespace": anything, "caller": anything,
+        "async": anything, "async_": anything, "parsed_arguments": anything,
     },
     required={"call_id", "name", "arguments"},
 )  # fmt: skip
@@ -63,13 +69,13 @@ def sealed(block: Mapping[str, Any]) -> str:
 
 
 def _unsealed(text: str, path: str) -> dict[str, Any]:
-    try:
-        block = orjson.loads(base64.b64decode(text.removeprefix(_SEAL), validate=True))
-    except ValueError:  # neither base64 nor JSON
-        block = None
-    if not text.startswith(_SEAL) or not isinstance(block, dict):
+    found: object = None
+    if text.startswith(_SEAL):
+        with suppress(ValueError):  # neither base64 nor JSON
+            found = orjson.loads(base64.b64decode(text.removeprefix(_SEAL), validate=True))
+    if not isinstance(found, dict) or found.get("type") not in _THOUGHTS or is_deep(found, _DEPTH):
         raise InvalidRequest("is not of this server", path=path)
-    return block
+    return found
 
 
 def _read(item: object, path: str, found: Conversation) -> None:
@@ -122,6 +128,9 @@ def _read_message(item: Mapping[str, Any], path: str, found: Conversation) -> No
     else:
         shown = "missing" if content is None else kind(content)
         raise InvalidRequest(f"must be a string or a list, not {shown}", path=f"{path}.content")
+    if role == "assistant" and any(is_blank(block["text"]) for block in blocks):
+        found.notes.append(f"{path}: a blank text is left out")
+        blocks = [block for block in blocks if not is_blank(block["text"])]
     if role in {"system", "developer"}:
         found.instruct("\n\n".join(block["text"] for block in blocks), path)
     elif role == "user" or blocks:
@@ -138,10 +147,32 @@ _PARTS = {
 }
 
 
+_FIELDS = {
+    "input_text": an_object({"type": anything, "text": is_string}),
+    "output_text": an_object(
+        {
+            "type": anything, "text": is_string, "annotations": anything, "logprobs": anything,
+            "parsed": anything,
+        }
+    ),
+    "refusal": an_object({"type": anything, "refusal": is_string}),
+    "input_image": an_object(
+        {"type": anything, "image_url": anything, "file_id": anything, "detail": anything}
+    ),
+    "input_file": an_object(
+        {
+            "type": anything, "file_data": anything, "file_id": anything, "file_url": anything,
+            "filename": anything, "detail": anything,
+        }
+    ),
+}  # fmt: skip
+
+
 def _part(part: object, role: str, path: str) -> dict[str, Any]:
     is_object(part, path)
     assert isinstance(part, dict)
     one_of(*_PARTS[role])(part.get("type"), f"{path}.type")
+    _FIELDS[part["type"]](part, path)
     match part["type"]:
         case "input_image":
             if part.get("file_id") is not None:

@@ -26,6 +26,11 @@ def claude_name(name: str, mapped: Mapping[str, str], models: Models) -> str:
     )
 
 
+def is_mapped(name: str, mapped: Mapping[str, str]) -> bool:
+    """Whether the operator has said what this name means."""
+    return any(_fits(name, one) for one in mapped)
+
+
 def _fits(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 

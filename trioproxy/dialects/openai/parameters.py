@@ -11,8 +11,10 @@ from attrs import frozen
 
 from trioproxy.dialects.checks import (
     Check,
+    a_list,
     a_number,
     a_whole_number,
+    an_object,
     anything,
     is_flag,
     is_object,
@@ -54,10 +56,12 @@ def _refused(name: str, note: str, *unless: object) -> Parameter:
     return Parameter(name, "refused", note, unless=unless)
 
 
+_STREAM_OPTIONS = an_object({"include_usage": is_flag, "include_obfuscation": is_flag})
+
 _BOTH = (
     _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_word),
     _honoured("stream", "events as they come, or one answer", is_flag),
-    _honoured("stream_options", "`include_usage`", is_object),
+    _honoured("stream_options", "`include_usage`", _STREAM_OPTIONS),
     _honoured(
         "temperature", "0 to 1 as given; above 1, which Claude does not have, 1", a_number(0, 2)
     ),
@@ -109,7 +113,9 @@ _RESPONSES = (
     ),
     _honoured("text", "`format`: `json_schema`; `json_object` as an instruction", is_object),
     _honoured("reasoning", "`effort`; `none` is no thinking", is_object),
-    _honoured("include", "`reasoning.encrypted_content`; nothing else is there"),
+    _honoured(
+        "include", "`reasoning.encrypted_content`; nothing else is there", a_list(is_string)
+    ),
     _idle("store", "nothing is stored", is_flag, unless=(False,)),
     _idle("truncation", "nothing is truncated", unless=("disabled", "auto")),
     _idle("max_tool_calls", "it is for OpenAI's own tools"),
@@ -129,6 +135,10 @@ RESPONSES: Mapping[str, Parameter] = {one.name: one for one in (*_RESPONSES, *_B
 """The parameters of a response by name."""
 
 
+def _is_same(value: object, usual: object) -> bool:
+    return value == usual and isinstance(value, bool) == isinstance(usual, bool)
+
+
 def checked(
     data: Mapping[str, Any], table: Mapping[str, Parameter]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -142,7 +152,7 @@ def checked(
         one = table.get(name)
         if one is None:
             raise InvalidRequest("no such parameter", path=short(name))
-        if value is None or value in one.unless:
+        if value is None or any(_is_same(value, usual) for usual in one.unless):
             continue
         if one.effect == "refused":
             raise InvalidRequest(f"not supported by this server: {one.note}", path=name)

@@ -11,24 +11,33 @@ Thinking becomes a `reasoning` item without words; with `include: ["reasoning.en
 it can come back in the next request's input.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from attrs import define, evolve, field, frozen
-from jiter import from_json
 
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object, read_request
-from trioproxy.dialects.checks import a_list, an_object, anything, is_string, nullable, one_of
+from trioproxy.dialects.checks import (
+    an_object,
+    anything,
+    by_type,
+    is_object,
+    is_string,
+    nullable,
+    one_of,
+    short,
+)
 from trioproxy.dialects.openai import asking
 from trioproxy.dialects.openai.chat import refusal
 from trioproxy.dialects.openai.errors import error_fields
 from trioproxy.dialects.openai.items import read_input, sealed
 from trioproxy.dialects.openai.models import claude_name
 from trioproxy.dialects.openai.parameters import RESPONSES, checked
+from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import InvalidRequest, TrioproxyError
 
 _ENCRYPTED = "reasoning.encrypted_content"
@@ -70,16 +79,28 @@ def parse_responses(
     more, noted = _parameters(data)
     if _format_of(data).get("type") == "json_object":
         talk.system.append(asking.JSON_ONLY)
-    if system or talk.system:
+    if "".join([*system, *talk.system]).strip():
         asked["system"] = "\n\n".join([*system, *talk.system])
     try:
         request = read_request({**asked, **more}, rules=rules, is_limited=False)
     except InvalidRequest as error:
-        raise asking.in_the_callers_words(error, talk.origins) from None
-    notes += (*talk.notes, *noted, *request.notes)
+        words = {**asking.words(data), "max_tokens": "max_output_tokens", "messages": "input"}
+        words["system"] = "instructions"
+        raise asking.in_the_callers_words(error, talk.origins, words) from None
+    notes += (*talk.notes, *noted, *_idle(data), *request.notes)
     return ResponsesRequest(
         evolve(request, notes=notes), _echo(given), _ENCRYPTED in (data.get("include") or ())
     )
+
+
+def _idle(data: Mapping[str, Any]) -> Iterator[str]:
+    """Notes of the parts of parameters that have no effect."""
+    if (data.get("text") or {}).get("verbosity") not in (None, "medium"):
+        yield "text.verbosity without effect: Claude has none"
+    if (data.get("reasoning") or {}).get("summary") not in (None, "auto"):
+        yield "reasoning.summary without effect: Claude's thoughts have none"
+    if others := [one for one in data.get("include") or () if one != _ENCRYPTED]:
+        yield f"include without effect: {short(', '.join(others))}"
 
 
 def _format_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -87,16 +108,16 @@ def _format_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
     if text is None:
         return {}
     _TEXT(text, "text")
-    found = text.get("format") or {}
-    if not isinstance(found, dict) or found.get("type") not in {
-        None,
-        "text",
-        "json_object",
-        "json_schema",
-    }:
-        reason = 'must be "text", "json_object" or "json_schema"'
-        raise InvalidRequest(reason, path="text.format.type")
+    found = text.get("format")
+    if found is None:
+        return {}
+    _FORMAT(found, "text.format")
+    assert isinstance(found, dict)
     return found
+
+
+_PLAIN = an_object({"type": is_string})
+_FORMAT = by_type({"text": _PLAIN, "json_object": _PLAIN, "json_schema": is_object})
 
 
 def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -106,7 +127,7 @@ def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...
         found["max_tokens"] = data["max_output_tokens"]
     if "temperature" in data:
         found["temperature"], notes = asking.temperature(data["temperature"])
-    if "top_p" in data:
+    if data.get("top_p", 1) != 1:  # which says nothing, and would stand beside a temperature
         found["top_p"] = data["top_p"]
     user = data.get("safety_identifier", data.get("user"))
     if user is not None:
@@ -126,20 +147,15 @@ def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...
 
 
 def _tools(data: Mapping[str, Any]) -> dict[str, Any]:
-    tools = data.get("tools") or []
-    a_list(asking.is_function)(tools, "tools")
-    if not tools:
-        return {}
+    tools = asking.tools(data)
     made = [asking.function_tool(tool, f"tools.{i}", _TOOL_FIELDS) for i, tool in enumerate(tools)]
-    given = data.get("tool_choice", "auto")
+    given = data.get("tool_choice")
     name = None
     if isinstance(given, dict):
         asking.is_function(given, "tool_choice")
         is_string(given.get("name"), "tool_choice.name")
         name = given["name"]
-    is_parallel = data.get("parallel_tool_calls", True)
-    choice = asking.tool_choice(given, name, is_parallel=is_parallel)
-    return {"tools": made} if choice is None else {"tools": made, "tool_choice": choice}
+    return asking.chosen(made, given, name, "tool_choice.name", data)
 
 
 def _echo(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,18 +234,19 @@ class ResponseStream:
         self._response |= {"status": "failed", "error": shown}
         return sse.encode_event(self._told("response.failed", response=self._as_it_is()))
 
-    def whole(self, message: Mapping[str, Any]) -> bytes:
+    def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer, told from the events that it was made of."""
-        return orjson.dumps(self.of_message(message))
+        return orjson.dumps(self.of_answer(answer))
 
-    def of_message(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """A whole message as a response."""
+    def of_answer(self, answer: WholeAnswer) -> dict[str, Any]:
+        """A whole answer as a response."""
+        message = answer.message
         self.add({"type": "message_start", "message": message})
         for index, block in enumerate(message["content"]):
-            self._open(index, {**block, "text": "", "input": {}})
+            self._open(index, {**block, "text": ""})
             self._block = dict(block)
             if block["type"] == "tool_use":
-                self._item["arguments"] = orjson.dumps(block["input"]).decode()
+                self._item["arguments"] = answer.inputs.get(index, "")
             self._close()
         self.add({"type": "message_delta", "delta": message, "usage": message.get("usage")})
         return self._as_it_is()
@@ -334,13 +351,13 @@ class ResponseStream:
                 self._item["content"] = [told[-1]["part"]]
                 self._item["status"] = "completed"
             case "function_call":
-                self._item["arguments"] = _whole_json(self._item["arguments"])
+                self._item["arguments"] = self._item["arguments"] or "{}"
                 self._item["status"] = "completed"
                 done = {"name": self._item["name"], "arguments": self._item["arguments"]}
                 kind = "response.function_call_arguments.done"
                 told.append(self._told(kind, **self._of_item(), **done))
             case "reasoning":
-                if self.has_thoughts:
+                if self.has_thoughts and self._block.get("signature", "none of its own"):
                     self._item["encrypted_content"] = sealed(self._block)
             case _:
                 return []
@@ -357,6 +374,8 @@ class ResponseStream:
         if reason == "refusal":
             told = self._refuse(refusal(event["delta"]))
         why = _CUT.get(str(reason))
+        if why and self._output and "status" in self._output[-1]:
+            self._output[-1] = {**self._output[-1], "status": "incomplete"}
         self._response["status"] = "incomplete" if why else "completed"
         self._response["incomplete_details"] = {"reason": why} if why else None
         self._response["usage"] = usage(self._usage)
@@ -382,14 +401,3 @@ class ResponseStream:
         ]
         self._output.append(whole)
         return told
-
-
-def _whole_json(text: str) -> str:
-    """The arguments of a call, whole even when they were cut; `{}` for none."""
-    if not text:
-        return "{}"
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return orjson.dumps(from_json(text.encode(), partial_mode=True)).decode()
-    return text

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,15 @@ def layer_of(file: Path) -> str:
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(file.read_bytes())))
+
+
 def imported(file: Path) -> Iterator[str]:
     """The full name of all that a file imports, wherever in it the import stands."""
     package = ["trioproxy", *file.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -109,7 +115,7 @@ def mentioned(file: Path) -> Iterator[str]:
     """The full name of all that a file imports, and of each attribute of it that it names."""
     names = {name.rpartition(".")[2]: name for name in imported(file)}
     yield from names.values()
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in nodes(file):
         if isinstance(node, ast.Attribute):
             root, _, rest = ast.unparse(node).partition(".")
             yield f"{names.get(root, root)}.{rest}"

@@ -323,10 +323,14 @@ async def test_a_body_over_the_limit_is_refused(tmp_path: Path, size: int) -> No
 
 async def test_unknown_routes_and_methods_are_told(tmp_path: Path) -> None:
     async with hypercorn(tmp_path) as server, httpx.AsyncClient() as http:
-        missing = await http.get(f"{server.url}/v1/nothing")
+        version = {"anthropic-version": "2023-06-01"}
+        missing = await http.get(f"{server.url}/v1/nothing", headers=version)
         assert missing.status_code == 404
         assert missing.json()["error"]["type"] == "not_found_error"
         assert missing.json()["request_id"] == missing.headers["request-id"]
+        missing = await http.get(f"{server.url}/v1/nothing")  # an OpenAI client, for all we know
+        assert missing.status_code == 404
+        assert missing.json()["error"]["code"] == "not_found"
         wrong = await http.get(f"{server.url}/v1/messages")
         assert wrong.status_code == 405
         assert "POST" in wrong.headers["allow"]

@@ -21,6 +21,7 @@ from trioproxy.claude import wire
 from trioproxy.claude.exchange import Exchange, State, segments
 from trioproxy.claude.turn import Event, Message
 from trioproxy.claude.wire import Line
+from trioproxy.errors import ApiError
 
 
 def _message(said: str) -> Message:
@@ -59,16 +60,21 @@ class Abandon:
 
 
 ABANDON = Abandon()
-Input: TypeAlias = Line | Abandon
+Input: TypeAlias = Line | Abandon | ApiError
 
 
 def feed(exchange: Exchange, inputs: Iterable[Input]) -> tuple[list[str], list[Event]]:
-    """Hand these over one by one. What was written, in short, and the events handed on."""
+    """Hand these over one by one: lines, the caller's leaving, a refusal of the API's.
+
+    What was written, in short, and the events handed on.
+    """
     output = b""
     events: list[Event] = []
     for one in inputs:
         if isinstance(one, Abandon):
             output += exchange.abandon()
+        elif isinstance(one, ApiError):
+            exchange.refused(one)
         else:
             step = exchange.receive([one])
             output += step.output

@@ -38,12 +38,15 @@ from tests.claude.lines import (
     rejected,
     result,
     rewound,
+    synthetic,
     user,
 )
 from trioproxy.claude import exchange as module
 from trioproxy.claude.exchange import IllegalStep, State
 from trioproxy.claude.wire import Line
-from trioproxy.errors import CliFailed
+from trioproxy.errors import ApiError, CliFailed
+
+REFUSED = ApiError(400, "invalid_request_error", "no effort")
 
 # -- The table --------------------------------------------------------------------------------
 
@@ -144,6 +147,11 @@ ROWS = [
         "an answer that is complete goes on all the same",
         State.SETTLING, "u1", [*HI, ended("end_turn"), STOP], REQUESTING,
         State.SETTLING, output=["interrupt"],
+    ),
+    Row(
+        "an answer to what the API has refused before",
+        State.ANSWERING, "u1", [QUEUED, STARTED, INIT, REQUESTING, REFUSED], START,
+        State.SPOILED,
     ),
     Row(
         "the result of a complete answer",
@@ -468,3 +476,64 @@ def test_a_question_of_the_clis_spoils_the_exchange(state: State) -> None:
     )
     assert exchange.state is State.SPOILED
     assert isinstance(exchange.error, CliFailed) != was_answered
+
+
+# -- What the API has refused, and what the CLI makes of it --------------------------------------
+
+
+def test_an_answer_after_a_refusal_is_to_another_request() -> None:
+    exchange = begun("u1", QUEUED, STARTED, INIT, REQUESTING)
+    exchange.refused(REFUSED)
+    exchange.refused(ApiError(404, "not_found_error", "later"))
+    written_then, events = feed(exchange, answer("hi"))
+    assert (events, exchange.error) == ([], REFUSED)
+    assert exchange.state is State.SPOILED
+    assert not exchange.is_clean
+    assert "rewind_conversation" not in written_then
+
+
+def test_a_result_without_an_error_after_a_refusal_is_the_refusal() -> None:
+    exchange = begun("u1", QUEUED, STARTED, INIT, REQUESTING)
+    exchange.refused(REFUSED)
+    feed(exchange, [assistant("whole"), result("whole")])
+    assert exchange.error is REFUSED
+    assert exchange.state is State.RESETTING
+
+
+def test_a_result_with_an_error_after_a_refusal_tells_its_own() -> None:
+    exchange = begun("u1", QUEUED, STARTED, INIT, REQUESTING)
+    exchange.refused(REFUSED)
+    feed(exchange, [synthetic("busy"), api_error(529, "API Error: 529 busy")])
+    assert isinstance(exchange.error, ApiError)
+    assert exchange.error.status == 529
+
+
+def test_a_refusal_counts_only_while_answering() -> None:
+    exchange = begun("u1", *RUNNING, ABANDON)
+    exchange.refused(REFUSED)
+    feed(exchange, [ABORTED, rewound("c2")])
+    assert exchange.error is None
+
+
+def test_a_message_stop_without_an_end_is_none() -> None:
+    exchange = begun("u1", *RUNNING)
+    _, events = feed(exchange, [OPEN, delta("hi"), CLOSE, STOP])
+    assert [event["type"] for event in events][-1] == "content_block_stop"
+    assert exchange.state is State.ANSWERING
+    feed(exchange, [api_error(None, "API Error: Server error mid-response.")])
+    assert isinstance(exchange.error, ApiError)
+
+
+def test_an_answer_that_shows_nothing_is_interrupted() -> None:
+    for said in ("", " \n"):
+        exchange = begun("u1", *RUNNING)
+        output, events = feed(exchange, [OPEN, delta(said), CLOSE, ended("end_turn"), STOP])
+        assert output == ["interrupt"]
+        assert events[-1]["type"] == "message_stop"
+        assert exchange.is_answered
+
+
+def test_a_sub_agents_events_are_not_the_callers() -> None:
+    exchange = begun("u1", *RUNNING)
+    _, events = feed(exchange, [{**delta("x"), "parent_tool_use_id": "toolu_1"}])
+    assert events == []

@@ -16,6 +16,7 @@ nothing, and only its `rewound: true` proves it.
     ANSWERING     stream_event                    it is handed on                ANSWERING
     ANSWERING     ... when it is message_stop     interrupt, if it was cut       SETTLING
     ANSWERING     result                          `error` is set; rewind         RESETTING
+    ANSWERING     message_start after refused()   `error` is set                 SPOILED
     ANSWERING     abandon()                       interrupt, once it has begun   SETTLING
     SETTLING      a sign that it goes on          interrupt                      SETTLING
     SETTLING      result                          rewind                         RESETTING

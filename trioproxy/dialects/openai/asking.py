@@ -1,17 +1,14 @@
-"""What chat completions and responses ask for alike, as parameters of a Messages request."""
+"""What chat completions and responses ask for alike, and the Messages request that it makes."""
 
-import base64
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from trioproxy.claude.models import Models
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_request
 from trioproxy.dialects.checks import (
     Check,
     a_list,
     an_object,
-    is_deep,
     is_flag,
     is_object,
     is_string,
@@ -21,27 +18,63 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.images import media_type_of
+from trioproxy.dialects.openai.conversation import Conversation
+from trioproxy.dialects.openai.models import claude_name
 from trioproxy.errors import InvalidRequest
 
-JSON_ONLY = "Answer with one JSON object, and with nothing else."
+_JSON_ONLY = "Answer with one JSON object, and with nothing else."
 
 _MOST_STOPS = 4
-_DEPTH = 200
 _EFFORTS = {"minimal": "low"}
-_DATA_URL = re.compile(
-    r"data:([\w.+-]+/[\w.+-]+)?((?:;[^;,]*)*?);base64,(.*)", re.DOTALL | re.IGNORECASE
-)
 
 
-def temperature(value: float) -> tuple[float, tuple[str, ...]]:
-    """Claude's temperature, and a note if that is not the one that was asked for.
+def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
+    data: Mapping[str, Any],
+    talk: Conversation,
+    parameters: Mapping[str, Any],
+    renamed: Mapping[str, str],
+    *,
+    models: Models,
+    mapped: Mapping[str, str],
+    rules: Rules,
+) -> MessagesRequest:
+    """What a request means; what is wrong with it is told by the names that the caller has used.
 
-    Up to 1, which leaves the model's probabilities as they are, the two scales say the same.
+    `renamed`: what the caller calls the parameters of a Messages request.
     """
-    if value <= 1:
-        return value, ()
-    return 1, (f"temperature: {value:g} taken as 1, the highest that Claude has",)
+    asked = {"messages": talk.messages, "stream": data.get("stream", False), **parameters}
+    if "model" in data:
+        asked["model"] = claude_name(data["model"], mapped, models)
+    if talk.system:
+        asked["system"] = "\n\n".join(talk.system)
+    try:
+        return read_request(asked, rules=rules, is_limited=False)
+    except InvalidRequest as error:
+        names = {**_words(data), **renamed}
+        raise _in_the_callers_words(error, talk.origins, names) from None
+
+
+def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """How the answer is drawn, and for whom; and notes. `limit`: the name of the token limit.
+
+    Up to a temperature of 1, which leaves the model's probabilities as they are, the two scales
+    say the same. A `top_p` of 1 says nothing, and some models take only one of the two.
+    """
+    found: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
+    if limit in data:
+        found["max_tokens"] = data[limit]
+    if "temperature" in data:
+        found["temperature"] = min(data["temperature"], 1)
+        if data["temperature"] > 1:
+            given = data["temperature"]
+            notes = (f"temperature: {given:g} taken as 1, the highest that Claude has",)
+    if data.get("top_p", 1) != 1:
+        found["top_p"] = data["top_p"]
+    user = data.get("safety_identifier", data.get("user"))
+    if user is not None:
+        found["metadata"] = {"user_id": user}
+    return found, notes
 
 
 def stop_sequences(value: object, path: str) -> list[str]:
@@ -54,12 +87,41 @@ def stop_sequences(value: object, path: str) -> list[str]:
     return listed
 
 
-def effort(value: str) -> dict[str, Any]:
-    """How hard to think: Claude's effort, or no thinking at all."""
-    if value == "none":
-        return {"thinking": {"type": "disabled"}}
-    return {"output_config": {"effort": _EFFORTS.get(value, value)}}
+def output(effort: str | None, form: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How hard to think, and the `form` of a structured answer: a `json_schema` or None."""
+    found: dict[str, Any] = {"thinking": {"type": "disabled"}} if effort == "none" else {}
+    config: dict[str, Any] = {}
+    if effort not in {None, "none"}:
+        config["effort"] = _EFFORTS.get(str(effort), effort)
+    if form is not None:
+        described = {"description": form["description"]} if form.get("description") else {}
+        config["format"] = {"type": "json_schema", "schema": {**described, **form["schema"]}}
+    return {**found, "output_config": config} if config else found
 
+
+_SCHEMA = {
+    "name": is_word,
+    "schema": is_object,
+    "description": nullable(is_string),
+    "strict": nullable(is_flag),
+}
+
+
+def schema_at(value: object, path: str, talk: Conversation) -> Mapping[str, Any]:
+    """The schema of a structured answer, checked."""
+    an_object({**_SCHEMA, "type": is_string}, required={"name", "schema"})(value, path)
+    assert isinstance(value, dict)
+    if value.get("strict") is False:
+        talk.notes.append(f"{path}.strict without effect: Claude keeps to every schema")
+    return value
+
+
+def json_only(talk: Conversation) -> None:
+    """Claude has no mode for any JSON at all: it is told."""
+    talk.system.append(_JSON_ONLY)
+
+
+# -- Tools ---------------------------------------------------------------------------------------
 
 _FUNCTION: Mapping[str, Check] = {
     "name": is_word,
@@ -69,9 +131,7 @@ _FUNCTION: Mapping[str, Check] = {
 }
 
 
-def function_tool(
-    value: Mapping[str, Any], path: str, extra: Mapping[str, Check]
-) -> dict[str, Any]:
+def _tool(value: Mapping[str, Any], path: str, extra: Mapping[str, Check]) -> dict[str, Any]:
     """A function as a tool; `extra` are the fields that may stand beside its own."""
     an_object({**_FUNCTION, **extra}, required={"name"})(value, path)
     schema = value.get("parameters") or {"type": "object", "properties": {}}
@@ -83,7 +143,7 @@ def function_tool(
     return tool
 
 
-def is_function(value: object, path: str) -> None:
+def _is_function(value: object, path: str) -> None:
     """A tool, or a choice of one, that is a function."""
     is_object(value, path)
     assert isinstance(value, dict)
@@ -94,120 +154,49 @@ def is_function(value: object, path: str) -> None:
         raise InvalidRequest(reason, path=f"{path}.type")
 
 
-def tools(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tools of a request, all of them functions."""
-    found = data.get("tools", [])
-    a_list(is_function)(found, "tools")
-    assert isinstance(found, list)
-    return found
+def tools(data: Mapping[str, Any], extra: Mapping[str, Check], key: str = "") -> dict[str, Any]:
+    """The tools of a request, and the choice of them.
 
-
-def chosen(
-    made: list[dict[str, Any]], given: object, name: str | None, path: str, data: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The parameters for `made` tools and Claude's choice of them.
-
-    `given`: `auto`, `none` or `required`; or the function of this `name`, which stands at `path`.
+    `extra` are the fields that a tool may have beside a function's own. With a `key`, a function
+    stands in that field of its tool, and of the choice.
     """
-    if name is None:
-        nullable(one_of("auto", "none", "required"))(given, "tool_choice")
-        choice: dict[str, Any] = {"type": "any" if given == "required" else given or "auto"}
-    elif name in [tool["name"] for tool in made]:
-        choice = {"type": "tool", "name": name}
-    else:
-        raise InvalidRequest("there is no such function among the `tools`", path=path)
+    given = data.get("tools", [])
+    a_list(_is_function)(given, "tools")
+    made = [_tool(*_function(tool, f"tools.{i}", key), extra) for i, tool in enumerate(given)]
+    choice: dict[str, Any] = {"type": "auto"}
+    asked = data.get("tool_choice")
+    if isinstance(asked, dict):
+        _is_function(asked, "tool_choice")
+        function, path = _function(asked, "tool_choice", key)
+        if function.get("name") not in [tool["name"] for tool in made]:
+            raise InvalidRequest(
+                "there is no such function among the `tools`", path=f"{path}.name"
+            )
+        choice = {"type": "tool", "name": function["name"]}
+    elif asked is not None:
+        one_of("auto", "none", "required")(asked, "tool_choice")
+        choice = {"type": "any" if asked == "required" else asked}
     if not made:
         if choice["type"] == "any":
             raise InvalidRequest("there are no `tools` to choose from", path="tool_choice")
         return {}
     if not data.get("parallel_tool_calls", True) and choice["type"] != "none":
         choice["disable_parallel_tool_use"] = True
-    return (
-        {"tools": made} if choice == {"type": "auto"} else {"tools": made, "tool_choice": choice}
-    )
+    return {"tools": made, **({} if choice == {"type": "auto"} else {"tool_choice": choice})}
 
 
-_SCHEMA_FORMAT = {
-    "name": is_word,
-    "schema": is_object,
-    "description": nullable(is_string),
-    "strict": nullable(is_flag),
-}
+def _function(value: dict[str, Any], path: str, key: str) -> tuple[dict[str, Any], str]:
+    """Where the function is, and the path to it."""
+    if not key:
+        return value, path
+    is_object(value.get(key), f"{path}.{key}")
+    return value[key], f"{path}.{key}"
 
 
-def json_schema(value: object, path: str, extra: Mapping[str, Check]) -> dict[str, Any]:
-    """Claude's format of structured output."""
-    an_object({**_SCHEMA_FORMAT, **extra}, required={"name", "schema"})(value, path)
-    assert isinstance(value, dict)
-    return {"format": {"type": "json_schema", "schema": value["schema"]}}
+# -- Errors --------------------------------------------------------------------------------------
 
 
-def image_block(url: object, path: str) -> dict[str, Any]:
-    """An image by its url, or from a `data:` url."""
-    is_word(url, path)
-    media_type, data = data_of(str(url), path)
-    if data is None:
-        return {"type": "image", "source": {"type": "url", "url": url}}
-    # What a `data:` url says of its data is often not quite so, as in image/jpg.
-    source = {"type": "base64", "media_type": media_type_of(data) or media_type, "data": data}
-    return {"type": "image", "source": source}
-
-
-def file_block(value: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A file that comes with the request, as a document."""
-    if value.get("file_id") is not None:
-        reason = "there are no stored files here: send `file_data`"
-        raise InvalidRequest(reason, path=f"{path}.file_id")
-    if value.get("file_url") is not None:
-        is_word(value["file_url"], f"{path}.file_url")
-        return {"type": "document", "source": {"type": "url", "url": value["file_url"]}}
-    is_word(value.get("file_data"), f"{path}.file_data")
-    media_type, data = data_of(value["file_data"], f"{path}.file_data", is_url=False)
-    if media_type is not None and media_type.startswith("text/"):
-        return _titled(_text_source(data, f"{path}.file_data"), value)
-    source = {"type": "base64", "media_type": media_type or "application/pdf", "data": data}
-    return _titled(source, value)
-
-
-def _titled(source: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
-    name = value.get("filename")
-    title = {"title": name} if isinstance(name, str) and name else {}
-    return {"type": "document", "source": source, **title}
-
-
-def _text_source(data: str | None, path: str) -> dict[str, Any]:
-    try:
-        text = base64.b64decode(data or "").decode()
-    except ValueError:
-        raise InvalidRequest("is no text in UTF-8 and base64", path=path) from None
-    return {"type": "text", "media_type": "text/plain", "data": text}
-
-
-def data_of(text: str, path: str, *, is_url: bool = True) -> tuple[str | None, str | None]:
-    """The media type and the base64 of a `data:` url; no data if it is another url."""
-    found = _DATA_URL.fullmatch(text)
-    if found is not None:
-        return found[1], found[3]
-    if text[:5].lower() == "data:":
-        raise InvalidRequest("must be a data: url with base64", path=path)
-    return (None, None) if is_url else (None, text)
-
-
-def arguments(value: object, path: str) -> dict[str, Any]:
-    """The arguments of a call: JSON in a string, as the model wrote it."""
-    is_string(value, path)
-    try:
-        found = orjson.loads(str(value) or "{}")
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"is not JSON: {error}", path=path) from None
-    is_object(found, path)
-    if is_deep(found, _DEPTH):
-        raise InvalidRequest(f"is nested more than {_DEPTH} times", path=path)
-    assert isinstance(found, dict)
-    return found
-
-
-def words(data: Mapping[str, Any]) -> dict[str, str]:
+def _words(data: Mapping[str, Any]) -> dict[str, str]:
     """What a caller has called the parameters of a Messages request."""
     return {
         "metadata.user_id": "safety_identifier" if "safety_identifier" in data else "user",
@@ -216,12 +205,12 @@ def words(data: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def in_the_callers_words(
+def _in_the_callers_words(
     error: InvalidRequest, origins: Sequence[str], renamed: Mapping[str, str]
 ) -> InvalidRequest:
     """The error with the path of what the caller has sent, instead of what was made of it.
 
-    `origins`: where each message of the Messages request has come from; `renamed`: see `words`.
+    `origins`: where each message of the Messages request has come from; `renamed`: see `_words`.
     """
     head, _, rest = error.path.partition(".")
     reason = str(error).removeprefix(f"{error.path}: ")

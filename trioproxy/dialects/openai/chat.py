@@ -16,15 +16,14 @@ from attrs import define, evolve, field, frozen
 
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
-from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object, read_request
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
 from trioproxy.dialects.checks import an_object, by_type, is_object, is_string
 from trioproxy.dialects.openai import asking
-from trioproxy.dialects.openai.conversation import read_chat
+from trioproxy.dialects.openai.conversation import Conversation, read_chat
 from trioproxy.dialects.openai.errors import error_body
-from trioproxy.dialects.openai.models import claude_name
 from trioproxy.dialects.openai.parameters import CHAT, checked
 from trioproxy.dialects.whole import WholeAnswer
-from trioproxy.errors import InvalidRequest, TrioproxyError
+from trioproxy.errors import TrioproxyError
 
 _FINISH = {
     "end_turn": "stop",
@@ -50,68 +49,20 @@ def parse_chat(
 ) -> ChatRequest:
     """Read a request body. Raises `InvalidRequest` or `UnknownModel`."""
     data, notes = checked(read_object(body), CHAT)
-    if "model" not in data and not rules.model:
-        raise InvalidRequest("Field required", path="model")
-    if "response_format" in data:
-        _FORMAT(data["response_format"], "response_format")
     talk = read_chat(data.get("messages"))
-    asked: dict[str, Any] = {"messages": talk.messages, "stream": data.get("stream", False)}
-    if "model" in data:
-        asked["model"] = claude_name(data["model"], mapped, models)
-    more, noted = _parameters(data)
-    if data.get("response_format", {}).get("type") == "json_object":
-        talk.system.append(asking.JSON_ONLY)
-    if talk.system:
-        asked["system"] = "\n\n".join(talk.system)
-    try:
-        request = read_request({**asked, **more}, rules=rules, is_limited=False)
-    except InvalidRequest as error:
-        limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
-        words = {**asking.words(data), "max_tokens": limit, "system": "messages"}
-        raise asking.in_the_callers_words(error, talk.origins, words) from None
+    limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
+    found, noted = asking.sampling(data, limit)
+    if "stop" in data:
+        found["stop_sequences"] = asking.stop_sequences(data["stop"], "stop")
+    found |= asking.tools(data, {}, "function")
+    found |= asking.output(data.get("reasoning_effort"), _form(data, talk))
+    renamed = {"max_tokens": limit, "system": "messages"}
+    request = asking.messages_request(
+        data, talk, found, renamed, models=models, mapped=mapped, rules=rules
+    )
     notes += (*talk.notes, *noted, *request.notes)
     has_usage = data.get("stream_options", {}).get("include_usage", False)
     return ChatRequest(evolve(request, notes=notes), has_usage)
-
-
-def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    found: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    limit = data.get("max_completion_tokens", data.get("max_tokens"))
-    if limit is not None:
-        found["max_tokens"] = limit
-    if "temperature" in data:
-        found["temperature"], notes = asking.temperature(data["temperature"])
-    if data.get("top_p", 1) != 1:  # which says nothing, and would stand beside a temperature
-        found["top_p"] = data["top_p"]
-    if "stop" in data:
-        found["stop_sequences"] = asking.stop_sequences(data["stop"], "stop")
-    user = data.get("safety_identifier", data.get("user"))
-    if user is not None:
-        found["metadata"] = {"user_id": user}
-    found |= _tools(data)
-    if "reasoning_effort" in data:
-        found |= asking.effort(data["reasoning_effort"])
-    config = {**found.get("output_config", {}), **_format(data.get("response_format"))}
-    return ({**found, "output_config": config} if config else found), notes
-
-
-def _tools(data: Mapping[str, Any]) -> dict[str, Any]:
-    tools = asking.tools(data)
-    for index, tool in enumerate(tools):
-        is_object(tool.get("function"), f"tools.{index}.function")
-    made = [
-        asking.function_tool(tool["function"], f"tools.{i}.function", {})
-        for i, tool in enumerate(tools)
-    ]
-    given = data.get("tool_choice")
-    name = None
-    if isinstance(given, dict):
-        asking.is_function(given, "tool_choice")
-        is_object(given.get("function"), "tool_choice.function")
-        name = given["function"].get("name")
-        is_string(name, "tool_choice.function.name")
-    return asking.chosen(made, given, name, "tool_choice.function.name", data)
 
 
 _PLAIN = an_object({"type": is_string})
@@ -124,10 +75,17 @@ _FORMAT = by_type(
 )
 
 
-def _format(value: Mapping[str, Any] | None) -> dict[str, Any]:
-    if value is None or value["type"] != "json_schema":
-        return {}
-    return asking.json_schema(value.get("json_schema"), "response_format.json_schema", {})
+def _form(data: Mapping[str, Any], talk: Conversation) -> Mapping[str, Any] | None:
+    form = data.get("response_format")
+    if form is None:
+        return None
+    _FORMAT(form, "response_format")
+    if form["type"] == "json_schema":
+        path = "response_format.json_schema"
+        return asking.schema_at(form.get("json_schema"), path, talk)
+    if form["type"] == "json_object":
+        asking.json_only(talk)
+    return None
 
 
 # -- The answer ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.openai.asking import arguments, file_block, image_block
+from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.errors import InvalidRequest
 
 _FIELDS: Mapping[str, set[str]] = {

@@ -23,8 +23,8 @@ from trioproxy.dialects.checks import (
     kind,
     one_of,
 )
-from trioproxy.dialects.openai.asking import arguments, file_block, image_block
 from trioproxy.dialects.openai.conversation import Conversation
+from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.errors import InvalidRequest
 
 _SEAL = "trioproxy-thinking-1:"

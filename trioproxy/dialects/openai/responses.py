@@ -20,11 +20,12 @@ from attrs import define, evolve, field, frozen
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
-from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object, read_request
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
 from trioproxy.dialects.checks import (
     an_object,
     anything,
     by_type,
+    is_blank,
     is_object,
     is_string,
     nullable,
@@ -33,12 +34,12 @@ from trioproxy.dialects.checks import (
 )
 from trioproxy.dialects.openai import asking
 from trioproxy.dialects.openai.chat import refusal
+from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.errors import error_fields
 from trioproxy.dialects.openai.items import read_input, sealed
-from trioproxy.dialects.openai.models import claude_name
 from trioproxy.dialects.openai.parameters import RESPONSES, checked
 from trioproxy.dialects.whole import WholeAnswer
-from trioproxy.errors import InvalidRequest, TrioproxyError
+from trioproxy.errors import TrioproxyError
 
 _ENCRYPTED = "reasoning.encrypted_content"
 _CUT = {"max_tokens": "max_output_tokens", "model_context_window_exceeded": "max_output_tokens"}
@@ -51,7 +52,6 @@ _REASONING = an_object(
         "context": anything,
     }
 )
-_TEXT = an_object({"format": nullable(anything), "verbosity": nullable(is_string)})
 
 
 @frozen
@@ -69,93 +69,45 @@ def parse_responses(
     """Read a request body. Raises `InvalidRequest` or `UnknownModel`."""
     given = read_object(body)
     data, notes = checked(given, RESPONSES)
-    if "model" not in data and not rules.model:
-        raise InvalidRequest("Field required", path="model")
     talk = read_input(data.get("input"))
-    asked: dict[str, Any] = {"messages": talk.messages, "stream": data.get("stream", False)}
-    if "model" in data:
-        asked["model"] = claude_name(data["model"], mapped, models)
-    system = [data["instructions"]] if data.get("instructions") else []
-    more, noted = _parameters(data)
-    if _format_of(data).get("type") == "json_object":
-        talk.system.append(asking.JSON_ONLY)
-    if "".join([*system, *talk.system]).strip():
-        asked["system"] = "\n\n".join([*system, *talk.system])
-    try:
-        request = read_request({**asked, **more}, rules=rules, is_limited=False)
-    except InvalidRequest as error:
-        words = {**asking.words(data), "max_tokens": "max_output_tokens", "messages": "input"}
-        words["system"] = "instructions"
-        raise asking.in_the_callers_words(error, talk.origins, words) from None
-    notes += (*talk.notes, *noted, *_idle(data), *request.notes)
-    return ResponsesRequest(
-        evolve(request, notes=notes), _echo(given), _ENCRYPTED in (data.get("include") or ())
+    if not is_blank(data.get("instructions", "")):
+        talk.system.insert(0, data["instructions"])
+    found, noted = asking.sampling(data, "max_output_tokens")
+    found |= asking.tools(data, _TOOL_FIELDS)
+    _REASONING(data.get("reasoning", {}), "reasoning")
+    found |= asking.output(data.get("reasoning", {}).get("effort"), _form(data, talk))
+    renamed = {"max_tokens": "max_output_tokens", "messages": "input", "system": "instructions"}
+    request = asking.messages_request(
+        data, talk, found, renamed, models=models, mapped=mapped, rules=rules
     )
+    notes += (*talk.notes, *noted, *_idle(data), *request.notes)
+    has_thoughts = _ENCRYPTED in data.get("include", ())
+    return ResponsesRequest(evolve(request, notes=notes), _echo(given), has_thoughts)
 
 
 def _idle(data: Mapping[str, Any]) -> Iterator[str]:
     """Notes of the parts of parameters that have no effect."""
-    if (data.get("text") or {}).get("verbosity") not in (None, "medium"):
+    if data.get("text", {}).get("verbosity") not in (None, "medium"):
         yield "text.verbosity without effect: Claude has none"
-    if (data.get("reasoning") or {}).get("summary") not in (None, "auto"):
+    if data.get("reasoning", {}).get("summary") not in (None, "auto"):
         yield "reasoning.summary without effect: Claude's thoughts have none"
-    if others := [one for one in data.get("include") or () if one != _ENCRYPTED]:
+    if others := [one for one in data.get("include", ()) if one != _ENCRYPTED]:
         yield f"include without effect: {short(', '.join(others))}"
-
-
-def _format_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = data.get("text")
-    if text is None:
-        return {}
-    _TEXT(text, "text")
-    found = text.get("format")
-    if found is None:
-        return {}
-    _FORMAT(found, "text.format")
-    assert isinstance(found, dict)
-    return found
 
 
 _PLAIN = an_object({"type": is_string})
 _FORMAT = by_type({"text": _PLAIN, "json_object": _PLAIN, "json_schema": is_object})
+_TEXT = an_object({"format": nullable(_FORMAT), "verbosity": nullable(is_string)})
 
 
-def _parameters(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    found: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    if "max_output_tokens" in data:
-        found["max_tokens"] = data["max_output_tokens"]
-    if "temperature" in data:
-        found["temperature"], notes = asking.temperature(data["temperature"])
-    if data.get("top_p", 1) != 1:  # which says nothing, and would stand beside a temperature
-        found["top_p"] = data["top_p"]
-    user = data.get("safety_identifier", data.get("user"))
-    if user is not None:
-        found["metadata"] = {"user_id": user}
-    found |= _tools(data)
-    config: dict[str, Any] = {}
-    if "reasoning" in data:
-        _REASONING(data["reasoning"], "reasoning")
-        level = data["reasoning"].get("effort")
-        asked = {} if level is None else asking.effort(level)
-        config |= asked.pop("output_config", {})
-        found |= asked
-    kind = _format_of(data)
-    if kind.get("type") == "json_schema":
-        config |= asking.json_schema(kind, "text.format", {"type": anything})
-    return ({**found, "output_config": config} if config else found), notes
-
-
-def _tools(data: Mapping[str, Any]) -> dict[str, Any]:
-    tools = asking.tools(data)
-    made = [asking.function_tool(tool, f"tools.{i}", _TOOL_FIELDS) for i, tool in enumerate(tools)]
-    given = data.get("tool_choice")
-    name = None
-    if isinstance(given, dict):
-        asking.is_function(given, "tool_choice")
-        is_string(given.get("name"), "tool_choice.name")
-        name = given["name"]
-    return asking.chosen(made, given, name, "tool_choice.name", data)
+def _form(data: Mapping[str, Any], talk: Conversation) -> Mapping[str, Any] | None:
+    _TEXT(data.get("text", {}), "text")
+    form = data.get("text", {}).get("format")
+    if form is not None and form["type"] == "json_schema":
+        return asking.schema_at(form, "text.format", talk)
+    if form is not None and form["type"] == "json_object":
+        asking.json_only(talk)
+    return None
 
 
 def _echo(given: Mapping[str, Any]) -> dict[str, Any]:

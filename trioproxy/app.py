@@ -12,7 +12,12 @@ import logging
 import multiprocessing
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,12 +38,13 @@ from trioproxy.claude.command import (
 from trioproxy.claude.session import Session
 from trioproxy.dialects.anthropic import Rules
 from trioproxy.errors import TrioproxyError
-from trioproxy.forward.client import open_api_client
+from trioproxy.forward.client import ApiClient, open_api_client
 from trioproxy.pool.guard import open_guard
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import open_process
 from trioproxy.settings import (
     ClaudeSettings,
+    CountTokensSettings,
     PoolSettings,
     Settings,
     SettingsError,
@@ -154,7 +160,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                     max_line_size=settings.claude.max_line_size,
                     new_session=partial(Session, command.betas, options.own_tools),
                 ) as pool,
-                open_api_client(counting.base_url, counting.api_key, counting.timeout) as api,
+                _counter(counting) as api,
             ):
                 nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
                 terms = Terms(
@@ -163,9 +169,16 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                     settings.openai.models,
                     headers=((b"x-trioproxy-offline", b"true"),) if standin else (),
                 )
-                web = create_web(pool, terms, api if counting.api_key else None)
+                web = create_web(pool, terms, api)
                 yield Server(web, pool, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
+
+
+def _counter(counting: CountTokensSettings) -> AbstractAsyncContextManager[ApiClient | None]:
+    """The client that counts tokens, if there is a key: else no TLS context is built for it."""
+    if not counting.api_key:
+        return nullcontext()
+    return open_api_client(counting.base_url, counting.api_key, counting.timeout)
 
 
 def _options(claude: ClaudeSettings) -> Options:

@@ -16,7 +16,7 @@ import trio
 from attrs import frozen
 
 from tests.real.serving import Running, running
-from trioproxy.settings import ClaudeSettings, PoolSettings
+from trioproxy.settings import PoolSettings
 from trioproxy.standin import StandIn, serve_standin
 
 POOL = PoolSettings(min_size=2, max_size=3, spare_size=1)
@@ -81,11 +81,12 @@ class Both:
 
 @asynccontextmanager
 async def both_ways(
-    tmp_path: Path, pool: PoolSettings = POOL, *, claude: ClaudeSettings | None = None
+    tmp_path: Path, pool: PoolSettings = POOL, *, count_tokens: bool = False
 ) -> AsyncGenerator[Both]:
     """A stand-in, and a server in front of another one."""
     standin = StandIn()
-    async with running(tmp_path, pool, claude=claude) as server, trio.open_nursery() as nursery:
+    through = running(tmp_path, pool, count_tokens=count_tokens)
+    async with through as server, trio.open_nursery() as nursery:
         url: str = await nursery.start(serve_standin, standin)
         direct = anthropic.AsyncAnthropic(base_url=url, api_key="any", max_retries=0)
         async with direct:

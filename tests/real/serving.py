@@ -82,11 +82,13 @@ async def running(
     claude: ClaudeSettings | None = None,
     openai: OpenAISettings | None = None,
     count_tokens: bool = False,
+    counting: CountTokensSettings | None = None,
     pace: Pace | None = None,
     environ: Mapping[str, str | None] | None = None,
 ) -> AsyncGenerator[Running]:
     """Serve on a free port for as long as the block lasts.
 
+    `count_tokens`: by the stand-in; `counting`: by whatever these settings say.
     `environ` is added to the environment, and takes away what is None.
     """
     standin = StandIn(pace=pace or Pace())
@@ -97,9 +99,8 @@ async def running(
             server=server or ServerSettings(),
             claude=claude or ClaudeSettings(),
             openai=openai or OpenAISettings(),
-            count_tokens=CountTokensSettings(
-                api_key="counting" if count_tokens else "", base_url=base_url
-            ),
+            count_tokens=counting
+            or CountTokensSettings(api_key="counting" if count_tokens else "", base_url=base_url),
         )
         merged = {**environment(tmp_path, base_url), **(environ or {})}
         kept = {name: value for name, value in merged.items() if value is not None}

@@ -9,7 +9,7 @@ import pytest
 import trio
 from anthropic import beta_async_tool
 
-from tests.real.comparing import both_ways, same_ids
+from tests.real.comparing import Both, as_blocks, betas, both_ways, same_ids, without_own
 from tests.real.serving import MODEL, ONE, running
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.whole import WholeAnswer
@@ -25,6 +25,19 @@ def says(text: str) -> dict[str, Any]:
 
 
 HELPED = {"text", "thinking", "input_json", "content_block_stop"}
+
+
+async def same_asked(both: Both, count: int = 1) -> None:
+    """What reached the API was the same, each time."""
+    await both.server.settled()
+    records = both.standin.record.messages, both.server.standin.record.messages
+    assert [len(record) for record in records] == [count, count]
+    for direct, through in zip(*records, strict=True):
+        wanted = as_blocks(direct.body)
+        found = without_own(through.body, betas(through.headers), direct.body)
+        # A block of the first leg comes back with the id that it was given, each way.
+        assert same_ids(found.body) == same_ids(wanted)
+        assert found.betas == betas(direct.headers)
 
 
 class City(pydantic.BaseModel):
@@ -47,6 +60,7 @@ async def test_the_helpers_of_a_stream(tmp_path: Path) -> None:
 
     async with both_ways(tmp_path, ONE) as both:
         assert await helped(both.through) == await helped(both.direct)
+        await same_asked(both)
 
 
 async def test_the_text_of_a_stream(tmp_path: Path) -> None:
@@ -67,10 +81,8 @@ async def test_structured_output(tmp_path: Path) -> None:
 
     async with both_ways(tmp_path, ONE) as both:
         assert await parsed(both.through) == [City(name="Bern", people=134_000)] * 2
-        asked = both.server.asked()
-        await parsed(both.direct)
-    direct = [request.body for request in both.standin.record.messages]
-    assert [body["output_config"] for body in asked] == [b["output_config"] for b in direct]
+        assert await parsed(both.direct) == [City(name="Bern", people=134_000)] * 2
+        await same_asked(both, count=2)
 
 
 async def test_a_loop_of_tools(tmp_path: Path) -> None:
@@ -101,6 +113,55 @@ async def test_a_loop_of_tools(tmp_path: Path) -> None:
     assert answer["tool_use_id"] == call["id"]
     assert "Sunny in Zürich" in str(answer["content"])
     assert asked["content"][0]["text"].startswith("[[standin tool")
+
+
+async def test_a_loop_of_whole_conversations_is_the_same(tmp_path: Path) -> None:
+    @beta_async_tool
+    async def get_weather(city: str) -> str:  # noqa: ASYNC124 - the package takes no other
+        """The weather in a city."""
+        return f"Sunny in {city}."
+
+    async def looped(client: Client) -> object:
+        ask = '[[standin text="So." tool=get_weather input={"city":"Bern"}]]'
+        runner = client.beta.messages.tool_runner(**says(ask), tools=[get_weather], thread=False)
+        return same_ids((await runner.until_done()).to_dict()["content"])
+
+    async with both_ways(tmp_path, ONE) as both:
+        assert await looped(both.through) == await looped(both.direct)
+        await same_asked(both, count=2)
+
+
+async def test_the_synchronous_client_asks_the_same(tmp_path: Path) -> None:
+    def ask(url: str) -> list[object]:
+        with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
+            whole = client.messages.create(**says("hello"), system="Be brief.")
+            with client.messages.stream(
+                **says("[[standin words=3]]"), stop_sequences=["x"]
+            ) as stream:
+                streamed = stream.get_final_message()
+            parsed = client.messages.parse(**says(WHERE), output_format=City).parsed_output
+        return [same_ids(whole.to_dict())["content"], streamed.to_dict()["content"], parsed]
+
+    async with both_ways(tmp_path) as both:
+        through = await trio.to_thread.run_sync(ask, str(both.through.base_url))
+        assert through == await trio.to_thread.run_sync(ask, str(both.direct.base_url))
+        await same_asked(both, count=3)
+
+
+async def test_counted_directly_and_through_the_server(tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        **says("three four five"),
+        "system": [{"type": "text", "text": "one two"}],
+        "tools": [{"name": "get_time", "input_schema": {"type": "object"}}],
+    }
+    del given["max_tokens"]
+    async with both_ways(tmp_path, ONE, count_tokens=True) as both:
+        direct = await both.direct.messages.count_tokens(**given)
+        through = await both.through.messages.count_tokens(**given)
+        (one,) = [r.body for r in both.standin.record if "count" in r.path]
+        (other,) = [r.body for r in both.server.standin.record if "count" in r.path]
+    assert through == direct
+    assert other == one == given
 
 
 async def test_the_synchronous_client(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.real.serving import MODEL, ONE, Running, running
 from tests.saying import assistant as answered
 from tests.saying import image, png, result, use, user
 from trioproxy.claude.turn import Event
-from trioproxy.settings import OpenAISettings
+from trioproxy.settings import OpenAISettings, ServerSettings
 
 pytestmark = [
     pytest.mark.real,
@@ -588,6 +588,37 @@ async def test_notes_stay_readable_however_many(tmp_path: Path) -> None:
     assert len(notes) < 2100
     assert notes.startswith("messages.0.name without effect: Claude has no names; messages.1.name")
     assert notes.endswith(" more")
+
+
+async def test_a_silent_stream_has_comments_that_clients_pass_over(tmp_path: Path) -> None:
+    ask = "[[standin words=4 rate=4]]"
+    patient = ServerSettings(ping_interval=0.1)
+    async with running(tmp_path, ONE, openai=NAMES, server=patient) as server:
+        async with httpx.AsyncClient() as http:
+            chat = await http.post(
+                f"{server.url}/v1/chat/completions", json=says(ask, stream=True)
+            )
+            response = await http.post(
+                f"{server.url}/v1/responses",
+                json={"model": "gpt-4o", "input": ask, "stream": True},
+            )
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
+            stream: Any = await client.chat.completions.create(**says(ask), stream=True)
+            said = [chunk.choices[0].delta.content async for chunk in stream]
+    assert chat.text.count(": ping\n\n") >= 3
+    assert response.text.count(": ping\n\n") >= 3
+    assert "".join(filter(None, said)) == "w0 w1 w2 w3"
+
+
+async def test_a_callers_words_make_no_header_of_their_own(tmp_path: Path) -> None:
+    async with speaking(tmp_path) as one:
+        raw = await one.client.responses.with_raw_response.create(
+            model="gpt-4o", input="hi", include=["a\r\nx-evil: 1", "é🦉"]
+        )
+    assert "x-evil" not in raw.headers
+    assert raw.headers["x-trioproxy-notes"] == (
+        r"include without effect: a\r\nx-evil: 1, \xe9\U0001f989"
+    )
 
 
 async def test_names_and_routes_are_openais_without_a_prefix(tmp_path: Path) -> None:

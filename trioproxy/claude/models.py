@@ -36,7 +36,8 @@ class Models:
 
 def read_models(introduction: Line) -> Models:
     """The models in the answer to `initialize`; one model may stand there under several names."""
-    entries = [entry for entry in introduction.get("models") or [] if isinstance(entry, dict)]
+    told = introduction.get("models")
+    entries = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
     by_id: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         model_id = entry.get("resolvedModel") or entry.get("value")

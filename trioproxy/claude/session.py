@@ -144,5 +144,7 @@ class Introduction:
     def receive(self, lines: list[Line]) -> None:
         """Take in the lines of one read; all but the answer are passed over."""
         for line in lines:
-            if line["type"] == "control_response" and isinstance(line.get("response"), dict):
-                self.answer = line["response"].get("response") or {}
+            response = line.get("response")
+            if line["type"] == "control_response" and isinstance(response, dict):
+                told = response.get("response")
+                self.answer = told if isinstance(told, dict) else {}

@@ -66,7 +66,7 @@ def _as_header(notes: tuple[str, ...]) -> str:
         if shown > _LONGEST_NOTES:
             notes = (*notes[:count], f"and {len(notes) - count} more")
             break
-    return "; ".join(notes).encode("ascii", "backslashreplace").decode()
+    return "; ".join(notes).encode("unicode_escape").decode()  # it may quote the caller
 
 
 async def _with_full_name(turn: Turn, pool: Pool) -> Turn:

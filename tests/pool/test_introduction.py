@@ -1,0 +1,96 @@
+"""Which models there are, asked of processes in memory."""
+
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+
+from tests import fakes
+from tests.fakes import BOOT, FakeCLI, FakeProcess
+from tests.pool.test_pool import ONE, ask, pool_of
+from trioproxy.claude.models import Models
+from trioproxy.errors import BootFailed, PoolClosed, ProcessDied, TrioproxyError
+from trioproxy.pool.pool import Pool
+
+Clock = trio.testing.MockClock
+
+
+class Introduces(FakeProcess):
+    """Says which models there are, when it is initialized."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] != "initialize":
+            super().on_control(request_id, request)
+            return
+        self.system = request["systemPrompt"]
+        models = [{"value": "owl", "resolvedModel": "claude-owl-1", "displayName": "Owl"}]
+        response = {"subtype": "success", "request_id": request_id, "response": {"models": models}}
+        self.write({"type": "control_response", "response": response})
+
+
+def names(models: Models) -> list[str]:
+    return [model.id for model in models.listed]
+
+
+async def test_one_process_is_asked_for_many_callers(autojump_clock: Clock) -> None:
+    found: list[list[str]] = []
+
+    async def client(pool: Pool) -> None:
+        found.append(names(await pool.models.wait_models()))
+
+    cli = FakeCLI(Introduces)
+    async with pool_of(cli, ONE) as pool:
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(client, pool)
+        assert found == [["claude-owl-1"]] * 5
+        await client(pool)  # known by now
+        assert len(cli.launched) == 2
+        assert cli.alive == 1  # and the one that was asked has ended
+        assert pool.statistics().connections_created == 1
+        assert [worker.bound for worker in pool.statistics().workers] == [False]
+
+
+async def test_a_turn_tells_the_models_by_the_way(autojump_clock: Clock) -> None:
+    cli = FakeCLI(Introduces)
+    async with pool_of(cli, ONE) as pool:
+        assert pool.models.known == Models()
+        await ask(pool)
+        assert names(pool.models.known) == ["claude-owl-1"]
+        assert names(await pool.models.wait_models()) == ["claude-owl-1"]
+    assert len(cli.launched) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [(fakes.NeverBoots, BootFailed), (fakes.DiesAtBoot, ProcessDied)]
+)
+async def test_what_does_not_answer_is_told_and_asked_anew(
+    autojump_clock: Clock, kind: fakes.Kind, error: type[TrioproxyError]
+) -> None:
+    cli = FakeCLI(Introduces, planned=[Introduces, kind])
+    async with pool_of(cli, evolve(ONE, boot_timeout=7.0)) as pool:
+        with pytest.raises(error):
+            await pool.models.wait_models()
+        assert trio.current_time() <= BOOT + 7.5
+        assert names(await pool.models.wait_models()) == ["claude-owl-1"]
+        assert cli.alive == 1
+
+
+async def test_a_pool_that_closes_tells_those_who_wait(autojump_clock: Clock) -> None:
+    ends: list[TrioproxyError] = []
+
+    async def client(pool: Pool) -> None:
+        try:
+            await pool.models.wait_models()
+        except TrioproxyError as error:
+            ends.append(error)
+
+    cli = FakeCLI(Introduces, planned=[Introduces, fakes.NeverBoots])
+    async with (
+        trio.open_nursery() as nursery,
+        pool_of(cli, evolve(ONE, drain_timeout=0.0)) as pool,
+    ):
+        nursery.start_soon(client, pool)
+        await trio.sleep(1)
+    assert [type(end) for end in ends] == [PoolClosed]

@@ -91,6 +91,7 @@ async def test_a_pool_that_closes_tells_those_who_wait(autojump_clock: Clock) ->
         trio.open_nursery() as nursery,
         pool_of(cli, evolve(ONE, drain_timeout=0.0)) as pool,
     ):
-        nursery.start_soon(client, pool)
+        # It is to wait still while the pool closes.
+        nursery.start_soon(client, pool)  # noqa: ASYNC111
         await trio.sleep(1)
     assert [type(end) for end in ends] == [PoolClosed]

@@ -14,6 +14,7 @@ from trioproxy.settings import (
     SECTIONS,
     ClaudeSettings,
     CountTokensSettings,
+    HttpPoolSettings,
     LoggingSettings,
     OpenAISettings,
     PoolSettings,
@@ -102,6 +103,7 @@ GOOD = [
             ClaudeSettings(cli_path="/opt/claude", offline=True, bare="never"),
             OpenAISettings(),
             CountTokensSettings(),
+            HttpPoolSettings(),
             LoggingSettings(level="DEBUG"),
         ),
         file="""

@@ -11,6 +11,7 @@
     |-- CapacityError           nobody's: another moment would do
     |   |-- AcquireTimeout          503 overloaded_error
     |   |-- TooManyWaiting          429 rate_limit_error
+    |   |-- UpstreamBusy            503 overloaded_error
     |   `-- PoolClosed              503 overloaded_error
     |-- CliError                the CLI's
     |   |-- CliNotFound             500 api_error
@@ -20,7 +21,7 @@
     |   |-- WireError               500 api_error
     |   `-- CliFailed               500 api_error
     |-- ApiError                the API's: status, type and message as it gave them
-    |-- UpstreamError           the API's, or the way to it: 502 api_error
+    |-- UpstreamError           an upstream's, or the way to it: 502 api_error
     |   |-- UpstreamFailed          502 api_error
     |   `-- UpstreamTimeout         504 timeout_error
     |-- TurnTimeout             the model's, or nobody's: 504 timeout_error
@@ -130,6 +131,10 @@ class TooManyWaiting(CapacityError):
     type = "rate_limit_error"
 
 
+class UpstreamBusy(CapacityError):
+    """All connections to an upstream stayed busy for `[http_pool] pool_timeout`."""
+
+
 class PoolClosed(CapacityError):
     """The server is stopping."""
 
@@ -185,17 +190,26 @@ class ApiError(TrioproxyError):
 
 
 class UpstreamError(TrioproxyError):
-    """The API that this server itself speaks to has given no answer."""
+    """An upstream that this server itself speaks to has given no answer, or not all of it.
+
+    `cause`: which way it failed, one of `trioproxy.forward.connection.CAUSES`.
+    """
 
     status = 502
 
+    def __init__(self, message: str, *, upstream: str = "", cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        if upstream:
+            self.details = {"upstream": upstream, "cause": cause}
+
 
 class UpstreamFailed(UpstreamError):
-    """It could not be reached, or broke off."""
+    """It could not be reached, broke off, or answered what is no HTTP."""
 
 
 class UpstreamTimeout(UpstreamError):
-    """It did not answer in time."""
+    """It did not do its part in time."""
 
     status = 504
     type = "timeout_error"

@@ -13,9 +13,11 @@ from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
+from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import open_pool
-from trioproxy.settings import PoolSettings
+from trioproxy.settings import HttpPoolSettings, PoolSettings
 from trioproxy.web.app import Terms, create_web
+from trioproxy.web.transport import open_watcher
 
 pytestmark = pytest.mark.real
 
@@ -43,8 +45,12 @@ def rss() -> int:
 async def test_memory_files_and_tasks_stay_flat_over_two_thousand_requests() -> None:
     cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
     settings = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=1_000_000)
-    async with open_pool(settings, cli, max_line_size=1_000_000) as pool:
-        app = with_lifespan(create_web(pool, Terms()))
+    async with (
+        open_forward_client({}, HttpPoolSettings()) as client,
+        open_watcher(60.0) as watcher,
+        open_pool(settings, cli, max_line_size=1_000_000) as pool,
+    ):
+        app = with_lifespan(create_web(pool, client, watcher, Terms()))
         config = Config()
         config.bind, config.errorlog = ["127.0.0.1:0"], None
         async with trio.open_nursery() as nursery:

@@ -1,18 +1,12 @@
 """What the pool counts, as plain data."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
 from typing import Any, Self
 
 from attrs import asdict, define, field, frozen
 
+from trioproxy.percentiles import Percentiles, latest
 from trioproxy.pool.worker import Worker, WorkerState
-
-_KEPT = 1000  # the latest times, which percentiles are made of
-
-
-def _latest() -> deque[float]:
-    return deque(maxlen=_KEPT)
 
 
 @define(eq=False)
@@ -30,8 +24,8 @@ class Tally:
     retries: int = 0
     turn_timeouts: int = 0
     retirements: Counter[str] = field(factory=Counter)
-    boot_times: deque[float] = field(factory=_latest)
-    wait_times: deque[float] = field(factory=_latest)
+    boot_times: deque[float] = field(factory=latest)
+    wait_times: deque[float] = field(factory=latest)
 
     def booted(self, seconds: float) -> None:
         """A process has come up."""
@@ -42,24 +36,6 @@ class Tally:
         """A turn has found its worker, after `waited` seconds."""
         self.connections_reused += is_reuse
         self.wait_times.append(waited)
-
-
-@frozen
-class Percentiles:
-    """Of the latest thousand times, in seconds; None when there is none yet."""
-
-    p50: float | None
-    p90: float | None
-    p99: float | None
-
-    @classmethod
-    def of(cls, times: Iterable[float]) -> Self:
-        """The nearest-rank percentiles."""
-        ranked = sorted(times)
-        if not ranked:
-            return cls(None, None, None)
-        last = len(ranked) - 1
-        return cls(*(ranked[round(last * share)] for share in (0.5, 0.9, 0.99)))
 
 
 @frozen

@@ -212,6 +212,7 @@ def _decode(file: Path) -> dict[str, object]:
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
-    # The cutoff is low enough for "pool" to find "pool_settings".
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.45)
+    known = list(known)
+    begun = [one for one in known if word and one.startswith(word.lower())]
+    near = begun or difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.45)
     return f" (did you mean {near[0]}?)" if near else ""

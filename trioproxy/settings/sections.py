@@ -118,6 +118,45 @@ class CountTokensSettings:
 
 
 @attrs.frozen(kw_only=True)
+class HttpPoolSettings:
+    """The forward proxy: where requests may go, and the connections that are kept."""
+
+    enabled: bool = setting(
+        True,
+        "whether connections are kept; if not, each request has a client of its own",
+        also="HTTP_POOL_ENABLED",
+    )
+    upstreams: Mapping[str, str] = setting(
+        {"api": "https://api.anthropic.com"}, "where /proxy/<name>/ leads, by name"
+    )
+    max_connections: int = setting(
+        100, "connections to an upstream at most", at_least=1, also="HTTP_MAX_CONNECTIONS"
+    )
+    max_keepalive_connections: int = setting(
+        20, "of these, idle ones kept", at_least=0, also="HTTP_MAX_KEEPALIVE_CONNECTIONS"
+    )
+    keepalive_expiry: float = setting(
+        300.0, "seconds until an idle one is closed", above=0, also="HTTP_KEEPALIVE_EXPIRY"
+    )
+    connect_timeout: float = setting(
+        10.0, "seconds for an upstream to take a connection", above=0, also="HTTP_CONNECT_TIMEOUT"
+    )
+    read_timeout: float = setting(
+        30.0, "seconds of an upstream's silence", above=0, also="HTTP_READ_TIMEOUT"
+    )
+    stream_read_timeout: float = setting(600.0, "the same in an event stream", above=0)
+    write_timeout: float = setting(
+        10.0, "seconds for an upstream to read", above=0, also="HTTP_WRITE_TIMEOUT"
+    )
+    pool_timeout: float = setting(
+        5.0, "seconds a request waits for a connection", above=0, also="HTTP_POOL_TIMEOUT"
+    )
+    retries: int = setting(1, "more tries of a request that nobody acted on", at_least=0)
+    health_check_interval: float = setting(60.0, "seconds between checks of idle ones", above=0)
+    proxy: str = setting("", "an HTTP proxy on the way to upstreams", is_secret=True)
+
+
+@attrs.frozen(kw_only=True)
 class LoggingSettings:
     """What is logged."""
 
@@ -136,6 +175,7 @@ class Settings:
     claude: ClaudeSettings = attrs.field(factory=ClaudeSettings)
     openai: OpenAISettings = attrs.field(factory=OpenAISettings)
     count_tokens: CountTokensSettings = attrs.field(factory=CountTokensSettings)
+    http_pool: HttpPoolSettings = attrs.field(factory=HttpPoolSettings)
     logging: LoggingSettings = attrs.field(factory=LoggingSettings)
 
 

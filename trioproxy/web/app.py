@@ -7,19 +7,23 @@ from attrs import Factory, frozen
 from quart_trio import QuartTrio
 
 from trioproxy.dialects.anthropic import Rules
-from trioproxy.forward.client import ApiClient
+from trioproxy.forward.api import ApiClient
+from trioproxy.forward.client import ForwardClient
+from trioproxy.forward.upstream import PREFIX
 from trioproxy.pool.pool import Pool
 from trioproxy.settings import ServerSettings
 from trioproxy.web import (
     capabilities,
     count_tokens,
     failures,
+    forward,
     messages,
     models,
     openai,
     operations,
 )
-from trioproxy.web.presence import ASGIApp, Headers, Presence
+from trioproxy.web.presence import ASGIApp, Headers, Presence, Receive, Scope, Send
+from trioproxy.web.transport import Watcher
 
 
 @frozen
@@ -35,8 +39,14 @@ class Terms:
     headers: Headers = ()
 
 
-def create_web(pool: Pool, terms: Terms, api: ApiClient | None = None) -> Presence:
-    """An ASGI callable for `http` scopes. `api` counts tokens."""
+def create_web(
+    pool: Pool,
+    client: ForwardClient,
+    watcher: Watcher,
+    terms: Terms,
+    api: ApiClient | None = None,
+) -> Presence:
+    """An ASGI callable for `http` scopes. `client` passes requests on, `api` counts tokens."""
     settings, rules, mapped = terms.server, terms.rules, terms.openai_models
     quart = QuartTrio("trioproxy", static_folder=None)
     quart.config.update(
@@ -51,6 +61,14 @@ def create_web(pool: Pool, terms: Terms, api: ApiClient | None = None) -> Presen
     count_tokens.install(quart, pool, api, rules)
     models.install(quart, pool, mapped)
     capabilities.install(quart)
-    operations.install(quart, pool)
-    inner = cast(ASGIApp, quart)
-    return Presence(inner, headers=terms.headers, send_timeout=settings.send_timeout)
+    operations.install(quart, pool, client)
+    pages = cast(ASGIApp, quart)
+    passing_on = forward.Forward(client, patience=settings.body_timeout)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["raw_path"].startswith(PREFIX):
+            await passing_on(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return Presence(route, watcher, headers=terms.headers)

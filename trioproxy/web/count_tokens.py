@@ -10,7 +10,7 @@ from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects.anthropic import Rules, count_request, read_betas
 from trioproxy.errors import NotConfigured
-from trioproxy.forward.client import ApiClient
+from trioproxy.forward.api import ApiClient
 from trioproxy.pool.pool import Pool
 
 _NO_KEY = (
@@ -30,6 +30,6 @@ def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: Rules) -> 
         if api is None:
             raise NotConfigured(_NO_KEY)
         betas = ",".join(read_betas(",".join(request.headers.getlist("anthropic-beta"))))
-        headers = {"anthropic-beta": betas} if betas else {}
-        reply = await api.post("/v1/messages/count_tokens", asked, headers)
+        headers = [(b"anthropic-beta", betas.encode())] if betas else []
+        reply = await api.post(b"/v1/messages/count_tokens", asked, headers)
         return TrioResponse(reply.body, reply.status, content_type=reply.content_type)

@@ -26,7 +26,7 @@ from trioproxy import logs
 from trioproxy.dialects.reply import Reply
 from trioproxy.errors import PoolClosed
 from trioproxy.web.dialect import error_body_for
-from trioproxy.web.transport import Watch, watching
+from trioproxy.web.transport import Watch, Watcher
 
 Scope: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]
@@ -67,29 +67,32 @@ def current_call(scope: object) -> Call:
 class Presence:
     """An ASGI callable around another: see above. `headers` go onto every response."""
 
-    def __init__(self, inner: ASGIApp, *, headers: Headers = (), send_timeout: float) -> None:
+    def __init__(self, inner: ASGIApp, watcher: Watcher, *, headers: Headers = ()) -> None:
         self._inner = inner
+        self._watcher = watcher
         self._headers = headers
-        self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         call = Call()
         logs.request_id.set(call.request_id)
-        with call.holding(), trio.CancelScope() as gone:
-            async with watching(send, gone, send_timeout=self._send_timeout) as watch:
-                response = _Response(call, scope, send, watch, self._headers)
-                heard = response.receiving(receive)
-                is_fault = False
-                try:
-                    await self._inner({**scope, _KEY: call}, heard, response.send)
-                except Exception:
-                    is_fault = True  # Hypercorn logs it and answers with a 500
-                    raise
-                finally:
-                    if not (gone.cancel_called or is_fault):
-                        with trio.move_on_after(_LAST_SEND, shield=True):
-                            await response.end()
+        with (
+            call.holding(),
+            trio.CancelScope() as gone,
+            self._watcher.watching(send, gone) as watch,
+        ):
+            response = _Response(call, scope, send, watch, self._headers)
+            heard = response.receiving(receive)
+            is_fault = False
+            try:
+                await self._inner({**scope, _KEY: call}, heard, response.send)
+            except Exception:
+                is_fault = True  # Hypercorn logs it and answers with a 500
+                raise
+            finally:
+                if not (gone.cancel_called or is_fault):
+                    with trio.move_on_after(_LAST_SEND, shield=True):
+                        await response.end()
 
 
 class _Response:
@@ -123,8 +126,10 @@ class _Response:
         """Pass a message on."""
         if message["type"] == "http.response.start":
             self._has_started = True
-            headers = [*message.get("headers", ()), *self._headers]
-            message = {**message, "headers": headers}
+            said = list(message.get("headers", ()))
+            names = {name for name, _ in said}
+            said += [header for header in self._headers if header[0] not in names]
+            message = {**message, "headers": said}
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._has_ended = True
             with trio.move_on_after(_LAST_SEND, shield=True):

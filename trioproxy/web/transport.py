@@ -1,4 +1,4 @@
-"""The socket under an ASGI call, for what ASGI cannot say.
+"""The sockets under ASGI calls, for what ASGI cannot say.
 
 Hypercorn sends under a shield that has no deadline: a client that does not read holds its call,
 its worker and the server's stop for as long as it likes. And it stops reading while a request
@@ -8,45 +8,43 @@ socket is closed from beside, or its hang-up is seen from beside.
 ASGI hands out no socket, but the `send` that Hypercorn gives us is a method of the objects that
 hold it (0.17 and 0.18: `HTTPStream` > protocol > `TCPServer` > stream). Where that is not so,
 there is no transport, and only these two protections are missing.
+
+One `Watcher` serves all calls: a task and an epoll of its own for each call would be a sixth of
+what a forwarded request costs.
 """
 
-import os
 import select
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import trio
+from attrs import define, field, frozen
 
 _GRACE = 2.5  # for what is still to be said when the server stops
 
 
+@frozen
 class Transport:
-    """A client's connection."""
+    """A client's connection, and the objects of Hypercorn's that know when it stops."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self._stream = stream
+    _socket: trio.socket.SocketType
+    _context: Any
+    _config: Any
+
+    @property
+    def number(self) -> int:
+        """The socket's descriptor; negative when it is closed."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """End the connection now: what is being sent on it fails."""
-        self._stream.socket.close()
+        self._socket.close()
 
-    async def wait_hangup(self) -> None:
-        """Wait until the client has closed its side, or reset it, whoever reads the socket.
-
-        Where the system has no epoll, this waits for ever.
-        """
-        if not hasattr(select, "epoll") or self._stream.socket.fileno() < 0:
-            await trio.sleep_forever()
-        # Another descriptor of the same socket, in an epoll of its own: readable data is no
-        # event of interest, and Hypercorn's own waiting is not disturbed.
-        descriptor = os.dup(self._stream.socket.fileno())
-        try:
-            with select.epoll() as hangups:
-                hangups.register(descriptor, select.EPOLLRDHUP)
-                await trio.lowlevel.wait_readable(hangups.fileno())
-        finally:
-            os.close(descriptor)
+    async def wait_stopped(self) -> None:
+        """Wait until the server has stopped, and given its calls the time that it gives."""
+        await self._context.terminated.wait()
+        await trio.sleep(self._config.graceful_timeout)
 
 
 def find_transport(send: Callable[..., Any]) -> Transport | None:
@@ -58,68 +56,136 @@ def find_transport(send: Callable[..., Any]) -> Transport | None:
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     is_http1 = type(protocol).__name__ == "H11Protocol"
-    return Transport(stream) if is_http1 and isinstance(stream, trio.SocketStream) else None
+    if http_stream is None or not is_http1 or not isinstance(stream, trio.SocketStream):
+        return None
+    return Transport(stream.socket, http_stream.context, http_stream.config)
 
 
+@define(eq=False)
 class Watch:
-    """Watches over one call's sends, each of which must make progress."""
+    """Watches over one call: `gone` is cancelled when its client is."""
 
-    def __init__(self, transport: Transport | None, send_timeout: float) -> None:
-        self._transport = transport
-        self._send_timeout = send_timeout
-        self._patience = trio.CancelScope()
-        self._is_sending = False
-        self._over = trio.Event()
+    _watcher: "Watcher"
+    transport: Transport | None
+    _gone: trio.CancelScope
 
     async def sending(self, send: Callable[[Any], Any], message: Any) -> None:  # noqa: ANN401 - ASGI
         """Send, for `send_timeout` seconds at most; then the connection is closed."""
-        self._is_sending = True
-        self._patience.deadline = trio.current_time() + self._send_timeout
+        self._watcher.begin_sending(self)
         try:
             await send(message)
         finally:
-            self._is_sending = False
-            self._patience.deadline = float("inf")
+            self._watcher.end_sending(self)
 
-    async def keep(self, gone: trio.CancelScope) -> None:
-        """End `gone` when the client is; end the connection when it holds up a send.
-
-        When the server stops, everything here is cancelled, but a send that is under way is not:
-        it gets a moment, and is then broken off.
-        """
-        assert self._transport is not None
-        try:
-            with self._patience:
-                await self._transport.wait_hangup()
-        except trio.Cancelled:
-            with trio.move_on_after(_GRACE, shield=True):
-                await self._over.wait()
-            if not self._over.is_set():
-                self._transport.close()
-            raise
-        if self._is_sending:
-            self._transport.close()
-        gone.cancel(reason="the client left, or does not read")
-
-    def end(self) -> None:
-        """The call is over."""
-        self._over.set()
+    def give_up(self, *, is_sending: bool) -> None:
+        """The client has left, or does not read."""
+        if is_sending and self.transport is not None:
+            self.transport.close()
+        self._gone.cancel(reason="the client left, or does not read")
 
 
-@asynccontextmanager
-async def watching(
-    send: Callable[..., Any], gone: trio.CancelScope, *, send_timeout: float
-) -> AsyncGenerator[Watch]:
-    """A watch over the connection of `send`, for as long as the block."""
-    transport = find_transport(send)
-    watch = Watch(transport, send_timeout)
-    if transport is None:
-        yield watch
-        return
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch.keep, gone)
+@define(eq=False)
+class Watcher:
+    """Watches over the connections of all calls. `open_watcher` makes it."""
+
+    _send_timeout: float
+    _hangups: "select.epoll | None"  # None where the system has none: hang-ups go unseen then
+    _by_number: dict[int, Watch] = field(factory=dict)
+    _sending: dict[Watch, float] = field(factory=dict)  # until when; the earliest first
+    _first: Transport | None = None
+    _has_first: trio.Event = field(factory=trio.Event)
+
+    @contextmanager
+    def watching(self, send: Callable[..., Any], gone: trio.CancelScope) -> Generator[Watch]:
+        """A watch over the connection of `send`, for as long as the block."""
+        transport = find_transport(send)
+        watch = Watch(self, transport, gone)
+        number = -1 if transport is None else self._register(watch, transport)
         try:
             yield watch
         finally:
-            watch.end()
-            nursery.cancel_scope.cancel(reason="the call is over")
+            if number >= 0:
+                self._unregister(watch, number)
+
+    def _register(self, watch: Watch, transport: Transport) -> int:
+        if self._first is None:
+            self._first = transport
+            self._has_first.set()
+        number = transport.number
+        if number < 0 or self._hangups is None:
+            return -1
+        self._by_number[number] = watch
+        # Readable data is no event of interest, and Hypercorn's own waiting is not disturbed.
+        self._hangups.register(number, select.EPOLLRDHUP | select.EPOLLONESHOT)
+        return number
+
+    def _unregister(self, watch: Watch, number: int) -> None:
+        # A closed socket is not registered any more, and its number may be another's by now.
+        if self._hangups is not None and self._by_number.get(number) is watch:
+            del self._by_number[number]
+            with suppress(OSError):
+                self._hangups.unregister(number)
+
+    def begin_sending(self, watch: Watch) -> None:
+        """A call sends something."""
+        self._sending[watch] = trio.current_time() + self._send_timeout
+
+    def end_sending(self, watch: Watch) -> None:
+        """It was sent, or not."""
+        self._sending.pop(watch, None)
+
+    async def hear(self) -> None:
+        """Tell each call whose client hangs up."""
+        assert self._hangups is not None
+        while True:
+            await trio.lowlevel.wait_readable(self._hangups.fileno())
+            for number, _ in self._hangups.poll(0):
+                watch = self._by_number.get(number)
+                if watch is not None:
+                    watch.give_up(is_sending=watch in self._sending)
+
+    async def time(self) -> None:
+        """End each connection on which a send makes no progress."""
+        while True:
+            # What begins while this sleeps ends later than the longest sleep.
+            now = trio.current_time()
+            watch, deadline = next(iter(self._sending.items()), (None, now + self._send_timeout))
+            if watch is None or deadline > now:
+                await trio.sleep_until(deadline)
+            else:
+                self.end_sending(watch)
+                watch.give_up(is_sending=True)
+
+    async def see_to_the_end(self) -> None:
+        """When the server has stopped, break off what is still being sent.
+
+        A call that is cancelled does not notice before its send is done.
+        """
+        await self._has_first.wait()
+        assert self._first is not None
+        await self._first.wait_stopped()
+        await trio.sleep(_GRACE)
+        self.break_off()
+
+    def break_off(self) -> None:
+        """End each connection that something is being sent on."""
+        for watch in tuple(self._sending):
+            watch.give_up(is_sending=True)
+
+
+@asynccontextmanager
+async def open_watcher(send_timeout: float) -> AsyncGenerator[Watcher]:
+    """A watcher, for as long as the block lasts. `send_timeout`: seconds for each send."""
+    async with AsyncExitStack() as stack:
+        hangups = stack.enter_context(select.epoll()) if hasattr(select, "epoll") else None
+        watcher = Watcher(send_timeout, hangups)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        if hangups is not None:
+            nursery.start_soon(watcher.hear)
+        nursery.start_soon(watcher.time)
+        nursery.start_soon(watcher.see_to_the_end)
+        try:
+            yield watcher
+        finally:
+            watcher.break_off()
+            nursery.cancel_scope.cancel(reason="nobody is watched any more")

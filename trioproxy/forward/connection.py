@@ -1,0 +1,225 @@
+"""One connection to an upstream, and what can go wrong on it.
+
+A `Connection` is an httpx transport for one connection and no more. It opens at its first
+request, and again where the upstream has closed it meanwhile.
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from typing import Any, TypeAlias
+
+import httpx
+import trio
+from attrs import define, field, frozen
+
+from trioproxy.errors import (
+    InvalidRequest,
+    TrioproxyError,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from trioproxy.forward.body import ClientLeft, RequestBody
+from trioproxy.forward.headers import Header, is_event_stream, value_of
+from trioproxy.forward.upstream import Upstream
+
+# How an exchange can fail, and what is said of it.
+CAUSES = {
+    "connect": "could not be reached",
+    "connect_timeout": "could not be reached in time",
+    "tls": "could not be spoken to by TLS",
+    "write_timeout": "does not take the request",
+    "read_timeout": "does not answer",
+    "lost": "closed the connection",
+    "garbage": "answers what is no HTTP",
+    "fault": "could not be asked, by a fault of this server",
+}
+_CAUSE_OF: dict[type[Exception], str] = {
+    httpx.ConnectError: "connect",
+    httpx.ConnectTimeout: "connect_timeout",
+    httpx.ProxyError: "connect",
+    httpx.WriteTimeout: "write_timeout",
+    httpx.ReadTimeout: "read_timeout",
+    httpx.ReadError: "lost",
+    httpx.WriteError: "lost",
+    httpx.RemoteProtocolError: "garbage",
+}
+_TIMEOUTS = {"connect_timeout", "write_timeout", "read_timeout"}
+_LOST = ("Server disconnected", "peer closed connection")  # h11 and httpcore call it garbage
+
+Context: TypeAlias = ssl.SSLContext
+
+_CLOSE = 2.0  # seconds for a connection to be closed in order
+
+
+@frozen
+class Timeouts:
+    """Seconds for each step; `stream_read` is `read` for event streams."""
+
+    connect: float
+    read: float
+    write: float
+    stream_read: float
+
+    def of(self, headers: Sequence[Header]) -> dict[str, float | None]:
+        """As httpcore has them, for a request with these headers."""
+        wants_events = is_event_stream(value_of(headers, b"accept"))
+        read = self.stream_read if wants_events else self.read
+        return {"connect": self.connect, "read": read, "write": self.write, "pool": None}
+
+
+@frozen
+class Request:
+    """What is sent to an upstream: all that it needs."""
+
+    method: str
+    target: bytes
+    headers: list[Header]
+    body: RequestBody
+
+
+@define(eq=False)
+class Answer:
+    """What an upstream has answered; its body is still to come."""
+
+    status: int
+    headers: list[Header]
+    _stream: httpx.AsyncByteStream
+    _upstream: Upstream
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The body as it comes, encoded as it came. Raises `UpstreamError`."""
+        try:
+            async for chunk in self._stream:
+                yield chunk
+        except httpx.HTTPError as error:
+            raise _failure(self._upstream, error) from error
+
+    async def aclose(self) -> None:
+        """Read no further."""
+        with trio.move_on_after(_CLOSE, shield=True):
+            await self._stream.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks.__aiter__()
+
+
+def make_context() -> Context:
+    """The TLS settings of all connections: some 50 ms of work, and of reading files."""
+    return httpx.create_ssl_context()
+
+
+@define(eq=False)
+class Connection:
+    """See above. `open_connection` and `open_client` make one."""
+
+    upstream: Upstream
+    _transport: httpx.AsyncBaseTransport
+    _timeouts: Timeouts
+    _network: Any = None  # the stream under its latest answer
+    idle_since: float = 0.0
+    _url: httpx.URL = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._url = httpx.URL(self.upstream.url)
+
+    async def send(self, request: Request) -> Answer:
+        """Send a request, and wait for the head of its answer.
+
+        Raises `UpstreamError`, `InvalidRequest`, and what reading the request's body raises.
+        """
+        timeout = self._timeouts.of(request.headers)
+        sent = httpx.Request(
+            request.method,
+            self._url,
+            headers=request.headers,
+            stream=_Body(request.body),
+            # The target as it is: a URL's path would be quoted anew.
+            extensions={"target": request.target, "timeout": timeout},
+        )
+        try:
+            response = await self._transport.handle_async_request(sent)
+        except httpx.LocalProtocolError as error:
+            raise InvalidRequest(f"This request cannot be sent as HTTP/1.1: {error}") from error
+        except (TrioproxyError, ClientLeft):
+            raise
+        except Exception as error:
+            raise _failure(self.upstream, error) from error
+        headers = [(name.lower(), value) for name, value in response.headers.raw]
+        if is_event_stream(value_of(headers, b"content-type")):
+            # httpcore looks when the body is read.
+            timeout["read"] = self._timeouts.stream_read
+        self._network = response.extensions["network_stream"]
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        return Answer(response.status_code, headers, response.stream, self.upstream)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can serve another request, as far as this side knows."""
+        return self._network is not None and self._socket_number() >= 0
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the upstream has closed it, or has spoken unasked."""
+        return not self.is_open or bool(self._network.get_extra_info("is_readable"))
+
+    def _socket_number(self) -> int:
+        number: int = self._network.get_extra_info("socket").fileno()
+        return number
+
+    async def aclose(self) -> None:
+        """End it; what is under way on it fails."""
+        with trio.move_on_after(_CLOSE, shield=True):
+            await self._transport.aclose()
+
+
+def open_connection(
+    upstream: Upstream, timeouts: Timeouts, context: Context | None, proxy: str = ""
+) -> Connection:
+    """A connection that is yet to be opened; `proxy`: by which HTTP proxy."""
+    transport = httpx.AsyncHTTPTransport(
+        verify=context or False,  # False where there is no TLS to verify
+        limits=httpx.Limits(max_connections=1, keepalive_expiry=None),  # expiry is the pool's
+        proxy=proxy or None,
+    )
+    return Connection(upstream, transport, timeouts)
+
+
+def open_client(upstream: Upstream, timeouts: Timeouts, proxy: str = "") -> Connection:
+    """A whole httpx client for one request, as programs have it that keep none."""
+    return Connection(upstream, _ClientOfOne(proxy), timeouts)
+
+
+class _ClientOfOne(httpx.AsyncBaseTransport):
+    def __init__(self, proxy: str) -> None:
+        self._client = httpx.AsyncClient(proxy=proxy or None, trust_env=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def _failure(upstream: Upstream, error: Exception) -> UpstreamError:
+    """What a caller is told of an exception of httpx's."""
+    cause = _CAUSE_OF.get(type(error), "fault")
+    if cause == "garbage" and str(error).startswith(_LOST):
+        cause = "lost"
+    if cause == "connect" and _is_tls(error):
+        cause = "tls"
+    reason = f": {error}" if str(error) and cause != "lost" else ""
+    kind = UpstreamTimeout if cause in _TIMEOUTS else UpstreamFailed
+    message = f"The upstream {upstream.name!r} {CAUSES[cause]}{reason}"
+    return kind(message, upstream=upstream.name, cause=cause)
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None

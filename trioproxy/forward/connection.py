@@ -6,6 +6,7 @@ request, and again where the upstream has closed it meanwhile.
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import httpx
@@ -50,6 +51,7 @@ _LOST = ("Server disconnected", "peer closed connection")  # h11 and httpcore ca
 Context: TypeAlias = ssl.SSLContext
 
 _CLOSE = 2.0  # seconds for a connection to be closed in order
+_CLOSED_ANYWAY = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 @frozen
@@ -86,18 +88,26 @@ class Answer:
     headers: list[Header]
     _stream: httpx.AsyncByteStream
     _upstream: Upstream
+    _is_closed: bool = False
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes, encoded as it came. Raises `UpstreamError`."""
+        # Named, for it to outlive the closing: else its generators are collected half read.
+        stream = aiter(self._stream)
         try:
-            async for chunk in self._stream:
+            async for chunk in stream:
                 yield chunk
         except httpx.HTTPError as error:
             raise _failure(self._upstream, error) from error
+        finally:
+            await self.aclose()  # noqa: ASYNC102 - it has a shield and a deadline
 
     async def aclose(self) -> None:
-        """Read no further."""
-        with trio.move_on_after(_CLOSE, shield=True):
+        """Read no further. Cannot be cancelled, and does not raise."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        with trio.move_on_after(_CLOSE, shield=True), suppress(*_CLOSED_ANYWAY):
             await self._stream.aclose()
 
 
@@ -161,7 +171,21 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether it can serve another request, as far as this side knows."""
-        return self._network is not None and self._socket_number() >= 0
+        return (
+            self._network is not None and self._socket_number() >= 0 and not self._has_leftovers()
+        )
+
+    def _has_leftovers(self) -> bool:
+        """Whether something came behind the answer, that would be taken for the next one.
+
+        httpcore does not look, and shows its parser to nobody.
+        """
+        pool = getattr(self._transport, "_pool", None)
+        found = pool.connections[0] if pool and pool.connections else None
+        while (inner := getattr(found, "_connection", None)) is not None:
+            found = inner
+        parser = getattr(found, "_h11_state", None)
+        return parser is not None and bool(parser.trailing_data[0])
 
     @property
     def is_stale(self) -> bool:
@@ -173,8 +197,8 @@ class Connection:
         return number
 
     async def aclose(self) -> None:
-        """End it; what is under way on it fails."""
-        with trio.move_on_after(_CLOSE, shield=True):
+        """End it; what is under way on it fails. Cannot be cancelled, and does not raise."""
+        with trio.move_on_after(_CLOSE, shield=True), suppress(*_CLOSED_ANYWAY):
             await self._transport.aclose()
 
 
@@ -208,18 +232,19 @@ class _ClientOfOne(httpx.AsyncBaseTransport):
 
 def _failure(upstream: Upstream, error: Exception) -> UpstreamError:
     """What a caller is told of an exception of httpx's."""
-    cause = _CAUSE_OF.get(type(error), "fault")
-    if cause == "garbage" and str(error).startswith(_LOST):
+    cause, reason = _CAUSE_OF.get(type(error), "fault"), str(error)
+    if cause == "garbage" and reason.startswith(_LOST):
         cause = "lost"
-    if cause == "connect" and _is_tls(error):
-        cause = "tls"
-    reason = f": {error}" if str(error) and cause != "lost" else ""
+    if cause == "connect" and (of_tls := _tls_error(error)) is not None:
+        cause, reason = "tls", str(of_tls)
+    told = f": {reason}" if reason and cause != "lost" else "."
     kind = UpstreamTimeout if cause in _TIMEOUTS else UpstreamFailed
-    message = f"The upstream {upstream.name!r} {CAUSES[cause]}{reason}"
+    message = f"The upstream {upstream.name!r} {CAUSES[cause]}{told}"
     return kind(message, upstream=upstream.name, cause=cause)
 
 
-def _is_tls(error: BaseException | None) -> bool:
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What TLS had against a connection; None if it was not TLS."""
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error

@@ -46,10 +46,10 @@ class UpstreamPool:
     _idle: deque[Connection] = field(factory=deque)  # the one used last at the end
     _in_use: set[Connection] = field(factory=set)
     _outdated: set[Connection] = field(factory=set)  # in use, of before a renewal
-    _slots: trio.CapacityLimiter = field(init=False)
+    _slots: trio.Semaphore = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._slots = trio.CapacityLimiter(self._limits.max_connections)
+        self._slots = trio.Semaphore(self._limits.max_connections)
 
     async def acquire(self, *, fresh: bool = False) -> Connection:
         """A connection for one request, to be released; `fresh`: one that never served.
@@ -57,12 +57,8 @@ class UpstreamPool:
         Raises `UpstreamBusy` after `pool_timeout`.
         """
         await self._wait_slot()
-        try:
-            connection, stale = self._take(trio.current_time(), fresh=fresh)
-            await _close(stale)
-        except BaseException:
-            self._slots.release()
-            raise
+        connection, stale = self._take(trio.current_time(), fresh=fresh)
+        await _close(stale)  # which cannot be cancelled
         return connection
 
     async def release(self, connection: Connection) -> None:

@@ -4,11 +4,13 @@ A bare ASGI callable: a request of a few hundred microseconds has no use for a w
 """
 
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import orjson
+import trio
 
 from trioproxy.errors import (
+    BodyTooSlow,
     InternalError,
     MethodNotAllowed,
     TrioproxyError,
@@ -25,6 +27,7 @@ from trioproxy.web.presence import Receive, Scope, Send, current_call
 logger = logging.getLogger("trioproxy.web")
 
 _BODY = "http.response.body"
+_LINGER = 1.0  # seconds
 _FRAMED_BY_HEADERS = {"1.0", "1.1"}
 _REFUSED = {"CONNECT", "TRACE"}  # tunnels, and headers shown to whoever asks
 
@@ -38,9 +41,10 @@ class Forward:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        back = _Back(scope, send)
+        body = RequestBody(receive, self._patience)
+        back = _Back(scope, send, body)
         try:
-            name, request = await self._read(scope, receive)
+            name, request = await self._read(scope, body)
             async with self._client.answering(name, request) as answer:
                 last = await back.pass_on(answer)
             await back.end(last)
@@ -52,7 +56,7 @@ class Forward:
             logger.exception("[HTTP_POOL] A request could not be passed on")
             await back.fail(InternalError("The server failed; its log has the details."))
 
-    async def _read(self, scope: Scope, receive: Receive) -> tuple[str, Request]:
+    async def _read(self, scope: Scope, body: RequestBody) -> tuple[str, Request]:
         method = scope["method"]
         if method in _REFUSED:
             raise MethodNotAllowed(f"{method} is not passed on.")
@@ -68,22 +72,20 @@ class Forward:
             request_id=current_call(scope).request_id,
         )
         headers = outgoing(scope["headers"], pool.upstream.host, caller)
-        body = RequestBody()
-        if has_body(headers):
-            body = RequestBody(receive, self._patience)
-        elif scope["http_version"] not in _FRAMED_BY_HEADERS:
-            body = RequestBody(receive, self._patience)
-            if await body.peek():
-                headers.append((b"transfer-encoding", b"chunked"))
+        if scope["http_version"] in _FRAMED_BY_HEADERS:
+            body.has_ended = not has_body(headers)
+        elif not has_body(headers) and await body.peek():
+            headers.append((b"transfer-encoding", b"chunked"))
         return name, Request(method, target, headers, body)
 
 
 class _Back:
     """The way back to the client."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, body: RequestBody) -> None:
         self._scope = scope
         self._send = send
+        self._body = body
         self._has_started = False
 
     async def pass_on(self, answer: Answer) -> bytes:
@@ -103,7 +105,16 @@ class _Back:
         return last
 
     async def end(self, last: bytes) -> None:
-        """Send the last chunk: the connection to the upstream is free, however slow the client."""
+        """Send the last chunk: the connection to the upstream is free, however slow the client.
+
+        A client that is still sending would lose it, for its connection is closed at the end; so
+        it gets a moment to read.
+        """
+        if not self._body.has_ended:
+            await self._send({"type": _BODY, "body": last, "more_body": True})
+            last = b""
+            with trio.move_on_after(_LINGER), suppress(BodyTooSlow, ClientLeft):
+                await self._body.discard()
         await self._send({"type": _BODY, "body": last, "more_body": False})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -116,7 +127,9 @@ class _Back:
         A call that ends without the end of its answer is a connection that is closed.
         """
         call = current_call(self._scope)
-        logger.warning("[HTTP_POOL] %s failed: %s", call.request_id, error.log_message)
+        if error.status >= 500 or self._has_started:  # noqa: PLR2004 - the class of server errors
+            what = "broke off" if self._has_started else str(error.status)
+            logger.warning("[HTTP_POOL] %s %s: %s", call.request_id, what, error.log_message)
         if self._has_started:
             return
         body = orjson.dumps(error_body_for(self._scope)(error, call.request_id))

@@ -5,9 +5,11 @@ its worker and the server's stop for as long as it likes. And it stops reading w
 is answered and more bytes follow, so that a client's leaving goes unseen. Both end when the
 socket is closed from beside, or its hang-up is seen from beside.
 
+And closing a connection while another task of it sends ends the whole server: see `_mend_close`.
+
 ASGI hands out no socket, but the `send` that Hypercorn gives us is a method of the objects that
 hold it (0.17 and 0.18: `HTTPStream` > protocol > `TCPServer` > stream). Where that is not so,
-there is no transport, and only these two protections are missing.
+there is no transport, and only these protections are missing.
 
 One `Watcher` serves all calls: a task and an epoll of its own for each call would be a sixth of
 what a forwarded request costs.
@@ -21,7 +23,7 @@ from typing import Any
 import trio
 from attrs import define, field, frozen
 
-_GRACE = 2.5  # for what is still to be said when the server stops
+_GRACE = 2.5  # seconds for what is still to be said when the server stops
 
 
 @frozen
@@ -53,12 +55,32 @@ def find_transport(send: Callable[..., Any]) -> Transport | None:
     protocol = getattr(getattr(http_stream, "send", None), "__self__", None)
     server = getattr(getattr(protocol, "send", None), "__self__", None)
     stream = getattr(server, "stream", None)
+    if isinstance(stream, trio.SocketStream):
+        _mend_close(server, stream)
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     is_http1 = type(protocol).__name__ == "H11Protocol"
     if http_stream is None or not is_http1 or not isinstance(stream, trio.SocketStream):
         return None
     return Transport(stream.socket, http_stream.context, http_stream.config)
+
+
+def _mend_close(server: Any, stream: trio.SocketStream) -> None:  # noqa: ANN401 - Hypercorn's
+    """Let the connection be closed while another task of it begins to send.
+
+    Hypercorn's own way waits for a checkpoint inside `send_eof`. Whoever sends meanwhile, such as
+    its reader that answers a request which is no HTTP while we end our call, gets a
+    `BusyResourceError`, which nobody expects and which ends the whole server: one request would.
+    """
+    if "_close" in vars(server):
+        return
+
+    async def close() -> None:
+        with suppress(OSError):
+            stream.socket.shutdown(trio.socket.SHUT_WR)
+        await stream.aclose()
+
+    server._close = close  # noqa: SLF001 - there is no other way under the `hypercorn` command
 
 
 @define(eq=False)
@@ -70,10 +92,17 @@ class Watch:
     _gone: trio.CancelScope
 
     async def sending(self, send: Callable[[Any], Any], message: Any) -> None:  # noqa: ANN401 - ASGI
-        """Send, for `send_timeout` seconds at most; then the connection is closed."""
+        """Send, for `send_timeout` seconds at most; then the connection is closed.
+
+        A send is never cut short: Hypercorn would have noted half of it, answer once more when
+        the call ends, and end the whole server by that.
+        """
         self._watcher.begin_sending(self)
         try:
-            await send(message)
+            with trio.move_on_after(self._watcher.send_timeout + _GRACE, shield=True):
+                await send(message)
+        except trio.BusyResourceError:  # it is just being closed, in Hypercorn's own way
+            self.give_up(is_sending=True)
         finally:
             self._watcher.end_sending(self)
 
@@ -88,7 +117,7 @@ class Watch:
 class Watcher:
     """Watches over the connections of all calls. `open_watcher` makes it."""
 
-    _send_timeout: float
+    send_timeout: float
     _hangups: "select.epoll | None"  # None where the system has none: hang-ups go unseen then
     _by_number: dict[int, Watch] = field(factory=dict)
     _sending: dict[Watch, float] = field(factory=dict)  # until when; the earliest first
@@ -128,7 +157,7 @@ class Watcher:
 
     def begin_sending(self, watch: Watch) -> None:
         """A call sends something."""
-        self._sending[watch] = trio.current_time() + self._send_timeout
+        self._sending[watch] = trio.current_time() + self.send_timeout
 
     def end_sending(self, watch: Watch) -> None:
         """It was sent, or not."""
@@ -149,7 +178,7 @@ class Watcher:
         while True:
             # What begins while this sleeps ends later than the longest sleep.
             now = trio.current_time()
-            watch, deadline = next(iter(self._sending.items()), (None, now + self._send_timeout))
+            watch, deadline = next(iter(self._sending.items()), (None, now + self.send_timeout))
             if watch is None or deadline > now:
                 await trio.sleep_until(deadline)
             else:

@@ -1,0 +1,195 @@
+"""Callers that mean harm: refused, or neutral."""
+
+import httpx
+import pytest
+from attrs import frozen
+
+from tests.forward.serving import OK, Talk, forwarding, upstream, value_of
+from tests.standin.raw import connect, read_all, read_until
+from trioproxy.settings import HttpPoolSettings
+
+
+@frozen
+class Attack:
+    name: str
+    request: bytes
+    statuses: tuple[int, ...]
+
+
+def post(*lines: bytes, path: bytes = b"/proxy/up/", body: bytes = b"") -> bytes:
+    return b"\r\n".join([b"POST " + path + b" HTTP/1.1", b"Host: x", *lines, b"", b""]) + body
+
+
+SMUGGLED = b"0\r\n\r\nGET /proxy/up/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+
+CHUNKED = b"Transfer-Encoding: chunked"
+EMPTY = b"Content-Length: 0"
+
+
+def get(target: bytes, method: bytes = b"GET") -> bytes:
+    return method + b" " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+REFUSED = [
+    Attack("a length and chunks", post(b"Content-Length: 6", CHUNKED, body=SMUGGLED), (400,)),
+    Attack("chunks and a length", post(CHUNKED, b"Content-Length: 4", body=SMUGGLED), (400,)),
+    Attack("two lengths", post(b"Content-Length: 1", b"Content-Length: 40", body=b"x"), (400,)),
+    Attack("a list of lengths", post(b"Content-Length: 1, 40", body=b"x"), (400,)),
+    Attack("a length with a sign", post(b"Content-Length: +1", body=b"x"), (400,)),
+    Attack("an unknown coding", post(b"Transfer-Encoding: xchunked", body=SMUGGLED), (400, 501)),
+    Attack("two codings", post(b"Transfer-Encoding: gzip, chunked", body=SMUGGLED), (400, 501)),
+    Attack("a coding behind a tab", post(CHUNKED + b"\t, identity", body=SMUGGLED), (400, 501)),
+    Attack("a blank before the colon", post(b"Transfer-Encoding : chunked"), (400,)),
+    Attack("a line that is folded",
+           post(b"Transfer-Encoding:", b" chunked", b"Content-Length: 1", body=b"x"), (400,)),
+    Attack("chunks in HTTP/1.0", post(CHUNKED, body=SMUGGLED).replace(b"1.1", b"1.0", 1), (400,)),
+    Attack("a bare CR in a value", post(b"X: a\rY: b", EMPTY), (400,)),
+    Attack("a null in a value", post(b"X: a\x00b", EMPTY), (400,)),
+    Attack("two hosts", post(b"Host: y", EMPTY), (400,)),
+    Attack("no host", b"GET /proxy/up/ HTTP/1.1\r\n\r\n", (400,)),
+    Attack("another server's URL", get(b"http://evil.example/proxy/up/"), (404,)),
+    Attack("an unknown upstream", get(b"/proxy/evil.example/"), (404,)),
+    Attack("a user before a host", get(b"/proxy/up@evil.example/"), (404,)),
+    Attack("no upstream", get(b"/proxy/"), (404,)),
+    Attack("an upstream of this server's own", get(b"/proxy/count%20tokens/"), (404,)),
+    Attack("dots", get(b"/proxy/up/../../etc"), (400,)),
+    Attack("encoded dots", get(b"/proxy/up/%2e%2e/x"), (400,)),
+    Attack("encoded lines", get(b"/proxy/up/a%0d%0aX:%20y"), (400,)),
+    Attack("another host", get(b"/proxy/up//evil.example/"), (400,)),
+    Attack("a fragment", get(b"/proxy/up/a#b"), (400,)),
+    Attack("a trace", get(b"/proxy/up/", b"TRACE"), (405,)),
+    Attack("a tunnel to an upstream", get(b"/proxy/up/", b"CONNECT"), (405,)),
+    Attack("a tunnel", get(b"evil.example:443", b"CONNECT"), (404,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", REFUSED, ids=lambda attack: attack.name)
+async def test_refused_before_anything_is_sent(attack: Attack) -> None:
+    async with (
+        upstream() as up,
+        forwarding(up.url) as server,
+        await connect(server.url) as stream,
+    ):
+        await stream.send_all(attack.request)
+        await stream.send_eof()
+        answer = await read_all(stream)
+        if answer:  # one that has hung up may not be told
+            assert int(answer[9:12]) in attack.statuses
+            assert answer.count(b"HTTP/1.1 ") == 1
+        assert up.opened == 0
+        assert (await server.http.get("/proxy/up/")).text == "ok"
+
+
+async def test_what_is_refused_says_why() -> None:
+    async with upstream() as up, forwarding(up.url) as server, await connect(server.url) as stream:
+        await stream.send_all(post(b"Content-Length: 1", b"Transfer-Encoding: chunked", body=b"0"))
+        told = await read_until(stream, b"}")
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"transfer-encoding: goes with no other length of the body" in told
+
+
+async def test_a_second_request_behind_the_first_is_this_servers_and_not_the_upstreams() -> None:
+    """Pipelined: read here as a request of its own, with this server's rules for it."""
+    heads: list[bytes] = []
+
+    async def handler(talk: Talk) -> None:
+        while head := await talk.head():
+            heads.append(head)
+            await talk.body(head)
+            await talk.send(OK)
+
+    first = post(b"Content-Length: 1", body=b"x")
+    second = b"GET /proxy/evil/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with (
+        upstream(handler) as up,
+        forwarding(up.url) as server,
+        await connect(server.url) as stream,
+    ):
+        await stream.send_all(first + second)
+        answer = await read_all(stream)
+    assert len(heads) == 1
+    assert answer.count(b"HTTP/1.1 200") == answer.count(b"HTTP/1.1 404") == 1
+
+
+async def test_chunks_with_extensions_and_trailers_are_said_anew() -> None:
+    wire: list[bytes] = []
+
+    async def handler(talk: Talk) -> None:
+        wire.append(await talk.head())
+        wire.append(await talk.chunked())
+        await talk.send(OK)
+
+    body = (
+        b'5;a="\r\nb\r\n"'.replace(b"\r\n", b"") + b"\r\nhello\r\n0\r\nHost: evil\r\nX: y\r\n\r\n"
+    )
+    async with (
+        upstream(handler) as up,
+        forwarding(up.url) as server,
+        await connect(server.url) as stream,
+    ):
+        await stream.send_all(post(b"Transfer-Encoding: chunked", b"Trailer: Host", body=body))
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+    assert wire[1] == b"5\r\nhello\r\n0\r\n\r\n"
+    assert value_of(wire[0], "trailer") == ""
+
+
+async def test_an_upstream_cannot_split_the_answer() -> None:
+    evil = b"HTTP/1.1 200 OK\r\nx: a\x0bb\r\ncontent-length: 2\r\n\r\nok"
+    async with upstream() as up, forwarding(up.url) as server:
+
+        async def handler(talk: Talk) -> None:
+            await talk.head()
+            await talk.send(evil)
+
+        up.handler = handler
+        answer = await server.http.get("/proxy/up/")
+    assert answer.status_code in {200, 502}
+    assert set(answer.headers) <= {
+        "x", "content-length", "content-type", "date", "server", "request-id", "x-request-id",
+    }  # fmt: skip
+
+
+async def test_an_upstream_that_sends_more_than_it_said() -> None:
+    """What is behind an answer is no answer to the next request."""
+
+    async def handler(talk: Talk) -> None:
+        await talk.head()
+        await talk.send(OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+        await talk.wait_left()
+
+    async with upstream(handler) as up, forwarding(up.url) as server:
+        for _ in range(3):
+            assert (await server.http.get("/proxy/up/")).text == "ok"
+        assert up.opened == 3
+
+
+BROKEN = b"host: x\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n"
+
+
+@pytest.mark.parametrize("path", ["/proxy/up/", "/proxy/no/", "/no", "/health", "/v1/messages"])
+async def test_a_request_that_is_no_http_ends_its_own_connection_only(path: str) -> None:
+    """Its reader answers it while its call does: what that did once ended the whole server."""
+    async with upstream() as up, forwarding(up.url) as server:
+        for i in range(60):
+            async with await connect(server.url) as stream:
+                await stream.send_all(f"POST {path} HTTP/1.1\r\n".encode() + BROKEN)
+                if i % 2:
+                    await stream.receive_some()
+        assert (await server.http.get("/proxy/up/")).text == "ok"
+        await server.settled()
+
+
+async def test_a_connection_is_kept_over_an_error() -> None:
+    async with (
+        upstream() as up,
+        forwarding(up.url) as server,
+        httpx.AsyncClient(base_url=server.url) as http,
+    ):
+        for path in ("/proxy/no/", "/proxy/up/..%2f", "/proxy/up/"):
+            await http.get(path)
+        stats = http._transport._pool.connections  # type: ignore[attr-defined]
+        assert stats[0].info().endswith("Request Count: 3")
+
+
+async def test_a_secret_in_the_upstreams_proxy_is_not_shown() -> None:
+    assert "hunter2" not in repr(HttpPoolSettings(proxy="http://me:hunter2@127.0.0.1:1"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trioproxy.settings import (
     FIELDS,
     SECTIONS,
+    AuthSettings,
     ClaudeSettings,
     CountTokensSettings,
     HttpPoolSettings,
@@ -99,6 +100,7 @@ GOOD = [
         "every section",
         Settings(
             ServerSettings(max_body_size=1, body_timeout=0.5),
+            AuthSettings(),
             PoolSettings(min_size=0, max_size=1, spare_size=1, warmup_on_startup=False),
             ClaudeSettings(cli_path="/opt/claude", offline=True, bare="never"),
             OpenAISettings(),
@@ -479,3 +481,9 @@ def test_a_number_of_any_length(path: str, number: str) -> None:
 @given(st.dictionaries(NAMES, WORDS | ANY_TEXT, max_size=5))
 def test_any_environment(environ: dict[str, str]) -> None:
     load_anything(environ)
+
+
+@pytest.mark.parametrize("name", ["AUTH__TOKENS", "CLAUDE__ENV"])
+def test_what_is_wrong_with_a_secret_does_not_quote_it(name: str) -> None:
+    (problem,) = problems({name: '{"me": "hunter2"'})
+    assert problem == f"environment: {name}: must be a table of texts in quotes"

@@ -2,6 +2,8 @@
 
 The layers, each of which knows only those below it:
 
+    cli/          the command line
+    serving.py    `trioproxy serve`: Hypercorn inside, and how it stops
     app.py        ASGI lifespan -> root nursery -> pool and web app
     refusal.py    how a server ends that cannot start
     web/          Quart: routes, errors, the presence of a client
@@ -10,12 +12,14 @@ The layers, each of which knows only those below it:
     dialects/     pure: API bodies <-> `Turn`; events -> bytes
     claude/       pure: the CLI's wire, the exchange of one turn, argv and environment
     percentiles.py  of the latest times
+    tokens.py     who a caller is
     errors.py     every failure that a caller or an operator can see
     settings/     what an operator can say
     logs.py       how the server logs
 
 `claude/` and `dialects/` import no trio, quart or httpx; `pool/` knows no HTTP; only
-`pool/process.py` and `pool/guard.py` start processes, and only `forward/connection.py` uses httpx.
+`pool/process.py`, `pool/guard.py` and `cli/programs.py` start processes, and only
+`forward/connection.py` uses httpx.
 tests/test_layers.py holds this up.
 
 `standin/` is an offline stand-in for the Anthropic API, beside them all.

@@ -37,11 +37,13 @@ from trioproxy.errors import TrioproxyError
 from trioproxy.forward.api import NAME as COUNT_TOKENS
 from trioproxy.forward.api import ApiClient
 from trioproxy.forward.client import ForwardClient, open_forward_client
+from trioproxy.forward.connection import check_proxy, check_url
 from trioproxy.forward.upstream import Upstream, check_name, read_upstream
 from trioproxy.pool.guard import open_guard
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import open_process
 from trioproxy.settings import (
+    AuthSettings,
     ClaudeSettings,
     PoolSettings,
     Settings,
@@ -49,14 +51,14 @@ from trioproxy.settings import (
     load_settings,
 )
 from trioproxy.standin import StandIn, serve_standin
+from trioproxy.tokens import check_stored
 from trioproxy.web.app import Terms, create_web
-from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
+from trioproxy.web.presence import ASGIApp, Presence, Receive, Scope, Send
 from trioproxy.web.transport import open_watcher
 
 logger = logging.getLogger("trioproxy.app")
 
 _STATE = "trioproxy"
-_API = "https://api.anthropic.com"
 
 _BANNER = (
     "OFFLINE: every answer comes from the stand-in on this machine, none from a model. "
@@ -131,7 +133,7 @@ async def _refuse_to_start(error: SettingsError | TrioproxyError, send: Send) ->
 class Server:
     """An open server: its web app, its two pools, and the stand-in when it is offline."""
 
-    web: ASGIApp
+    web: Presence
     pool: Pool
     client: ForwardClient
     standin: StandIn | None
@@ -148,7 +150,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
     own_cwd = _own_cwd(settings.claude.cwd)
     options = _options(settings.claude)
     pool_settings = settings.pool_settings
-    _upstreams(settings)  # what is wrong with them is told before anything is started
+    check(settings)  # what is wrong is told before anything is started
     _announce(pool_settings)
     with TemporaryDirectory(prefix="trioproxy-") as private:
         async with trio.open_nursery() as nursery:
@@ -178,9 +180,12 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                 nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
                 terms = Terms(
                     settings.server,
+                    settings.auth,
+                    settings.logging,
                     _rules(settings),
                     settings.openai.models,
-                    headers=((b"x-trioproxy-offline", b"true"),) if standin else (),
+                    settings.pool_settings,
+                    is_offline=standin is not None,
                 )
                 counting = settings.count_tokens
                 api = ApiClient(client, counting.api_key, counting.timeout)
@@ -189,33 +194,60 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
             nursery.cancel_scope.cancel(reason="the server is closed")
 
 
+def check(settings: Settings) -> None:
+    """What a setting's own type and bounds do not say. Raises `SettingsError`."""
+    _check_tokens(settings.auth)
+    _upstreams(settings)
+    _options(settings.claude)
+    _own_cwd(settings.claude.cwd)
+
+
+def _check_tokens(auth: AuthSettings) -> None:
+    problems = []
+    for name, stored in {"": auth.token, **auth.tokens}.items():
+        try:
+            if name or stored:
+                check_stored(stored)
+        except ValueError as error:
+            problems.append(f"auth.tokens: {name!r}: {error}" if name else f"auth.token: {error}")
+    if problems:
+        raise SettingsError(problems)
+
+
 def _upstreams(settings: Settings) -> dict[str, Upstream]:
     """Where requests may go, and where tokens are counted if there is a key for it."""
-    upstreams = {}
-    for name, url in settings.http_pool.upstreams.items():
-        try:
-            check_name(name)
-            upstreams[name] = read_upstream(name, url)
-        except ValueError as error:
-            raise SettingsError([f"http_pool.upstreams: {name!r}: {error}"]) from error
+    upstreams, problems = {}, []
+    named = settings.http_pool.upstreams.items()
+    wanted = [(f"http_pool.upstreams: {name!r}", name, url) for name, url in named]
     if settings.count_tokens.api_key:
+        wanted.append(("count_tokens.base_url", COUNT_TOKENS, settings.count_tokens.base_url))
+    for setting, name, url in wanted:
         try:
-            url = settings.count_tokens.base_url
-            upstreams[COUNT_TOKENS] = read_upstream(COUNT_TOKENS, url)
+            if name != COUNT_TOKENS:
+                check_name(name)
+            upstreams[name] = read_upstream(name, url)
+            check_url(url)
         except ValueError as error:
-            raise SettingsError([f"count_tokens.base_url: {error}"]) from error
+            problems.append(f"{setting}: {error}")
+    if settings.http_pool.proxy:
+        try:
+            check_proxy(settings.http_pool.proxy)
+        except ValueError as error:
+            problems.append(f"http_pool.proxy: {error}")
+    if problems:
+        raise SettingsError(problems)
     return upstreams
 
 
 def _offline(settings: Settings, standin_url: str) -> Settings:
-    """The same, with the stand-in wherever the API would be asked."""
+    """The same, with the stand-in for every upstream that is not on this machine."""
     upstreams = {
-        name: standin_url if url.rstrip("/") == _API else url
+        name: url if read_upstream(name, url).is_local else standin_url
         for name, url in settings.http_pool.upstreams.items()
     }
     return evolve(
         settings,
-        http_pool=evolve(settings.http_pool, upstreams=upstreams),
+        http_pool=evolve(settings.http_pool, upstreams=upstreams, proxy=""),
         count_tokens=evolve(settings.count_tokens, api_key="offline", base_url=standin_url),
     )
 

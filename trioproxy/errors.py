@@ -3,6 +3,8 @@
     TrioproxyError
     |-- CallerError             the caller's: another request would do
     |   |-- InvalidRequest          400 invalid_request_error
+    |   |-- Unauthorized            401 authentication_error
+    |   |-- Forbidden               403 permission_error
     |   |-- BodyTooLarge            413 request_too_large
     |   |-- BodyTooSlow             408 timeout_error
     |   |-- UnknownRoute            404 not_found_error
@@ -11,6 +13,7 @@
     |-- CapacityError           nobody's: another moment would do
     |   |-- AcquireTimeout          503 overloaded_error
     |   |-- TooManyWaiting          429 rate_limit_error
+    |   |-- TooManyRequests         429 rate_limit_error
     |   |-- UpstreamBusy            503 overloaded_error
     |   `-- PoolClosed              503 overloaded_error
     |-- CliError                the CLI's
@@ -32,7 +35,7 @@ Each carries the HTTP status and the Anthropic error type that a caller sees; th
 them into their own shapes. Types and statuses: https://docs.anthropic.com/en/api/errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -78,6 +81,20 @@ class InvalidRequest(CallerError):
         self.details = details
 
 
+class Unauthorized(CallerError):
+    """The request brings no token of `[auth] tokens`."""
+
+    status = 401
+    type = "authentication_error"
+
+
+class Forbidden(CallerError):
+    """The request is of a web page of another site, or by a name that is not this server's."""
+
+    status = 403
+    type = "permission_error"
+
+
 class BodyTooLarge(CallerError):
     """The body is longer than `[server] max_body_size`."""
 
@@ -107,9 +124,13 @@ class UnknownModel(CallerError):
 
 
 class MethodNotAllowed(CallerError):
-    """The path is served, with another method."""
+    """The path is served, with another method; `allowed` names those."""
 
     status = 405
+
+    def __init__(self, message: str, *, allowed: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.allowed = sorted(allowed)
 
 
 class CapacityError(TrioproxyError):
@@ -129,6 +150,17 @@ class TooManyWaiting(CapacityError):
 
     status = 429
     type = "rate_limit_error"
+
+
+class TooManyRequests(CapacityError):
+    """A token has as many requests as it may, at once or in a minute."""
+
+    status = 429
+    type = "rate_limit_error"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UpstreamBusy(CapacityError):
@@ -197,9 +229,12 @@ class UpstreamError(TrioproxyError):
 
     status = 502
 
-    def __init__(self, message: str, *, upstream: str = "", cause: str = "") -> None:
+    def __init__(
+        self, message: str, *, upstream: str = "", cause: str = "", detail: str = ""
+    ) -> None:
         super().__init__(message)
         self.cause = cause
+        self.detail = detail  # for the log alone: it may quote the upstream, and where it is
         if upstream:
             self.details = {"upstream": upstream, "cause": cause}
 

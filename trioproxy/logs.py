@@ -42,11 +42,14 @@ def _one_line(text: str) -> str:
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, `request_id`, `exception`."""
+    """One JSON object a line: `time`, `level`, `logger`, `message`, `request_id`, `exception`.
+
+    A request's own line has what it tells as fields of their own too.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's line."""
-        fields = {
+        fields: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
@@ -54,6 +57,7 @@ class JSONFormatter(logging.Formatter):
         }
         if request_id.get():
             fields["request_id"] = request_id.get()
+        fields |= getattr(record, "fields", {})
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(fields).decode()

@@ -17,17 +17,18 @@ class Attack:
 
 
 def post(*lines: bytes, path: bytes = b"/proxy/up/", body: bytes = b"") -> bytes:
-    return b"\r\n".join([b"POST " + path + b" HTTP/1.1", b"Host: x", *lines, b"", b""]) + body
+    head = [b"POST " + path + b" HTTP/1.1", b"Host: localhost", *lines]
+    return b"\r\n".join([*head, b"", b""]) + body
 
 
-SMUGGLED = b"0\r\n\r\nGET /proxy/up/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"0\r\n\r\nGET /proxy/up/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 CHUNKED = b"Transfer-Encoding: chunked"
 EMPTY = b"Content-Length: 0"
 
 
 def get(target: bytes, method: bytes = b"GET") -> bytes:
-    return method + b" " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    return method + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 REFUSED = [
@@ -99,7 +100,7 @@ async def test_a_second_request_behind_the_first_is_this_servers_and_not_the_ups
             await talk.send(OK)
 
     first = post(b"Content-Length: 1", body=b"x")
-    second = b"GET /proxy/evil/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    second = b"GET /proxy/evil/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     async with (
         upstream(handler) as up,
         forwarding(up.url) as server,
@@ -163,7 +164,7 @@ async def test_an_upstream_that_sends_more_than_it_said() -> None:
         assert up.opened == 3
 
 
-BROKEN = b"host: x\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n"
+BROKEN = b"host: localhost\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n"
 
 
 @pytest.mark.parametrize("path", ["/proxy/up/", "/proxy/no/", "/no", "/health", "/v1/messages"])

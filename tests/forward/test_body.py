@@ -65,7 +65,7 @@ async def test_a_client_that_is_silent(autojump_clock: MockClock) -> None:
         await trio.sleep_forever()
         raise AssertionError
 
-    with pytest.raises(BodyTooSlow, match="for 7 s"):
+    with pytest.raises(BodyTooSlow, match="not arrive in time"):
         await read(RequestBody(receive, patience=7.0))
     assert trio.current_time() == 7
 
@@ -82,3 +82,26 @@ async def test_one_that_is_there_already() -> None:
     body = RequestBody.of(b"abc")
     assert await read(body) == await read(body) == [b"abc"]
     assert await read(RequestBody()) == []
+
+
+async def test_a_client_that_drips_is_given_up_too(autojump_clock: MockClock) -> None:
+    async def receive() -> dict[str, Any]:
+        await trio.sleep(1)
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    with pytest.raises(BodyTooSlow):
+        await read(RequestBody(receive, patience=9.0))
+    assert trio.current_time() == pytest.approx(9.9)
+
+
+async def test_a_slow_one_that_goes_on_is_not(autojump_clock: MockClock) -> None:
+    left = 100
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        await trio.sleep(5)
+        return {"type": "http.request", "body": b"x" * 5000, "more_body": left > 0}
+
+    assert len(await read(RequestBody(receive, patience=6.0))) == 100
+    assert trio.current_time() == 500

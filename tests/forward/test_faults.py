@@ -331,7 +331,7 @@ async def test_a_client_that_is_silent_in_its_body() -> None:
         await connect(server.url) as stream,
     ):
         await stream.send_all(
-            b"POST /proxy/up/ HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc"
+            b"POST /proxy/up/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nabc"
         )
         answer = await read_all(stream)
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -351,7 +351,7 @@ async def test_a_client_that_does_not_read_frees_its_connection() -> None:
         forwarding(up.url, server=ServerSettings(send_timeout=0.2)) as server,
         await connect(server.url) as stream,
     ):
-        await stream.send_all(b"GET /proxy/up/ HTTP/1.1\r\nhost: x\r\n\r\n")
+        await stream.send_all(b"GET /proxy/up/ HTTP/1.1\r\nhost: localhost\r\n\r\n")
         await stream.receive_some()
         await up.wait_open(0)
         assert (await server.settled()).clients_left == 1
@@ -362,7 +362,7 @@ async def leave(server: Forwarding, rng: random.Random) -> None:
     how = rng.choice([b"GET", b"PUT", b"POST"])
     size = 0 if how == b"GET" else 5_000
     async with await connect(server.url) as stream:
-        await stream.send_all(b"%s /proxy/up/ HTTP/1.1\r\nhost: x\r\n" % how)
+        await stream.send_all(b"%s /proxy/up/ HTTP/1.1\r\nhost: localhost\r\n" % how)
         await stream.send_all(b"content-length: %d\r\n\r\n" % size)
         if size and rng.random() < 0.7:
             await stream.send_all(bytes(rng.randrange(size + 1)))
@@ -405,6 +405,100 @@ async def test_a_thousand_clients_that_leave_leak_nothing() -> None:
         await works_again(up, server)
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_an_empty_body_that_was_read_to_its_end_is_not_sent_again(method: str) -> None:
+    heads: list[bytes] = []
+
+    async def handler(talk: Talk) -> None:
+        heads.append(await talk.head())
+        await talk.chunked()
+
+    request = f"{method} /proxy/up/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+    async with (
+        upstream(handler) as up,
+        forwarding(up.url) as server,
+        await connect(server.url) as stream,
+    ):
+        await stream.send_all(request.encode() + b"\r\n0\r\n\r\n")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 502")
+    assert len(heads) == 1
+
+
+async def test_a_client_that_sends_nothing_of_its_body_holds_no_connection() -> None:
+    settings = HttpPoolSettings(max_connections=1, pool_timeout=0.1)
+    async with (
+        upstream() as up,
+        forwarding(up.url, settings) as server,
+        await connect(server.url) as stream,
+    ):
+        await stream.send_all(b"POST /proxy/up/ HTTP/1.1\r\nhost: localhost\r\n")
+        await stream.send_all(b"content-length: 9\r\n\r\n")
+        await trio.sleep(0.05)
+        assert (await server.http.get("/proxy/up/")).text == "ok"
+
+
+async def test_in_http_1_0_too_an_answer_that_breaks_off_does_not_look_complete() -> None:
+    async with (
+        upstream(says(HALF_CHUNKED)) as up,
+        forwarding(up.url) as server,
+        await connect(server.url) as stream,
+    ):
+        await stream.send_all(b"GET /proxy/up/ HTTP/1.0\r\nhost: localhost\r\n\r\n")
+        with pytest.raises(trio.BrokenResourceError):
+            await read_all(stream)
+
+
+async def test_in_http_2_too() -> None:
+    async with (
+        upstream(says(HALF_CHUNKED)) as up,
+        forwarding(up.url) as server,
+        httpx.AsyncClient(http1=False, http2=True, base_url=server.url, timeout=5) as http,
+    ):
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            await http.get("/proxy/up/")
+
+
+async def test_in_http_2_too_a_client_that_leaves_frees_its_connection() -> None:
+    async with upstream(hangs) as up, forwarding(up.url) as server:
+        async with httpx.AsyncClient(http1=False, http2=True, base_url=server.url) as http:
+            with trio.move_on_after(0.3):
+                await http.get("/proxy/up/")
+            assert up.open_now == 1
+        await up.wait_open(0)
+        assert (await server.settled()).clients_left == 1
+
+
+async def test_a_connection_that_cannot_be_made_costs_nothing() -> None:
+    settings = HttpPoolSettings(max_connections=2, proxy="ftp://nowhere", pool_timeout=0.1)
+    async with upstream() as up, forwarding(up.url, settings) as server:
+        for _ in range(5):
+            assert (await server.http.get("/proxy/up/")).status_code == 500
+        assert server.stats().pool_timeouts == 0
+
+
+async def test_a_proxy_on_the_way_is_told_where_to(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+
+    async def handler(talk: Talk) -> None:
+        while head := await talk.head():
+            heads.append(head)
+            if head.startswith(b"CONNECT"):
+                await talk.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+                return
+            await talk.send(OK)
+
+    async with upstream(handler) as proxy:
+        settings = HttpPoolSettings(proxy=proxy.url)
+        urls = {"up": "http://up.example/base", "tls": "https://tls.example"}
+        async with forwarding(urls, settings) as server:
+            for _ in range(2):
+                assert (await server.http.get("/proxy/up/a%20b?x=1")).text == "ok"
+            assert (await server.http.get("/proxy/tls/x")).status_code == 502
+    assert heads[0].startswith(b"GET http://up.example/base/a%20b?x=1 HTTP/1.1\r\n")
+    assert proxy.opened == 3  # what cannot be connected is tried once more
+    assert heads[2].startswith(b"CONNECT tls.example:443 HTTP/1.1\r\n")
+
+
 def certificates(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -433,7 +527,6 @@ async def test_a_certificate_that_nobody_trusts_until_somebody_does(
             answer = await server.http.get("/proxy/up/")
             assert answer.status_code == 502
             assert answer.json()["error"]["details"]["cause"] == "tls"
-            assert "certificate" in answer.json()["error"]["message"]
         with trio.fail_after(5):
             while not server.stats().recreations:  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.01)

@@ -30,7 +30,7 @@ async def test_a_request_arrives_as_it_was_sent(method: str) -> None:
         await connect(server.url) as stream,
     ):
         await stream.send_all(
-            f"{method} /proxy/up/a%20b/%41//c?x=%2F&y;z HTTP/1.1\r\nHost: me.example\r\n"
+            f"{method} /proxy/up/a%20b/%41//c?x=%2F&y;z HTTP/1.1\r\nHost: localhost:81\r\n"
             "X-Api-Key: k\r\nCookie: a=1\r\nAccept-Encoding: br\r\nContent-Length: 4\r\n"
             "Connection: close, x-hop\r\nX-Hop: 1\r\nTE: trailers\r\n\r\n\x00\r\n\x7f".encode()
         )
@@ -44,7 +44,7 @@ async def test_a_request_arrives_as_it_was_sent(method: str) -> None:
     assert value_of(head, "cookie") == "a=1"
     assert value_of(head, "accept-encoding") == "br"
     assert value_of(head, "x-forwarded-for") == "127.0.0.1"
-    assert value_of(head, "x-forwarded-host") == "me.example"
+    assert value_of(head, "x-forwarded-host") == "localhost:81"
     assert value_of(head, "x-forwarded-proto") == "http"
     assert value_of(head, "x-request-id").startswith("req_")
     assert not {"te", "x-hop", "connection", "user-agent"} & {
@@ -176,7 +176,7 @@ async def test_a_long_body_both_ways_is_never_held_whole() -> None:
 
 
 async def send_zeros(stream: trio.SocketStream, size: int) -> None:
-    await stream.send_all(b"PUT /proxy/up/ HTTP/1.1\r\nhost: x\r\n")
+    await stream.send_all(b"PUT /proxy/up/ HTTP/1.1\r\nhost: localhost\r\n")
     await stream.send_all(b"content-length: %d\r\n\r\n" % size)
     for _ in range(size // MIB):
         await stream.send_all(bytes(MIB))

@@ -20,8 +20,10 @@ from hypercorn.trio import serve
 from trioproxy.app import Server, open_server
 from trioproxy.pool.stats import PoolStatistics
 from trioproxy.settings import (
+    AuthSettings,
     ClaudeSettings,
     CountTokensSettings,
+    HttpPoolSettings,
     OpenAISettings,
     PoolSettings,
     ServerSettings,
@@ -81,6 +83,8 @@ async def running(
     server: ServerSettings | None = None,
     claude: ClaudeSettings | None = None,
     openai: OpenAISettings | None = None,
+    auth: AuthSettings | None = None,
+    http_pool: HttpPoolSettings | None = None,
     count_tokens: bool = False,
     counting: CountTokensSettings | None = None,
     pace: Pace | None = None,
@@ -99,6 +103,8 @@ async def running(
             server=server or ServerSettings(),
             claude=claude or ClaudeSettings(),
             openai=openai or OpenAISettings(),
+            auth=auth or AuthSettings(),
+            http_pool=http_pool or HttpPoolSettings(),
             count_tokens=counting
             or CountTokensSettings(api_key="counting" if count_tokens else "", base_url=base_url),
         )

@@ -92,7 +92,7 @@ def messages(lines: list[str]) -> str:
 
 
 async def test_the_lines_of_a_pool(tmp_path: Path) -> None:
-    env = {"LOG_LEVEL": "DEBUG", "POOL_SETTINGS__SPARE_SIZE": "0"}
+    env = {"LOG_LEVEL": "DEBUG", "POOL_SETTINGS__SPARE_SIZE": "0", "LOGGING__REQUESTS": "false"}
     lines, (*_, stats) = await log_of(tmp_path, 2, **env)
     assert re.fullmatch(POOLED.lstrip(), messages(lines)), messages(lines)
     assert stats["pool_enabled"] is True
@@ -118,8 +118,23 @@ async def test_the_lines_without_a_pool(tmp_path: Path) -> None:
     assert re.match(UNPOOLED.lstrip(), said), said
     assert said.count("Creating new client (pooling disabled)") == 2
     assert said.count("Created new connection") == said.count("Destroyed connection") == 2
-    assert stats == {"pool_enabled": False, "stats": None}
+    assert (stats["pool_enabled"], stats["stats"]) == (False, None)
     assert first["type"] == second["type"] == "message"
+
+
+REQUEST = (
+    r"\[REQUEST\] id=req_\w+ method=POST route=/v1/messages status=200 model=claude-haiku-4-5"
+    r" worker=\w{6} total=[\d.]+ sent=\d+ first=[\d.]+ waited=[\d.e-]+ input_tokens=\d+"
+    r" output_tokens=\d+ cache_read_tokens=0 cache_write_tokens=0$"
+)
+
+
+async def test_a_line_for_each_request_that_says_nothing_of_what_was_said(tmp_path: Path) -> None:
+    lines, _ = await log_of(tmp_path, 2)
+    found = [line for line in lines if "[REQUEST]" in line]
+    assert len(found) == 2  # and none for an operator's look at the statistics
+    assert all(re.search(REQUEST, line) for line in found), found
+    assert not any("hello" in line for line in lines)
 
 
 async def test_json_lines_name_the_request(tmp_path: Path) -> None:

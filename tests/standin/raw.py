@@ -15,7 +15,11 @@ async def connect(base_url: str) -> trio.SocketStream:
 
 def post(body: dict[str, Any], *headers: str, version: str = "1.1") -> bytes:
     content = json.dumps(body).encode()
-    lines = [f"POST /v1/messages HTTP/{version}", "host: x", f"content-length: {len(content)}"]
+    lines = [
+        f"POST /v1/messages HTTP/{version}",
+        "host: localhost",
+        f"content-length: {len(content)}",
+    ]
     return "\r\n".join([*lines, *headers, "", ""]).encode() + content
 
 

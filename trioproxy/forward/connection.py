@@ -4,6 +4,7 @@ A `Connection` is an httpx transport for one connection and no more. It opens at
 request, and again where the upstream has closed it meanwhile.
 """
 
+import ipaddress
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import suppress
@@ -131,6 +132,7 @@ class Connection:
     upstream: Upstream
     _transport: httpx.AsyncBaseTransport
     _timeouts: Timeouts
+    _has_proxy: bool = False
     _network: Any = None  # the stream under its latest answer
     idle_since: float = 0.0
     _url: httpx.URL = field(init=False)
@@ -144,13 +146,17 @@ class Connection:
         Raises `UpstreamError`, `InvalidRequest`, and what reading the request's body raises.
         """
         timeout = self._timeouts.of(request.headers)
+        extensions: dict[str, Any] = {"timeout": timeout}
+        if self._has_proxy:  # it must be told of the upstream too
+            url = self._url.copy_with(raw_path=request.target)
+        else:  # as it is: a URL's path is quoted anew
+            url, extensions["target"] = self._url, request.target
         sent = httpx.Request(
             request.method,
-            self._url,
+            url,
             headers=request.headers,
             stream=_Body(request.body),
-            # The target as it is: a URL's path would be quoted anew.
-            extensions={"target": request.target, "timeout": timeout},
+            extensions=extensions,
         )
         try:
             response = await self._transport.handle_async_request(sent)
@@ -211,17 +217,47 @@ def open_connection(
         limits=httpx.Limits(max_connections=1, keepalive_expiry=None),  # expiry is the pool's
         proxy=proxy or None,
     )
-    return Connection(upstream, transport, timeouts)
+    return Connection(upstream, transport, timeouts, bool(proxy))
 
 
 def open_client(upstream: Upstream, timeouts: Timeouts, proxy: str = "") -> Connection:
     """A whole httpx client for one request, as programs have it that keep none."""
-    return Connection(upstream, _ClientOfOne(proxy), timeouts)
+    return Connection(upstream, _ClientOfOne(proxy), timeouts, bool(proxy))
+
+
+def check_url(url: str) -> None:
+    """Raises `ValueError` if httpx would not send to it, or to another host than it seems."""
+    try:
+        host = httpx.URL(url).host
+    except httpx.InvalidURL as error:
+        raise ValueError(f"is no URL: {error}") from error
+    if not host or (host.split(".")[-1].isdigit() and not _is_address(host)):
+        raise ValueError("has no host that there could be")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def check_proxy(url: str) -> None:
+    """Raises `ValueError` for what is no HTTP proxy; it may have a password: not quoted."""
+    try:
+        is_good = httpx.URL(url).scheme in {"http", "https"} and bool(httpx.URL(url).host)
+    except httpx.InvalidURL:
+        is_good = False
+    if not is_good:
+        raise ValueError("must be http://[user:password@]host:port")
 
 
 class _ClientOfOne(httpx.AsyncBaseTransport):
     def __init__(self, proxy: str) -> None:
-        self._client = httpx.AsyncClient(proxy=proxy or None, trust_env=False)
+        self._client = httpx.AsyncClient(
+            verify=make_context(), proxy=proxy or None, trust_env=False
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._client.send(request, stream=True)
@@ -237,10 +273,9 @@ def _failure(upstream: Upstream, error: Exception) -> UpstreamError:
         cause = "lost"
     if cause == "connect" and (of_tls := _tls_error(error)) is not None:
         cause, reason = "tls", str(of_tls)
-    told = f": {reason}" if reason and cause != "lost" else "."
     kind = UpstreamTimeout if cause in _TIMEOUTS else UpstreamFailed
-    message = f"The upstream {upstream.name!r} {CAUSES[cause]}{told}"
-    return kind(message, upstream=upstream.name, cause=cause)
+    message = f"The upstream {upstream.name!r} {CAUSES[cause]}."
+    return kind(message, upstream=upstream.name, cause=cause, detail=reason)
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:

@@ -33,13 +33,17 @@ _HOP_BY_HOP = frozenset(
 _OURS = _HOP_BY_HOP | {
     b"content-length",
     b"expect",
+    b"forwarded",
     b"host",
     b"x-forwarded-for",
     b"x-forwarded-host",
+    b"x-forwarded-port",
     b"x-forwarded-proto",
+    b"x-forwarded-server",
+    b"x-real-ip",
 }
-# Hypercorn writes its own.
-_THE_SERVERS = _HOP_BY_HOP | {b"date", b"server"}
+# Hypercorn writes its own; and another server is for upstreams to know, not for clients.
+_THE_SERVERS = _HOP_BY_HOP | {b"alt-svc", b"date", b"server"}
 
 
 @frozen
@@ -54,6 +58,7 @@ class Caller:
 
 def outgoing(headers: Sequence[Header], host: str, caller: Caller) -> list[Header]:
     """The headers of the request to `host`. Raises `InvalidRequest` for two lengths of a body."""
+    headers = [(name.lower(), value) for name, value in headers]
     length = _body_length(headers, caller.http_version)
     dropped = _OURS | _named_by_connection(headers)
     kept = [header for header in headers if header[0] not in dropped]

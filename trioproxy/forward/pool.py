@@ -57,7 +57,11 @@ class UpstreamPool:
         Raises `UpstreamBusy` after `pool_timeout`.
         """
         await self._wait_slot()
-        connection, stale = self._take(trio.current_time(), fresh=fresh)
+        try:
+            connection, stale = self._take(trio.current_time(), fresh=fresh)
+        except BaseException:
+            self._slots.release()
+            raise
         await _close(stale)  # which cannot be cancelled
         return connection
 
@@ -89,6 +93,8 @@ class UpstreamPool:
                 self._in_use.add(connection)
                 return connection, stale
             stale += self._closing([connection])
+        if self._idle and len(self._idle) + len(self._in_use) >= self._limits.max_connections:
+            stale += self._closing([self._idle.popleft()])
         connection = self._open()
         self.tally.connections_created += 1
         self._in_use.add(connection)

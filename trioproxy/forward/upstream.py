@@ -17,6 +17,8 @@ PREFIX = b"/proxy/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PRINTABLE = re.compile(rb"[\x21-\x22\x24-\x7e]*")  # all that a target may have; "#" is not
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f\\]")
+_END = re.compile(rb"[;?#\s]")  # of a segment, for some servers
+_DOT = re.compile(rb"\xc0\xae|\xef\xbc\x8e")  # what some take for one
 _SCHEME = re.compile(rb"/*[A-Za-z][A-Za-z0-9+.-]*:/")
 _DECODINGS = 4  # of a path; one that is still encoded then hides something
 
@@ -30,6 +32,12 @@ class Upstream:
     scheme: str
     host: str
     path: bytes
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        host = urlsplit(self.url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
 
     def target(self, rest: bytes, query: bytes) -> bytes:
         """The request target for the `rest` of a path. Raises `InvalidRequest`."""
@@ -47,8 +55,8 @@ def read_upstream(name: str, url: str) -> Upstream:
             or not parts.hostname
             or parts.port == 0
             or parts.username is not None
-            or parts.query
-            or parts.fragment
+            or "?" in url
+            or "#" in url
             or not _is_plain(url)
         )
     except ValueError:
@@ -56,6 +64,10 @@ def read_upstream(name: str, url: str) -> Upstream:
     if is_bad:
         raise ValueError(f"must be http(s)://host[:port][/path], not {_without_user(url)!r}")
     path = parts.path.rstrip("/").encode()
+    try:
+        _check(path, b"")
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
     return Upstream(name, url, parts.scheme, parts.netloc.lower(), path)
 
 
@@ -77,8 +89,9 @@ def _without_user(url: str) -> str:
 
 def split(raw_path: bytes) -> tuple[str, bytes]:
     """The upstream's name in a path below `PREFIX`, and the rest."""
-    name, slash, rest = raw_path.removeprefix(PREFIX).partition(b"/")
-    return name.decode("latin-1"), slash + rest
+    found, slash, rest = raw_path.removeprefix(PREFIX).partition(b"/")
+    name = found.decode("latin-1")
+    return name if _NAME.fullmatch(name) else "", slash + rest
 
 
 def _check(rest: bytes, query: bytes) -> None:
@@ -97,8 +110,9 @@ def _check_decoded(rest: bytes) -> None:
     if _CONTROL.search(rest):
         raise InvalidRequest("has a backslash or a control character", path="path")
     if rest.startswith(b"//") or _SCHEME.match(rest):
-        raise InvalidRequest("names another host: say it without", path="path")
+        raise InvalidRequest("must not name a host", path="path")
+    rest = _DOT.sub(b".", rest)
     if b"/." in rest and any(
-        segment.partition(b";")[0] in {b".", b".."} for segment in rest.split(b"/")
+        _END.split(segment)[0] in {b".", b".."} for segment in rest.split(b"/")
     ):
         raise InvalidRequest("has a segment '.' or '..'", path="path")

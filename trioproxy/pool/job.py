@@ -34,6 +34,20 @@ class Note(Enum):
 
 
 @define(eq=False)
+class Times:
+    """When a turn came how far, on the pool's clock; None: not yet.
+
+    `taken`: a worker had it, for the last time; `read`: its process had read it, and is bound;
+    `begun`: the answer's first event was there; `ended`: its last one was.
+    """
+
+    taken: float | None = None
+    read: float | None = None
+    begun: float | None = None
+    ended: float | None = None
+
+
+@define(eq=False)
 class Job:
     """A turn, the channel on which its answer comes, and where it stands."""
 
@@ -42,6 +56,7 @@ class Job:
     submitted_at: float = 0.0
     error: TrioproxyError | None = field(default=None, init=False)
     worker_id: str | None = field(default=None, init=False)
+    times: Times = field(factory=Times, init=False)
     tries: int = field(default=0, init=False)
     has_waited: bool = field(default=False, init=False)
     is_abandoned: bool = field(default=False, init=False)
@@ -95,7 +110,9 @@ class Job:
 
     async def deliver(self, events: Batch) -> None:
         """Hand events on. Blocks while the caller is busy with the last ones."""
-        self._has_events = True
+        if not self._has_events:
+            self._has_events = True
+            self.times.begun = trio.current_time()
         await self._send(events)
 
     async def _send(self, item: Batch | Note) -> None:
@@ -108,6 +125,7 @@ class Job:
         """The last event has been handed on, or none will be. Only the first call counts."""
         if not self._is_finished:
             self._is_finished = True
+            self.times.ended = trio.current_time()
             self.error = error
             self._sender.close()
 
@@ -139,6 +157,11 @@ class Answer:
     def worker_id(self) -> str | None:
         """The short id of the worker that answers; None while waiting for one."""
         return self._job.worker_id
+
+    @property
+    def times(self) -> Times:
+        """When the turn came how far."""
+        return self._job.times
 
     async def wait_taken(self) -> None:
         """Wait until a worker has the turn. Raises `CapacityError` or `BootFailed`."""

@@ -179,7 +179,7 @@ class Pool:
         """A worker is free: the turn that it takes now, or None if it is to wait for one."""
         was_used = one.state is WorkerState.RESETTING
         if was_used:
-            self._tally.resets += 1
+            self._tally.was_reset(trio.current_time() - one.resetting_since)
             self._settled()
         self._set_state(one, WorkerState.IDLE)
         one.idle_since = trio.current_time()

@@ -26,11 +26,17 @@ class Tally:
     retirements: Counter[str] = field(factory=Counter)
     boot_times: deque[float] = field(factory=latest)
     wait_times: deque[float] = field(factory=latest)
+    reset_times: deque[float] = field(factory=latest)
 
     def booted(self, seconds: float) -> None:
         """A process has come up."""
         self.boots += 1
         self.boot_times.append(seconds)
+
+    def was_reset(self, seconds: float) -> None:
+        """A process has proved that nothing is left of its turn."""
+        self.resets += 1
+        self.reset_times.append(seconds)
 
     def assigned(self, waited: float, *, is_reuse: bool) -> None:
         """A turn has found its worker, after `waited` seconds."""
@@ -92,6 +98,7 @@ class PoolStatistics:
     boot_seconds: Percentiles
     wait_seconds: Percentiles
     resets: int
+    reset_seconds: Percentiles
     retries: int
     turn_timeouts: int
     retirements: dict[str, int]
@@ -124,6 +131,7 @@ class PoolStatistics:
             boot_seconds=Percentiles.of(tally.boot_times),
             wait_seconds=Percentiles.of(tally.wait_times),
             resets=tally.resets,
+            reset_seconds=Percentiles.of(tally.reset_times),
             retries=tally.retries,
             turn_timeouts=tally.turn_timeouts,
             retirements=dict(tally.retirements),

@@ -263,6 +263,7 @@ class _Life:
         is_ours = True
         try:
             with job.while_wanted():
+                job.times.taken = trio.current_time()
                 if job.has_waited:
                     await job.tell(Note.TAKEN)
                 exchange = self.worker.session.begin(job.turn)
@@ -296,6 +297,7 @@ class _Life:
         self.link.pipes.forget_words()
         await self.link.send(exchange.begin())
         lines = await self._first_lines()
+        job.times.read = trio.current_time()
         while True:
             if self.link.pipes.has_words:  # read before the lines that follow them
                 for refusal, _ in refusals(self.link.pipes.last_words()):

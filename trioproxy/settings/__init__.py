@@ -11,6 +11,7 @@ from trioproxy.settings.loading import Loaded, SettingsError, load_settings
 from trioproxy.settings.sections import (
     FIELDS,
     SECTIONS,
+    AuthSettings,
     ClaudeSettings,
     CountTokensSettings,
     HttpPoolSettings,
@@ -24,6 +25,7 @@ from trioproxy.settings.sections import (
 __all__ = [
     "FIELDS",
     "SECTIONS",
+    "AuthSettings",
     "ClaudeSettings",
     "CountTokensSettings",
     "HttpPoolSettings",

@@ -156,7 +156,10 @@ class _Reading:
         self.given.pop(path, None)
         try:
             self.given[path] = _Given(_checked(path, raw), where, name)
-        except ValueError as reason:
+        except ValueError as error:
+            reason = str(error)
+            if path in FIELDS and FIELDS[path].metadata.get("is_secret"):
+                reason = reason.partition(", not ")[0]
             self.problem(where, shorten(name), reason)
 
     def compare(self) -> None:

@@ -53,6 +53,24 @@ class ServerSettings:
     send_timeout: float = setting(60.0, "seconds for a client to read what was sent", above=0)
     max_messages: int = setting(10_000, "messages of one request at most", at_least=1)
     ping_interval: float = setting(15.0, "seconds of silence until a stream has a ping", above=0)
+    max_header_size: int = setting(65_536, "bytes of a request's head", at_least=1024)
+    keep_alive_timeout: float = setting(
+        60.0, "seconds until a connection without a request is closed", above=0
+    )
+    max_requests: int = setting(1_000, "requests at once, of all callers", at_least=1)
+    expose: bool = setting(False, "answer other machines though no token is asked for")
+    allowed_hosts: tuple[str, ...] = setting((), "names that this server is called by")
+    allowed_origins: tuple[str, ...] = setting((), "sites whose web pages may ask")
+
+
+@attrs.frozen(kw_only=True)
+class AuthSettings:
+    """Who may ask, and how much."""
+
+    token: str = setting("", "a token of every caller's", also="AUTH_TOKEN", is_secret=True)
+    tokens: Mapping[str, str] = setting({}, "tokens by name, plain or hashed", is_secret=True)
+    max_concurrent: int = setting(0, "requests at once of one token; 0: any number", at_least=0)
+    max_per_minute: int = setting(0, "requests a minute of one token; 0: any number", at_least=0)
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +114,7 @@ class ClaudeSettings:
     max_turns: int = setting(10, "API calls of one answer, with tools of its own", at_least=1)
     max_retries: int = setting(0, "times that it asks the API again after an error", at_least=0)
     extra_args: tuple[str, ...] = setting((), "more arguments of its command line")
-    env: Mapping[str, str] = setting({}, "more variables of its environment")
+    env: Mapping[str, str] = setting({}, "more variables of its environment", is_secret=True)
     cwd: str = setting("", "its working directory; empty: a private empty one")
     max_line_size: int = setting(67_108_864, "bytes of its longest line", at_least=65_536)
 
@@ -164,6 +182,8 @@ class LoggingSettings:
         "INFO", "the least severe level that is logged", also="LOG_LEVEL"
     )
     format: Literal["text", "json"] = setting("text", "lines for people, or a JSON object each")
+    requests: bool = setting(True, "whether each request has a line")
+    bodies: bool = setting(False, "whether that line has the bodies of both directions")
 
 
 @attrs.frozen
@@ -171,6 +191,7 @@ class Settings:
     """All sections; `Settings()` is the defaults."""
 
     server: ServerSettings = attrs.field(factory=ServerSettings)
+    auth: AuthSettings = attrs.field(factory=AuthSettings)
     pool_settings: PoolSettings = attrs.field(factory=PoolSettings)
     claude: ClaudeSettings = attrs.field(factory=ClaudeSettings)
     openai: OpenAISettings = attrs.field(factory=OpenAISettings)

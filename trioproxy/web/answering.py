@@ -18,6 +18,7 @@ from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import CliFailed, InternalError, InvalidRequest, TrioproxyError
 from trioproxy.pool.job import Answer, Batch
 from trioproxy.pool.pool import Pool
+from trioproxy.web.book import Entry
 from trioproxy.web.presence import current_call
 
 logger = logging.getLogger("trioproxy.web")
@@ -47,12 +48,14 @@ async def respond(
     turn = await _with_full_name(asked.turn, pool)
     logger.debug("[API] Acquiring Claude client from pool for message request")
     answer = call.hold(pool.submit(turn, call.request_id))
+    call.entry.model, call.entry.turn = turn.model, answer.times
     await answer.wait_taken()
+    call.entry.worker = answer.worker_id or ""
     if asked.stream:
         call.reply = reply
-        response = await _streamed(answer, reply, call.request_id, ping_interval)
+        response = await _streamed(answer, reply, call.entry, ping_interval)
     else:
-        response = await _whole(answer, reply)
+        response = await _whole(answer, reply, call.entry)
     if asked.notes:
         response.headers[_NOTES] = _as_header(asked.notes)
     return response
@@ -86,9 +89,10 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
     return turn
 
 
-async def _whole(answer: Answer, reply: Reply) -> TrioResponse:
+async def _whole(answer: Answer, reply: Reply, entry: Entry) -> TrioResponse:
     whole = WholeAnswer()
     async for batch in answer:
+        entry.heard(batch)
         for event in batch:
             whole.add(event)
     _release(answer)
@@ -96,14 +100,14 @@ async def _whole(answer: Answer, reply: Reply) -> TrioResponse:
 
 
 async def _streamed(
-    answer: Answer, reply: Reply, request_id: str, ping_interval: float
+    answer: Answer, reply: Reply, entry: Entry, ping_interval: float
 ) -> TrioResponse:
     # Until the first event there is nothing sent, and an error still has a status of its own.
     first = await answer.receive()
     if first is None:
         raise CliFailed("The answer ended before it began.")
     response = TrioResponse(
-        _chunks(first, answer, reply, request_id, ping_interval),
+        _chunks(first, answer, reply, entry, ping_interval),
         content_type=sse.CONTENT_TYPE,
         headers={"cache-control": "no-cache"},
     )
@@ -112,11 +116,12 @@ async def _streamed(
 
 
 async def _chunks(
-    first: Batch, answer: Answer, reply: Reply, request_id: str, ping_interval: float
+    first: Batch, answer: Answer, reply: Reply, entry: Entry, ping_interval: float
 ) -> AsyncGenerator[bytes]:
     try:
         batch: Batch | None = first
         while batch is not None:
+            entry.heard(batch)
             if chunk := reply.events(batch) if batch else reply.ping():
                 yield chunk
             batch = ()
@@ -126,12 +131,14 @@ async def _chunks(
         if chunk := reply.end():
             yield chunk
     except TrioproxyError as error:
-        logger.warning("[API] %s broke off: %s", request_id, error.log_message)
-        yield reply.failed(error, request_id)
+        entry.failure = error.type
+        logger.warning("[API] %s broke off: %s", entry.id, error.log_message)
+        yield reply.failed(error, entry.id)
     except Exception:
-        logger.exception("[API] %s broke off", request_id)
+        entry.failure = InternalError.type
+        logger.exception("[API] %s broke off", entry.id)
         fault = InternalError("The server failed; its log has the details.")
-        yield reply.failed(fault, request_id)
+        yield reply.failed(fault, entry.id)
 
 
 def _release(answer: Answer) -> None:

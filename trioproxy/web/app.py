@@ -1,8 +1,9 @@
 """The Quart app: its routes over a pool, behind the presence of each client."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
+import trio
 from attrs import Factory, frozen
 from quart_trio import QuartTrio
 
@@ -11,32 +12,49 @@ from trioproxy.forward.api import ApiClient
 from trioproxy.forward.client import ForwardClient
 from trioproxy.forward.upstream import PREFIX
 from trioproxy.pool.pool import Pool
-from trioproxy.settings import ServerSettings
+from trioproxy.settings import AuthSettings, LoggingSettings, PoolSettings, ServerSettings
 from trioproxy.web import (
     capabilities,
     count_tokens,
     failures,
-    forward,
+    health,
     messages,
+    metrics,
     models,
     openai,
     operations,
+    page,
+    request_log,
 )
-from trioproxy.web.presence import ASGIApp, Headers, Presence, Receive, Scope, Send
+from trioproxy.web.admission import Admission
+from trioproxy.web.book import Book
+from trioproxy.web.forward import Forward
+from trioproxy.web.metrics import Metrics
+from trioproxy.web.presence import (
+    ASGIApp,
+    Front,
+    Presence,
+    Receive,
+    Scope,
+    Send,
+    current_call,
+)
+from trioproxy.web.quota import Quota
+from trioproxy.web.snapshot import snapshot
 from trioproxy.web.transport import Watcher
 
 
 @frozen
 class Terms:
-    """What the operator lays down for callers.
-
-    `openai_models` are OpenAI's names for Claude's models, and `headers` go onto every response.
-    """
+    """What the operator lays down for callers. `openai_models`: OpenAI's names for Claude's."""
 
     server: ServerSettings = Factory(ServerSettings)
+    auth: AuthSettings = Factory(AuthSettings)
+    logging: LoggingSettings = Factory(LoggingSettings)
     rules: Rules = Factory(Rules)
     openai_models: Mapping[str, str] = Factory(dict)
-    headers: Headers = ()
+    pool: PoolSettings = Factory(PoolSettings)
+    is_offline: bool = False
 
 
 def create_web(
@@ -47,6 +65,33 @@ def create_web(
     api: ApiClient | None = None,
 ) -> Presence:
     """An ASGI callable for `http` scopes. `client` passes requests on, `api` counts tokens."""
+    settings = terms.server
+    front = Front(
+        watcher,
+        Admission.of(settings, terms.auth),
+        Quota(terms.auth, settings.max_requests),
+        Book(),
+        ((b"x-trioproxy-offline", b"true"),) if terms.is_offline else (),
+    )
+    pages = _create_quart(pool, client, terms, front, api)
+    passing_on = Forward(client, patience=settings.body_timeout)
+    routes = _routes(pages)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        entry = current_call(scope).entry
+        if scope["raw_path"].startswith(PREFIX):
+            entry.route = "/proxy"  # and the upstream, once it is known that there is one
+            await passing_on(scope, receive, send)
+        else:
+            entry.route = routes.get(scope["path"]) or _pattern(scope["path"])
+            await cast(ASGIApp, pages)(scope, receive, send)
+
+    return Presence(route, front, tuple(pages.url_map.iter_rules()))
+
+
+def _create_quart(
+    pool: Pool, client: ForwardClient, terms: Terms, front: Front, api: ApiClient | None
+) -> QuartTrio:
     settings, rules, mapped = terms.server, terms.rules, terms.openai_models
     quart = QuartTrio("trioproxy", static_folder=None)
     quart.config.update(
@@ -55,6 +100,10 @@ def create_web(
         RESPONSE_TIMEOUT=None,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
+    measured = Metrics(pool.statistics, client.statistics, lambda: pool.models.known)
+    front.book.listeners.append(measured.ended)
+    if terms.logging.requests:
+        front.book.listeners.append(request_log.log)
     failures.install(quart)
     messages.install(quart, pool, rules, ping_interval=settings.ping_interval)
     openai.install(quart, pool, rules, mapped, ping_interval=settings.ping_interval)
@@ -62,13 +111,33 @@ def create_web(
     models.install(quart, pool, mapped)
     capabilities.install(quart)
     operations.install(quart, pool, client)
-    pages = cast(ASGIApp, quart)
-    passing_on = forward.Forward(client, patience=settings.body_timeout)
+    health.install(quart, pool, client, front)
+    metrics.install(quart, measured)
+    page.install(quart, lambda: _snapshot(pool, client, terms, front))
+    return quart
 
-    async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["raw_path"].startswith(PREFIX):
-            await passing_on(scope, receive, send)
-        else:
-            await pages(scope, receive, send)
 
-    return Presence(route, watcher, headers=terms.headers)
+def _snapshot(pool: Pool, client: ForwardClient, terms: Terms, front: Front) -> dict[str, Any]:
+    return snapshot(
+        pool,
+        client,
+        front.book,
+        now=trio.current_time(),
+        is_offline=terms.is_offline,
+        is_closing=front.quota.is_closed,
+        settings=terms.pool,
+    )
+
+
+def _routes(pages: QuartTrio) -> dict[str, str]:
+    """The paths that are served as they are."""
+    rules = (rule.rule for rule in pages.url_map.iter_rules())
+    return {rule: rule for rule in rules if "<" not in rule}
+
+
+def _pattern(path: str) -> str:
+    """The pattern of a path that has a part of the caller's; what is not served is "other"."""
+    for prefix in ("/v1/models/", "/openai/v1/models/", "/anthropic/v1/models/"):
+        if path.startswith(prefix):
+            return f"{prefix}{{id}}"
+    return "other"

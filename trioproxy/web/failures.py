@@ -3,7 +3,6 @@
 import logging
 from typing import Any, cast
 
-import orjson
 from quart import request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
@@ -17,8 +16,8 @@ from werkzeug.exceptions import (
 
 from trioproxy import errors
 from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
-from trioproxy.web.dialect import error_body_for
 from trioproxy.web.presence import current_call
+from trioproxy.web.replies import as_error
 
 logger = logging.getLogger("trioproxy.web")
 
@@ -31,16 +30,14 @@ def install(app: QuartTrio) -> None:
 async def respond(error: Exception) -> TrioResponse:  # noqa: ASYNC124 - or it takes a thread
     """The response that tells a caller of `error`."""
     known = _known(error)
-    request_id = current_call(request.scope).request_id
+    entry = current_call(request.scope).entry
+    entry.failure, request_id = known.type, entry.id
     if known.status >= 500:  # noqa: PLR2004 - the class of server errors
         logger.warning("[API] %s failed: %s %s", request_id, known.status, known.log_message)
-    scope = cast(dict[str, Any], request.scope)
-    body = orjson.dumps(error_body_for(scope)(known, request_id))
-    response = TrioResponse(body, known.status, content_type="application/json")
-    if known.retry_after is not None:
-        response.headers["retry-after"] = str(known.retry_after)
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["allow"] = ", ".join(sorted(error.valid_methods))
+    headers, body = as_error(known, cast(dict[str, Any], request.scope), request_id)
+    response = TrioResponse(body, known.status)
+    for name, value in headers:
+        response.headers[name.decode()] = value.decode()
     return response
 
 
@@ -60,7 +57,8 @@ def _of_http(error: HTTPException) -> TrioproxyError:
         case MethodNotAllowed():
             methods = ", ".join(sorted(error.valid_methods or ()))
             return errors.MethodNotAllowed(
-                f"{request.path} takes {methods}, not {request.method}."
+                f"{request.path} takes {methods}, not {request.method}.",
+                allowed=error.valid_methods or (),
             )
         case RequestEntityTooLarge():
             limit = request.max_content_length

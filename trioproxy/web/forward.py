@@ -4,9 +4,9 @@ A bare ASGI callable: a request of a few hundred microseconds has no use for a w
 """
 
 import logging
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager, suppress
 
-import orjson
 import trio
 
 from trioproxy.errors import (
@@ -21,14 +21,15 @@ from trioproxy.forward.client import ForwardClient
 from trioproxy.forward.connection import Answer, Request
 from trioproxy.forward.headers import Caller, has_body, incoming, outgoing, value_of
 from trioproxy.forward.upstream import split
-from trioproxy.web.dialect import error_body_for
-from trioproxy.web.presence import Receive, Scope, Send, current_call
+from trioproxy.web.presence import Message, Receive, Scope, Send, current_call
+from trioproxy.web.replies import as_error
 
 logger = logging.getLogger("trioproxy.web")
 
 _BODY = "http.response.body"
 _LINGER = 1.0  # seconds
 _FRAMED_BY_HEADERS = {"1.0", "1.1"}
+_ALLOWED = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _REFUSED = {"CONNECT", "TRACE"}  # tunnels, and headers shown to whoever asks
 
 
@@ -41,6 +42,14 @@ class Forward:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        call = current_call(scope)
+        if not call.is_watched:
+            async with hearing(receive) as heard:
+                await self._serve(scope, heard, send)
+            return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = RequestBody(receive, self._patience)
         back = _Back(scope, send, body)
         try:
@@ -59,11 +68,12 @@ class Forward:
     async def _read(self, scope: Scope, body: RequestBody) -> tuple[str, Request]:
         method = scope["method"]
         if method in _REFUSED:
-            raise MethodNotAllowed(f"{method} is not passed on.")
+            raise MethodNotAllowed(f"{method} is not passed on.", allowed=_ALLOWED)
         name, rest = split(scope["raw_path"])
         pool = self._client.pools.get(name)
         if pool is None:
             raise UnknownRoute(f"There is no {name!r} in `[http_pool] upstreams`.")
+        current_call(scope).entry.route = f"/proxy/{name}"
         target = pool.upstream.target(rest, scope["query_string"])
         caller = Caller(
             address=scope["client"][0] if scope["client"] else "unknown",
@@ -74,9 +84,26 @@ class Forward:
         headers = outgoing(scope["headers"], pool.upstream.host, caller)
         if scope["http_version"] in _FRAMED_BY_HEADERS:
             body.has_ended = not has_body(headers)
-        elif not has_body(headers) and await body.peek():
+        # Before a connection is taken: a client that sends nothing holds none.
+        if await body.peek() and not has_body(headers):
             headers.append((b"transfer-encoding", b"chunked"))
         return name, Request(method, target, headers, body)
+
+
+@asynccontextmanager
+async def hearing(receive: Receive) -> AsyncGenerator[Receive]:
+    """`receive`, whose call ends at once when the client leaves, for those that nobody watches."""
+    sender, receiver = trio.open_memory_channel[Message](0)
+
+    async def hear(scope: trio.CancelScope) -> None:
+        while (message := await receive())["type"] != "http.disconnect":
+            await sender.send(message)
+        scope.cancel(reason="the client left")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hear, nursery.cancel_scope)
+        yield receiver.receive
+        nursery.cancel_scope.cancel(reason="the call is over")
 
 
 class _Back:
@@ -127,14 +154,13 @@ class _Back:
         A call that ends without the end of its answer is a connection that is closed.
         """
         call = current_call(self._scope)
+        call.entry.failure = error.type
         if error.status >= 500 or self._has_started:  # noqa: PLR2004 - the class of server errors
             what = "broke off" if self._has_started else str(error.status)
             logger.warning("[HTTP_POOL] %s %s: %s", call.request_id, what, error.log_message)
         if self._has_started:
+            call.break_off()
             return
-        body = orjson.dumps(error_body_for(self._scope)(error, call.request_id))
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        if error.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % error.retry_after))
+        headers, body = as_error(error, self._scope, call.request_id)
         await self._start(error.status, headers)
         await self.end(body)

@@ -13,19 +13,22 @@ The last send is shielded, with a deadline: at the end of a response quart-trio 
 while Hypercorn is still at its own work of recycling or closing the connection.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from secrets import token_hex
 from typing import Any, TypeAlias, TypeVar, cast
 
-import orjson
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
+from werkzeug.routing import Rule
 
 from trioproxy import logs
 from trioproxy.dialects.reply import Reply
-from trioproxy.errors import PoolClosed
-from trioproxy.web.dialect import error_body_for
+from trioproxy.errors import PoolClosed, TrioproxyError
+from trioproxy.web.admission import Admission, is_operators
+from trioproxy.web.book import Book, Entry
+from trioproxy.web.quota import Quota
+from trioproxy.web.replies import as_error
 from trioproxy.web.transport import Watch, Watcher
 
 Scope: TypeAlias = dict[str, Any]
@@ -45,13 +48,31 @@ T = TypeVar("T")
 class Call:
     """One request while its client is there."""
 
-    request_id: str = field(factory=lambda: f"req_{token_hex(12)}")
+    entry: Entry
     reply: Reply | None = None  # while an answer is streamed
+    watch: Watch | None = None
     _held: ExitStack = field(factory=ExitStack)
 
-    def holding(self) -> AbstractContextManager[object]:
+    @property
+    def request_id(self) -> str:
+        """What the client and the log know it by."""
+        return self.entry.id
+
+    @contextmanager
+    def holding(self) -> Generator["Call"]:
         """The time for which things are held."""
-        return self._held
+        with self._held:
+            yield self
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the call ends when the client leaves, without its doing anything."""
+        return self.watch is not None and self.watch.transport is not None
+
+    def break_off(self) -> None:
+        """Let nobody take what has been sent for a whole answer."""
+        if self.watch is not None:
+            self.watch.break_off()
 
     def hold(self, held: AbstractContextManager[T]) -> T:
         """Enter `held`; it is left when the client has its answer, or is gone."""
@@ -64,28 +85,41 @@ def current_call(scope: object) -> Call:
     return call
 
 
-class Presence:
-    """An ASGI callable around another: see above. `headers` go onto every response."""
+@frozen
+class Front:
+    """What every request meets before its route. `headers` go onto every response."""
 
-    def __init__(self, inner: ASGIApp, watcher: Watcher, *, headers: Headers = ()) -> None:
+    watcher: Watcher
+    admission: Admission
+    quota: Quota
+    book: Book
+    headers: Headers = ()
+
+
+class Presence:
+    """An ASGI callable around another: see above. `rules`: what that one serves."""
+
+    def __init__(self, inner: ASGIApp, front: Front, rules: tuple[Rule, ...] = ()) -> None:
         self._inner = inner
-        self._watcher = watcher
-        self._headers = headers
+        self.front = front
+        self.rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        call = Call()
-        logs.request_id.set(call.request_id)
+        request_id = f"req_{token_hex(12)}"
+        logs.request_id.set(request_id)
         with (
-            call.holding(),
+            self.front.book.entry(request_id, scope["method"], scope["path"]) as entry,
+            Call(entry).holding() as call,
             trio.CancelScope() as gone,
-            self._watcher.watching(send, gone) as watch,
+            self.front.watcher.watching(send, scope["http_version"], gone) as watch,
         ):
-            response = _Response(call, scope, send, watch, self._headers)
+            call.watch = watch
+            response = _Response(call, scope, send, watch, self.front.headers)
             heard = response.receiving(receive)
             is_fault = False
             try:
-                await self._inner({**scope, _KEY: call}, heard, response.send)
+                await self._answer(call, scope, heard, response)
             except Exception:
                 is_fault = True  # Hypercorn logs it and answers with a 500
                 raise
@@ -93,6 +127,24 @@ class Presence:
                 if not (gone.cancel_called or is_fault):
                     with trio.move_on_after(_LAST_SEND, shield=True):
                         await response.end()
+
+    async def _answer(
+        self, call: Call, scope: Scope, receive: Receive, response: "_Response"
+    ) -> None:
+        try:
+            admitted = self.front.admission.admit(scope)
+            call.entry.token = admitted.token
+            response.add(admitted.cors)
+            if not is_operators(scope["path"]):
+                call.hold(self.front.quota.using(admitted.token))
+        except TrioproxyError as error:
+            await response.refuse(error)
+            return
+        if admitted.is_preflight:
+            await response.say(204, [])
+            return
+        headers = [header for header in scope["headers"] if header not in admitted.spent]
+        await self._inner({**scope, "headers": headers, _KEY: call}, receive, response.send)
 
 
 class _Response:
@@ -111,6 +163,10 @@ class _Response:
         self._has_started = False
         self._has_ended = False
 
+    def add(self, headers: Headers) -> None:
+        """Put more headers onto the response."""
+        self._headers += headers
+
     def receiving(self, receive: Receive) -> Receive:
         """`receive`, with an ear for the client's leaving."""
 
@@ -124,12 +180,18 @@ class _Response:
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
+        entry = self._call.entry
         if message["type"] == "http.response.start":
             self._has_started = True
+            entry.status = message["status"]
             said = list(message.get("headers", ()))
             names = {name for name, _ in said}
             said += [header for header in self._headers if header[0] not in names]
             message = {**message, "headers": said}
+        elif body := message.get("body"):
+            if entry.first_byte is None:
+                entry.first_byte = trio.current_time()
+            entry.sent += len(body)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._has_ended = True
             with trio.move_on_after(_LAST_SEND, shield=True):
@@ -137,18 +199,26 @@ class _Response:
         else:
             await self._watch.sending(self._send, message)
 
+    async def say(
+        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b""
+    ) -> None:
+        """A whole response."""
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, error: TrioproxyError) -> None:
+        """An error as a response."""
+        self._call.entry.failure = error.type
+        headers, body = as_error(error, self._scope, self._call.request_id)
+        await self.say(error.status, headers, body)
+
     async def end(self) -> None:
         """The server stops: say so, if the client is there and waits for more."""
         if self._has_ended:
             return
         error = PoolClosed("The server is stopping.")
         if not self._has_started:
-            body = error_body_for(self._scope)(error, self._call.request_id)
-            head = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
-            await self.send(
-                {"type": "http.response.start", "status": error.status, "headers": head}
-            )
-            await self.send({"type": "http.response.body", "body": orjson.dumps(body)})
+            await self.refuse(error)
         elif self._call.reply is not None:
             last = self._call.reply.failed(error, self._call.request_id)
             await self.send({"type": "http.response.body", "body": last})

@@ -16,6 +16,7 @@ what a forwarded request costs.
 """
 
 import select
+import struct
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -33,6 +34,7 @@ class Transport:
     _socket: trio.socket.SocketType
     _context: Any
     _config: Any
+    is_http1: bool
 
     @property
     def number(self) -> int:
@@ -43,6 +45,13 @@ class Transport:
         """End the connection now: what is being sent on it fails."""
         self._socket.close()
 
+    def reset(self) -> None:
+        """End it so that the client knows that something was to come."""
+        if self.number >= 0:
+            no_delay = struct.pack("ii", 1, 0)
+            self._socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, no_delay)
+            self._socket.close()
+
     async def wait_stopped(self) -> None:
         """Wait until the server has stopped, and given its calls the time that it gives."""
         await self._context.terminated.wait()
@@ -50,7 +59,7 @@ class Transport:
 
 
 def find_transport(send: Callable[..., Any]) -> Transport | None:
-    """The connection that an ASGI `send` of Hypercorn's writes to, over HTTP/1; else None."""
+    """The connection that an ASGI `send` of Hypercorn's writes to; else None."""
     http_stream = getattr(send, "__self__", None)
     protocol = getattr(getattr(http_stream, "send", None), "__self__", None)
     server = getattr(getattr(protocol, "send", None), "__self__", None)
@@ -59,10 +68,10 @@ def find_transport(send: Callable[..., Any]) -> Transport | None:
         _mend_close(server, stream)
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
-    is_http1 = type(protocol).__name__ == "H11Protocol"
-    if http_stream is None or not is_http1 or not isinstance(stream, trio.SocketStream):
+    if http_stream is None or not isinstance(stream, trio.SocketStream):
         return None
-    return Transport(stream.socket, http_stream.context, http_stream.config)
+    is_http1 = type(protocol).__name__ == "H11Protocol"
+    return Transport(stream.socket, http_stream.context, http_stream.config, is_http1)
 
 
 def _mend_close(server: Any, stream: trio.SocketStream) -> None:  # noqa: ANN401 - Hypercorn's
@@ -88,8 +97,19 @@ class Watch:
     """Watches over one call: `gone` is cancelled when its client is."""
 
     _watcher: "Watcher"
-    transport: Transport | None
+    transport: Transport | None  # None where several calls share one, as in HTTP/2
+    _connection: Transport | None
+    _version: str
     _gone: trio.CancelScope
+
+    def break_off(self) -> None:
+        """End the connection where the end of the call alone would look like an answer's end.
+
+        In HTTP/1.0 that is an end as any other; in HTTP/2 it says nothing at all, and the others
+        on that connection must ask again.
+        """
+        if self._version != "1.1" and self._connection is not None:
+            self._connection.reset()
 
     async def sending(self, send: Callable[[Any], Any], message: Any) -> None:  # noqa: ANN401 - ASGI
         """Send, for `send_timeout` seconds at most; then the connection is closed.
@@ -125,10 +145,13 @@ class Watcher:
     _has_first: trio.Event = field(factory=trio.Event)
 
     @contextmanager
-    def watching(self, send: Callable[..., Any], gone: trio.CancelScope) -> Generator[Watch]:
+    def watching(
+        self, send: Callable[..., Any], http_version: str, gone: trio.CancelScope
+    ) -> Generator[Watch]:
         """A watch over the connection of `send`, for as long as the block."""
-        transport = find_transport(send)
-        watch = Watch(self, transport, gone)
+        found = find_transport(send)
+        transport = found if found is not None and found.is_http1 else None
+        watch = Watch(self, transport, found, http_version, gone)
         number = -1 if transport is None else self._register(watch, transport)
         try:
             yield watch

@@ -1,0 +1,105 @@
+"""The figures of a contest, for people: as text, or as a picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import _distributions
+from _contest import POOLED, SERVERS, Case, Result, targets
+
+_MEGABYTE = 1_000_000
+
+
+def tables(result: Result) -> Iterator[str]:
+    """All the numbers, side by side."""
+    yield _row("requests/s", SERVERS)
+    yield from (_row(str(case), _rates(result, case)) for case in result.cases)
+    yield from ("", _row("p50 / p99 in ms", SERVERS))
+    yield from (_row(str(case), _latencies(result, case)) for case in result.cases)
+    yield from ("", *_memory(result))
+    yield from ("", *_crowd(result))
+    yield from ("", *_reuse(result))
+    yield from ("", *_recoveries(result))
+    yield from ("", *conclusions(result))
+
+
+def conclusions(result: Result) -> Iterator[str]:
+    """What was wanted, and what it came to."""
+    for target in targets(result):
+        yield f"{'ok' if target.is_met else 'MISSED':<7} {target.what:<50} {target.figure}"
+
+
+def _row(name: str, columns: tuple[str, ...]) -> str:
+    return f"{name:<30}" + "".join(f"{column:>18}" for column in columns)
+
+
+def _rates(result: Result, case: Case) -> tuple[str, ...]:
+    return tuple(
+        f"{result.of(server, case).rate:,.1f}"
+        + (f" {result.times(server, case):>5.1f}x" if server != POOLED else "")
+        for server in SERVERS
+    )
+
+
+def _latencies(result: Result, case: Case) -> tuple[str, ...]:
+    every = (result.of(server, case) for server in SERVERS)
+    return tuple(f"{1000 * one.p50:,.1f} / {1000 * one.p99:,.1f}" for one in every)
+
+
+def _memory(result: Result) -> Iterator[str]:
+    name = f"MB, {result.simultaneous} requests at once"
+    yield _row(name, ("at rest", "peak", "growth"))
+    for one in result.memory:
+        sizes = (one.at_rest, one.peak, one.growth)
+        yield _row(one.server, tuple(f"{size / _MEGABYTE:,.1f}" for size in sizes))
+
+
+def _crowd(result: Result) -> Iterator[str]:
+    crowd = result.crowd
+    yield _row("a crowd", ("answered", "failed", "requests/s", "p50 / p99 in ms"))
+    failed = sum(crowd.failures.values())
+    latency = f"{1000 * crowd.p50:,.0f} / {1000 * crowd.p99:,.0f}"
+    columns = (f"{crowd.answered}", f"{failed}", f"{crowd.rate:,.1f}", latency)
+    yield _row(f"{crowd.case}", columns)
+
+
+def _reuse(result: Result) -> Iterator[str]:
+    yield _row("connections", ("requests", "opened", "used again"))
+    for name, one in result.reuse.items():
+        columns = (f"{one['requests']:,}", f"{one['connections_created']:,}")
+        yield _row(f"to {name}", (*columns, f"{one['reuse_rate'] or 0:.1%}"))
+
+
+def _recoveries(result: Result) -> Iterator[str]:
+    yield f"{'the upstream ...':<48} {'expected':<28} got"
+    for one in result.recoveries:
+        mark = "" if one.is_ok else "  WRONG"
+        yield f"... {one.what:<44} {one.expected:<28} {one.got}{mark}"
+
+
+def save_picture(result: Result, file: Path) -> None:
+    """Draw bars, in the format that the name of the file ends in."""
+    figure = _distributions.figure_class()(figsize=(11, 8), layout="constrained")
+    rates, latencies = figure.subplots(2)
+    for place, server in enumerate(SERVERS):
+        figures = [result.of(server, case) for case in result.cases]
+        _bars(rates, place, server, [one.rate for one in figures])
+        _bars(latencies, place, server, [1000 * one.p50 for one in figures])
+    for axes, title in (rates, "requests a second"), (latencies, "p50 in ms"):
+        axes.set_yscale("log")
+        axes.set_xticks(range(len(result.cases)), [_label(case) for case in result.cases])
+        axes.set(title=title)
+    figure.legend(
+        *rates.get_legend_handles_labels(), loc="outside upper center", ncols=len(SERVERS)
+    )
+    figure.savefig(file, dpi=150)
+
+
+def _bars(axes: Any, place: int, name: str, heights: list[float]) -> None:  # noqa: ANN401 - matplotlib is an extra
+    width = 0.8 / len(SERVERS)
+    left = [at + width * (place - (len(SERVERS) - 1) / 2) for at in range(len(heights))]
+    axes.bar(left, heights, width, label=name)
+
+
+def _label(case: Case) -> str:
+    return str(case).replace(", ", "\n")

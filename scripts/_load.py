@@ -1,0 +1,160 @@
+"""Clients that ask a server, each with one request after the other: a bout for each line told.
+
+It has a process to itself, so that it shares no interpreter with what it measures, and does
+little for each request: one that is ready beforehand, and an answer read by its content-length.
+
+A bout is told as `Bout` has it, and its `Outcome` is told back.
+"""
+
+import asyncio
+import json
+import re
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+
+from _child import tell
+
+_LEAD = 0.2  # of a bout: what comes then is not counted, since connections are being opened
+_FEW = 2  # answers for each client: with fewer, the whole bout is counted
+_PATIENCE = 60.0  # seconds for the last answers
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_LAST = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Bout:
+    """What is to be asked; each client asks at least once. `length`: of a right answer's body."""
+
+    port: int
+    path: str
+    clients: int
+    seconds: float
+    length: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went; latencies in seconds, of the answers that count for the rate."""
+
+    rate: float
+    answered: int
+    latencies: list[float]
+    failures: dict[str, int]
+
+
+class _Connection(asyncio.Protocol):
+    """A connection to the server."""
+
+    _transport: asyncio.Transport
+    _answer: asyncio.Future[tuple[bytes, int]]
+
+    def __init__(self) -> None:
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def ask(self, request: bytes) -> asyncio.Future[tuple[bytes, int]]:
+        """Send a request. The head of its answer, and the length of the body."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, mark, body = self._received.partition(b"\r\n\r\n")
+        if not mark:
+            return
+        found = _LENGTH.search(head)
+        if len(body) >= (int(found[1]) if found else 0):
+            self._received = b""
+            if not self._answer.done():
+                self._answer.set_result((head, len(body)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if hasattr(self, "_answer") and not self._answer.done():
+            self._answer.set_exception(ConnectionError(f"connection lost: {exc or 'closed'}"))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def _connect(port: int) -> _Connection:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
+    return connection
+
+
+@dataclass
+class _Run:
+    """A bout that is under way."""
+
+    bout: Bout
+    request: bytes
+    begun: float = 0.0
+    answers: list[tuple[float, float]] = field(default_factory=list)  # when, after how long
+    failures: Counter[str] = field(default_factory=Counter)
+
+    async def client(self, connection: _Connection) -> None:
+        """Ask until the time is up; a connection that breaks ends it."""
+        try:
+            while True:
+                is_last = await self._ask(connection)
+                if perf_counter() >= self.begun + self.bout.seconds:
+                    return
+                if is_last:
+                    connection.close()
+                    connection = await _connect(self.bout.port)
+        except OSError as error:
+            self.failures[str(error)] += 1
+        finally:
+            connection.close()
+
+    async def _ask(self, connection: _Connection) -> bool:
+        """Whether the server closes the connection then."""
+        begun = perf_counter()
+        head, length = await connection.ask(self.request)
+        now = perf_counter()
+        if head[9:12] != b"200":
+            self.failures[f"status {head[9:12].decode()}"] += 1
+        elif length != self.bout.length:
+            self.failures[f"{length} bytes instead of {self.bout.length}"] += 1
+        else:
+            self.answers.append((now - self.begun, now - begun))
+        return _LAST.search(head) is not None
+
+    def outcome(self) -> Outcome:
+        """Of its steady part; or of all of it, to the last answer, where there are few."""
+        seconds = self.bout.seconds
+        lead = _LEAD * seconds
+        steady = [took for when, took in self.answers if lead <= when <= seconds]
+        if len(steady) >= _FEW * self.bout.clients:
+            return self._of(steady, seconds - lead)
+        last = max((when for when, _ in self.answers), default=1.0)
+        return self._of([took for _, took in self.answers], last)
+
+    def _of(self, latencies: list[float], seconds: float) -> Outcome:
+        rounded = [round(latency, 6) for latency in latencies]
+        rate = len(latencies) / seconds
+        return Outcome(rate, len(self.answers), rounded, dict(self.failures))
+
+
+async def run(bout: Bout) -> Outcome:
+    """All clients at once. They are connected before the time begins."""
+    request = f"GET {bout.path} HTTP/1.1\r\nhost: 127.0.0.1:{bout.port}\r\naccept: */*\r\n\r\n"
+    run = _Run(bout, request.encode())
+    connections = await asyncio.gather(*(_connect(bout.port) for _ in range(bout.clients)))
+    run.begun = perf_counter()
+    clients = [asyncio.create_task(run.client(connection)) for connection in connections]
+    _, silent = await asyncio.wait(clients, timeout=bout.seconds + _PATIENCE)
+    if silent:
+        run.failures["no answer"] += len(silent)
+    return run.outcome()
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        tell(asdict(asyncio.run(run(Bout(**json.loads(line))))))

@@ -1,0 +1,38 @@
+"""The memory of a process of this machine, as Linux tells it in /proc. All sizes in bytes."""
+
+import re
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def is_told() -> bool:
+    """Whether this system tells it."""
+    return (_PROC / "self/clear_refs").exists()
+
+
+def resident(pid: int) -> int:
+    """What it has in memory."""
+    return _size(pid, "VmRSS")
+
+
+def peak(pid: int) -> int:
+    """The most that it had in memory since `forget_peak`."""
+    return _size(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak begin at what it has now."""
+    (_PROC / f"{pid}/clear_refs").write_text("5")
+
+
+def biggest_child(pid: int) -> int:
+    """Of a server, the process that answers: its other children are small."""
+    children = (_PROC / f"{pid}/task/{pid}/children").read_text().split()
+    return max(map(int, children), key=resident)
+
+
+def _size(pid: int, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", (_PROC / f"{pid}/status").read_text(), re.M)
+    assert found is not None
+    return 1024 * int(found[1])

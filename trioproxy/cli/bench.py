@@ -1,0 +1,26 @@
+"""`trioproxy bench`."""
+
+from pathlib import Path
+
+import click
+
+from trioproxy.cli.programs import become
+
+_CHECKOUT = Path(__file__).parents[2]
+
+
+@click.command("bench", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(*, arguments: tuple[str, ...]) -> None:
+    """Measure this server beside others, with scripts/bench/run.
+
+    ARGUMENTS go to that program, which is part of the source's checkout, and not of what pip
+    installs. Its own help: `trioproxy bench -- --help`.
+    """
+    program = _CHECKOUT / "scripts" / "bench" / "run"
+    if not program.is_file():
+        raise click.UsageError(
+            f"There is no {program}. The benchmarks are in a checkout of the source: run "
+            "scripts/bench/run there."
+        )
+    become(str(program), arguments)

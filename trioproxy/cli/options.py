@@ -1,0 +1,41 @@
+"""What several commands take, and the environment that it makes."""
+
+from collections.abc import Mapping
+
+import click
+
+HOST = "127.0.0.1"
+
+CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Read the settings from this .toml or .json file.  [default: CCPROXY_CONFIG, else "
+    "ccproxy.toml or .ccproxy.toml, if one is here]",
+)
+OFFLINE = click.option(
+    "--offline",
+    is_flag=True,
+    help="Answer from the stand-in on this machine: no account, no model.",
+)
+PORT = click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 is any free one.",
+)
+
+
+def environment(
+    environ: Mapping[str, str], *, config: str | None = None, offline: bool = False
+) -> dict[str, str]:
+    """`environ`, with what these options say in the place of what it says itself."""
+    said = {}
+    if config is not None:
+        said["CCPROXY_CONFIG"] = config
+    if offline:
+        said["CLAUDE__OFFLINE"] = "true"
+    kept = {name: value for name, value in environ.items() if name.upper() not in said}
+    return {**kept, **said}

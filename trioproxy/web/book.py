@@ -1,0 +1,150 @@
+"""What is asked of this server: the requests that run, the latest that ended, and how many.
+
+Each ASGI call has an `Entry`, which those who serve it fill in. When it ends, those who want to
+know are told: the log, the metrics.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+
+import trio
+from attrs import define, field
+
+from trioproxy.claude.turn import Event
+from trioproxy.pool.job import Times
+
+_LATEST = 50
+_SECONDS = 300  # of the history: as long as a person looks back on a page
+_FAILED = 500
+
+
+@define(eq=False)
+class Tokens:
+    """What an answer has used, as the API counts it."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+@define(eq=False)
+class Entry:
+    """One request. Times are on trio's clock; None: not yet.
+
+    `route`: the pattern that it met, never what a caller typed; `token`: the name of the token.
+    `turn`: when the model's answer came how far. `sent`: bytes of the body of the response.
+    """
+
+    id: str
+    method: str
+    path: str
+    begun: float
+    route: str = ""
+    token: str = ""
+    status: int | None = None
+    first_byte: float | None = None
+    ended: float | None = None
+    sent: int = 0
+    model: str = ""
+    worker: str = ""
+    turn: Times | None = None
+    tokens: Tokens | None = None
+    failure: str = ""
+
+    @property
+    def stage(self) -> str:
+        """Where its time goes now: waiting, binding, thinking, streaming or done; else running."""
+        turn = self.turn
+        if self.ended is not None:
+            return "done"
+        if turn is None:
+            return "running"
+        for name, until in (
+            ("waiting", turn.taken),
+            ("binding", turn.read),
+            ("thinking", turn.begun),
+        ):
+            if until is None:
+                return name
+        return "streaming"
+
+    def heard(self, events: Iterable[Event]) -> None:
+        """Note what the model says of itself and of its cost."""
+        for event in events:
+            if event["type"] == "message_start":
+                message = event["message"]
+                self.model = message.get("model", self.model)
+                self._used(message.get("usage"))
+            elif event["type"] == "message_delta":
+                self._used(event.get("usage"))
+
+    def _used(self, usage: object) -> None:
+        if not isinstance(usage, dict):
+            return
+        tokens = self.tokens = self.tokens or Tokens()
+        tokens.input = usage.get("input_tokens") or tokens.input
+        tokens.output = usage.get("output_tokens") or tokens.output
+        tokens.cache_read = usage.get("cache_read_input_tokens") or tokens.cache_read
+        tokens.cache_write = usage.get("cache_creation_input_tokens") or tokens.cache_write
+
+
+@define(eq=False)
+class Second:
+    """What ended in one second. `at`: Unix time; `times`: seconds that each took."""
+
+    at: int
+    failed: int = 0
+    times: list[float] = field(factory=list)
+
+
+Ended = Callable[[Entry], None]
+
+
+@define(eq=False)
+class Book:
+    """See above. `listeners` are told of each entry that has ended.
+
+    `last_answer`: the Unix time of the model's last one; `is_logged_in`: whether the API took the
+    CLI's login when it was last asked; None: not yet.
+    """
+
+    listeners: list[Ended] = field(factory=list)
+    running: dict[str, Entry] = field(factory=dict)
+    latest: deque[Entry] = field(factory=lambda: deque(maxlen=_LATEST))
+    history: deque[Second] = field(factory=lambda: deque(maxlen=_SECONDS))
+    last_answer: float | None = None
+    is_logged_in: bool | None = None
+
+    @contextmanager
+    def entry(self, request_id: str, method: str, path: str) -> Generator[Entry]:
+        """The entry of a request that runs for as long as the block."""
+        entry = Entry(request_id, method, path, trio.current_time())
+        self.running[request_id] = entry
+        try:
+            yield entry
+        finally:
+            entry.ended = trio.current_time()
+            del self.running[request_id]
+            self._end(entry, time.time())
+
+    def _end(self, entry: Entry, now: float) -> None:
+        self.latest.append(entry)
+        if entry.turn is not None:
+            self._asked_the_model(entry, now)
+        if not self.history or self.history[-1].at != int(now):
+            self.history.append(Second(int(now)))
+        second = self.history[-1]
+        assert entry.ended is not None
+        second.times.append(entry.ended - entry.begun)
+        second.failed += (entry.status or _FAILED) >= _FAILED
+        for listener in self.listeners:
+            listener(entry)
+
+    def _asked_the_model(self, entry: Entry, now: float) -> None:
+        if entry.failure == "authentication_error":  # the API's: the caller's own has no turn
+            self.is_logged_in = False
+        elif entry.tokens is not None and not entry.failure:
+            self.is_logged_in, self.last_answer = True, round(now, 3)

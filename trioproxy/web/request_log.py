@@ -1,0 +1,47 @@
+"""One line for each request that has ended: who, what, how long, how much; never what was said."""
+
+import logging
+
+from trioproxy.web.admission import is_operators
+from trioproxy.web.book import Entry
+
+logger = logging.getLogger("trioproxy.requests")
+
+
+def log(entry: Entry) -> None:
+    """Write the line."""
+    fields = fields_of(entry)
+    text = " ".join(f"{name}={value}" for name, value in fields.items())
+    level = logging.DEBUG if is_operators(entry.route) else logging.INFO
+    logger.log(level, "[REQUEST] %s", text, extra={"fields": fields})
+
+
+def fields_of(entry: Entry) -> dict[str, str | int | float]:
+    """What is known of a request, by the names of the log; what is not there is left out.
+
+    Times in seconds from its beginning: `first` to the first byte of the response's body, `waited`
+    for a process, `total`.
+    """
+    assert entry.ended is not None
+    fields: dict[str, str | int | float | None] = {
+        "id": entry.id,
+        "method": entry.method,
+        "route": entry.route,
+        "status": entry.status if entry.status is not None else "none",
+        "failure": entry.failure or None,
+        "token": entry.token or None,
+        "model": entry.model or None,
+        "worker": entry.worker or None,
+        "total": round(entry.ended - entry.begun, 4),
+        "sent": entry.sent,
+    }
+    if entry.first_byte is not None:
+        fields["first"] = round(entry.first_byte - entry.begun, 4)
+    if entry.turn is not None and entry.turn.taken is not None:
+        fields["waited"] = round(max(0.0, entry.turn.taken - entry.begun), 4)
+    if entry.tokens is not None:
+        fields["input_tokens"] = entry.tokens.input
+        fields["output_tokens"] = entry.tokens.output
+        fields["cache_read_tokens"] = entry.tokens.cache_read
+        fields["cache_write_tokens"] = entry.tokens.cache_write
+    return {name: value for name, value in fields.items() if value is not None}

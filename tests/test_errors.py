@@ -28,7 +28,7 @@ STATUSES = {
     "authentication_error": {401},
     "permission_error": {403},
     "not_found_error": {404},
-    "request_too_large": {413},
+    "request_too_large": {413, 431},
     "rate_limit_error": {429},
     "api_error": {500, 501, 502, 503},
     "timeout_error": {408, 504},

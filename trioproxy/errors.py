@@ -5,6 +5,7 @@
     |   |-- InvalidRequest          400 invalid_request_error
     |   |-- Unauthorized            401 authentication_error
     |   |-- Forbidden               403 permission_error
+    |   |-- HeadTooLarge            431 request_too_large
     |   |-- BodyTooLarge            413 request_too_large
     |   |-- BodyTooSlow             408 timeout_error
     |   |-- UnknownRoute            404 not_found_error
@@ -93,6 +94,13 @@ class Forbidden(CallerError):
 
     status = 403
     type = "permission_error"
+
+
+class HeadTooLarge(CallerError):
+    """The head is longer than `[server] max_header_size`."""
+
+    status = 431
+    type = "request_too_large"
 
 
 class BodyTooLarge(CallerError):

@@ -22,10 +22,11 @@ from hypercorn.run import run as run_workers
 from hypercorn.trio import serve as hypercorn_serve
 
 from trioproxy import logs, refusal
-from trioproxy.app import Server, open_server
+from trioproxy.app import open_server
 from trioproxy.errors import TrioproxyError
 from trioproxy.settings import Settings, SettingsError
 from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
+from trioproxy.web.quota import Quota
 
 logger = logging.getLogger("trioproxy.app")
 
@@ -104,7 +105,7 @@ def hypercorn_config(settings: Settings, host: str, port: int) -> Config:
 
 async def _serve(settings: Settings, environ: Mapping[str, str], config: Config) -> None:
     async with open_server(settings, environ) as server, trio.open_nursery() as nursery:
-        stop = Stop(server, settings.pool_settings.drain_timeout)
+        stop = Stop(server.web.front.quota, settings.pool_settings.drain_timeout)
         await nursery.start(stop.hear)
         app = _with_lifespan(server.web)
         await hypercorn_serve(app, config, shutdown_trigger=stop.wait_drained)  # type: ignore[arg-type]
@@ -117,7 +118,7 @@ async def _serve(settings: Settings, environ: Mapping[str, str], config: Config)
 class Stop:
     """How the server comes to its end."""
 
-    _server: Server
+    _quota: Quota
     _drain_timeout: float
     _asked: trio.Event = field(factory=trio.Event)
 
@@ -129,12 +130,16 @@ class Stop:
                 if self._asked.is_set():
                     logger.warning("[SHUTDOWN] Ending at once")
                     os._exit(128 + number)  # its guard ends the processes
-                self._asked.set()
+                self.begin()
+
+    def begin(self) -> None:
+        """Begin the end."""
+        self._asked.set()
 
     async def wait_drained(self) -> None:
         """Wait for a signal, and then until nothing runs, or for `drain_timeout`."""
         await self._asked.wait()
-        quota = self._server.web.front.quota
+        quota = self._quota
         quota.close()
         logger.info("[SHUTDOWN] Taking nothing new; %d requests are running", quota.running)
         with trio.move_on_after(self._drain_timeout):

@@ -135,7 +135,7 @@ async def upstream(
     async with trio.open_nursery() as nursery:
         (tcp,) = await trio.open_tcp_listeners(port, host="127.0.0.1")
         listener = tcp if context is None else trio.SSLListener(tcp, context)
-        nursery.start_soon(trio.serve_listeners, server.talk, [listener])
+        await nursery.start(trio.serve_listeners, server.talk, [listener])
         scheme = "http" if context is None else "https"
         server.url = f"{scheme}://127.0.0.1:{tcp.socket.getsockname()[1]}"
         yield server

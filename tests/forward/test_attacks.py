@@ -192,5 +192,5 @@ async def test_a_connection_is_kept_over_an_error() -> None:
         assert stats[0].info().endswith("Request Count: 3")
 
 
-async def test_a_secret_in_the_upstreams_proxy_is_not_shown() -> None:
+def test_a_secret_in_the_upstreams_proxy_is_not_shown() -> None:
     assert "hunter2" not in repr(HttpPoolSettings(proxy="http://me:hunter2@127.0.0.1:1"))

@@ -72,7 +72,7 @@ class Bench:
         try:
             yield connection
         finally:
-            await self.pool.release(connection)
+            await self.pool.release(connection)  # noqa: ASYNC102 - which cannot be cancelled
 
     async def hold(self, seconds: float, got: list[tuple[int, float]]) -> None:
         async with self.using() as connection:

@@ -11,7 +11,7 @@ from tests.real.serving import MODEL, running
 
 pytestmark = pytest.mark.real
 
-PAIRS = 300
+PAIRS = 150
 CACHED = {"cache_control": {"type": "ephemeral"}}
 
 

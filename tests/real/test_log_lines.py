@@ -137,6 +137,13 @@ async def test_a_line_for_each_request_that_says_nothing_of_what_was_said(tmp_pa
     assert not any("hello" in line for line in lines)
 
 
+async def test_what_was_said_is_in_the_log_if_the_operator_wants_it(tmp_path: Path) -> None:
+    lines, _ = await log_of(tmp_path, 1, LOGGING__BODIES="true", AUTH_TOKEN="")
+    (found,) = [line for line in lines if "[BODIES]" in line]
+    assert '"hello"' in found
+    assert '"stop_reason":"end_turn"' in found
+
+
 async def test_json_lines_name_the_request(tmp_path: Path) -> None:
     env = {"LOG_LEVEL": "DEBUG", "LOGGING__FORMAT": "json"}
     lines, _ = await log_of(tmp_path, 1, **env)

@@ -8,7 +8,8 @@ import pytest
 from trioproxy.errors import Forbidden, InvalidRequest, Unauthorized
 from trioproxy.settings import AuthSettings, ServerSettings
 from trioproxy.tokens import Tokens, check_stored, hashed, new_token
-from trioproxy.web.admission import Admission, Admitted, is_operators
+from trioproxy.web.admission import Admission, Admitted
+from trioproxy.web.book import is_operators
 
 TOKEN = new_token()
 OTHER = new_token()

@@ -15,7 +15,7 @@ def refused(quota: Quota, token: str) -> TooManyRequests:
     return caught.value
 
 
-async def test_as_many_at_once_as_a_token_may() -> None:
+async def test_as_many_at_once_as_a_token_may() -> None:  # noqa: ASYNC124 - trio's clock
     quota = Quota(AuthSettings(max_concurrent=2), 100)
     with quota.using("alice"), quota.using("alice"):
         error = refused(quota, "alice")
@@ -50,7 +50,7 @@ async def test_as_many_in_a_minute_as_a_token_may(autojump_clock: MockClock) -> 
     refused(quota, "alice")
 
 
-async def test_without_a_token_nobody_is_counted_apart() -> None:
+async def test_without_a_token_nobody_is_counted_apart() -> None:  # noqa: ASYNC124 - as above
     quota = Quota(AuthSettings(max_concurrent=1, max_per_minute=1), 3)
     with quota.using(""), quota.using(""), quota.using(""):
         assert "3 requests are running here already" in str(refused(quota, ""))

@@ -17,7 +17,7 @@ class ClientLeft(Exception):
     """The client is gone, in the middle of its request."""
 
 
-async def _nothing() -> dict[str, Any]:
+async def _nothing() -> dict[str, Any]:  # noqa: ASYNC124 - ASGI
     return {"type": "http.request"}
 
 

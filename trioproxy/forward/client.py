@@ -76,18 +76,19 @@ class ForwardClient:
             try:
                 answer = await connection.send(request)
             except UpstreamError as error:
-                await self._drop(pool, connection)
-                if attempt == self._retries or not _may_retry(error, request):
-                    raise
-                self._failed(pool, error)
-                pool.tally.retries += 1
-                await trio.sleep(_PAUSE * 2**attempt)
+                failure = error
             except BaseException:
                 await self._drop(pool, connection)  # noqa: ASYNC102 - it has a shield
                 raise
             else:
                 pool.condition.succeeded()
                 return connection, answer
+            await self._drop(pool, connection)
+            if attempt == self._retries or not _may_retry(failure, request):
+                raise failure
+            self._failed(pool, failure)
+            pool.tally.retries += 1
+            await trio.sleep(_PAUSE * 2**attempt)
         raise AssertionError("the last try returns or raises")
 
     async def _drop(self, pool: UpstreamPool, connection: Connection) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from trioproxy.errors import Forbidden, InvalidRequest, Unauthorized
+from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
 from trioproxy.settings import AuthSettings, ServerSettings
 from trioproxy.tokens import Tokens
 
@@ -21,7 +21,6 @@ Header = tuple[bytes, bytes]
 
 OPEN = "/health/live"  # the only path without a token: it tells nothing
 
-_OPERATORS = frozenset({"/", "/metrics", "/pool/stats", "/http_pool/stats"})
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OF_OTHERS = frozenset({"cross-site", "same-site"})
 
@@ -69,7 +68,8 @@ class Admission:
     _tokens: Tokens
     _hosts: frozenset[str]
     _origins: frozenset[str]
-    _is_exposed: bool = False
+    _is_exposed: bool
+    _max_head: int
 
     @classmethod
     def of(cls, server: ServerSettings, auth: AuthSettings) -> "Admission":
@@ -77,11 +77,14 @@ class Admission:
         stored = {**auth.tokens, **({"default": auth.token} if auth.token else {})}
         hosts = frozenset(host.lower() for host in server.allowed_hosts)
         origins = frozenset(server.allowed_origins)
-        return cls(Tokens.of(stored), hosts, origins, server.expose)
+        return cls(Tokens.of(stored), hosts, origins, server.expose, server.max_header_size)
 
     def admit(self, scope: Mapping[str, Any]) -> Admitted:
-        """Raises `Forbidden`, `Unauthorized`, or `InvalidRequest` for two lengths of one body."""
+        """Raises `Forbidden` or `Unauthorized`, and `CallerError`s for what is no good head."""
         headers: Iterable[Header] = scope["headers"]
+        # Hypercorn looks only at a head that comes in pieces.
+        if sum(len(name) + len(value) + 4 for name, value in headers) > self._max_head:
+            raise HeadTooLarge(f"The headers are longer than {self._max_head} bytes.")
         said = {name: value.decode("latin-1") for name, value in headers}
         if b"transfer-encoding" in said and b"content-length" in said:
             reason = "goes with no other length of the body"
@@ -138,11 +141,6 @@ class Admission:
 
 
 _SCHEMES = ("http", "https")
-
-
-def is_operators(path: str) -> bool:
-    """Whether a path tells of this server: it is answered to the end, however much is asked."""
-    return path in _OPERATORS or path.startswith(("/health", "/status"))
 
 
 def _presented(name: bytes, value: bytes) -> Iterable[str]:

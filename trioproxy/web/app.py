@@ -104,6 +104,9 @@ def _create_quart(
     front.book.listeners.append(measured.ended)
     if terms.logging.requests:
         front.book.listeners.append(request_log.log)
+    if terms.logging.bodies:
+        front.book.keeps_bodies = True
+        front.book.listeners.append(request_log.log_bodies)
     failures.install(quart)
     messages.install(quart, pool, rules, ping_interval=settings.ping_interval)
     openai.install(quart, pool, rules, mapped, ping_interval=settings.ping_interval)

@@ -13,11 +13,15 @@ import trio
 from attrs import define, field
 
 from trioproxy.claude.turn import Event
+from trioproxy.percentiles import Percentiles
 from trioproxy.pool.job import Times
+
+_OPERATORS = frozenset({"/", "/metrics", "/pool/stats", "/http_pool/stats"})
 
 _LATEST = 50
 _SECONDS = 300  # of the history: as long as a person looks back on a page
 _FAILED = 500
+_LONGEST_BODY = 65_536  # bytes that are kept
 
 
 @define(eq=False)
@@ -28,6 +32,14 @@ class Tokens:
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+
+
+@define(eq=False)
+class Bodies:
+    """What was said in both directions, as far as it is kept."""
+
+    asked: bytearray = field(factory=bytearray)
+    answered: bytearray = field(factory=bytearray)
 
 
 @define(eq=False)
@@ -53,6 +65,7 @@ class Entry:
     turn: Times | None = None
     tokens: Tokens | None = None
     failure: str = ""
+    bodies: Bodies | None = None  # None where they are not to be kept
 
     @property
     def stage(self) -> str:
@@ -81,6 +94,19 @@ class Entry:
             elif event["type"] == "message_delta":
                 self._used(event.get("usage"))
 
+    def asked(self, body: bytes) -> None:
+        """Note a part of the request's body."""
+        if self.bodies is not None:
+            _keep(self.bodies.asked, body)
+
+    def answered(self, body: bytes) -> None:
+        """Note a part of the response's body."""
+        if self.first_byte is None:
+            self.first_byte = trio.current_time()
+        self.sent += len(body)
+        if self.bodies is not None:
+            _keep(self.bodies.answered, body)
+
     def _used(self, usage: object) -> None:
         if not isinstance(usage, dict):
             return
@@ -91,6 +117,10 @@ class Entry:
         tokens.cache_write = usage.get("cache_creation_input_tokens") or tokens.cache_write
 
 
+def _keep(kept: bytearray, body: bytes) -> None:
+    kept += body[: max(0, _LONGEST_BODY - len(kept))]
+
+
 @define(eq=False)
 class Second:
     """What ended in one second. `at`: Unix time; `times`: seconds that each took."""
@@ -98,6 +128,20 @@ class Second:
     at: int
     failed: int = 0
     times: list[float] = field(factory=list)
+    _percentiles: Percentiles = field(factory=lambda: Percentiles.of(()))
+    _counted: int = 0
+
+    def percentiles(self) -> Percentiles:
+        """Of `times`; a busy second has a thousand, and most seconds are as they were."""
+        if self._counted != len(self.times):
+            self._counted = len(self.times)
+            self._percentiles = Percentiles.of(self.times)
+        return self._percentiles
+
+
+def is_operators(path: str) -> bool:
+    """Whether a path tells of this server: it is answered to the end, however much is asked."""
+    return path in _OPERATORS or path.startswith(("/health", "/status"))
 
 
 Ended = Callable[[Entry], None]
@@ -105,13 +149,14 @@ Ended = Callable[[Entry], None]
 
 @define(eq=False)
 class Book:
-    """See above. `listeners` are told of each entry that has ended.
+    """See above. `listeners` are told of each entry that has ended, `keeps_bodies` for them.
 
     `last_answer`: the Unix time of the model's last one; `is_logged_in`: whether the API took the
     CLI's login when it was last asked; None: not yet.
     """
 
     listeners: list[Ended] = field(factory=list)
+    keeps_bodies: bool = False
     running: dict[str, Entry] = field(factory=dict)
     latest: deque[Entry] = field(factory=lambda: deque(maxlen=_LATEST))
     history: deque[Second] = field(factory=lambda: deque(maxlen=_SECONDS))
@@ -122,6 +167,7 @@ class Book:
     def entry(self, request_id: str, method: str, path: str) -> Generator[Entry]:
         """The entry of a request that runs for as long as the block."""
         entry = Entry(request_id, method, path, trio.current_time())
+        entry.bodies = Bodies() if self.keeps_bodies else None
         self.running[request_id] = entry
         try:
             yield entry
@@ -131,6 +177,10 @@ class Book:
             self._end(entry, time.time())
 
     def _end(self, entry: Entry, now: float) -> None:
+        for listener in self.listeners:
+            listener(entry)
+        if is_operators(entry.route):
+            return  # who looks at the page is no request that it shows
         self.latest.append(entry)
         if entry.turn is not None:
             self._asked_the_model(entry, now)
@@ -140,8 +190,6 @@ class Book:
         assert entry.ended is not None
         second.times.append(entry.ended - entry.begun)
         second.failed += (entry.status or _FAILED) >= _FAILED
-        for listener in self.listeners:
-            listener(entry)
 
     def _asked_the_model(self, entry: Entry, now: float) -> None:
         if entry.failure == "authentication_error":  # the API's: the caller's own has no turn

@@ -101,7 +101,7 @@ async def hearing(receive: Receive) -> AsyncGenerator[Receive]:
         scope.cancel(reason="the client left")
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hear, nursery.cancel_scope)
+        nursery.start_soon(hear, nursery.cancel_scope)  # noqa: ASYNC113 - nobody waits for it
         yield receiver.receive
         nursery.cancel_scope.cancel(reason="the call is over")
 

@@ -25,8 +25,8 @@ from werkzeug.routing import Rule
 from trioproxy import logs
 from trioproxy.dialects.reply import Reply
 from trioproxy.errors import PoolClosed, TrioproxyError
-from trioproxy.web.admission import Admission, is_operators
-from trioproxy.web.book import Book, Entry
+from trioproxy.web.admission import Admission
+from trioproxy.web.book import Book, Entry, is_operators
 from trioproxy.web.quota import Quota
 from trioproxy.web.replies import as_error
 from trioproxy.web.transport import Watch, Watcher
@@ -174,6 +174,8 @@ class _Response:
             message = await receive()
             if message["type"] == "http.disconnect":
                 self._has_ended = True
+            else:
+                self._call.entry.asked(message.get("body", b""))
             return message
 
         return heard
@@ -189,9 +191,7 @@ class _Response:
             said += [header for header in self._headers if header[0] not in names]
             message = {**message, "headers": said}
         elif body := message.get("body"):
-            if entry.first_byte is None:
-                entry.first_byte = trio.current_time()
-            entry.sent += len(body)
+            entry.answered(body)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._has_ended = True
             with trio.move_on_after(_LAST_SEND, shield=True):

@@ -5,7 +5,13 @@ from typing import Any
 import orjson
 from quart_trio.wrappers import TrioResponse
 
-from trioproxy.errors import InvalidRequest, MethodNotAllowed, TrioproxyError, Unauthorized
+from trioproxy.errors import (
+    HeadTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    TrioproxyError,
+    Unauthorized,
+)
 from trioproxy.web.dialect import error_body_for
 
 _FRAMING = {"transfer-encoding", "content-length"}
@@ -29,6 +35,8 @@ def as_error(
             headers.append((b"allow", ", ".join(allowed).encode()))
         case Unauthorized():
             headers.append((b"www-authenticate", b'Bearer, Basic realm="trioproxy"'))
+        case HeadTooLarge():
+            headers.append((b"connection", b"close"))
         case InvalidRequest(path=path) if path in _FRAMING:
             # What is behind this request may be another one, or a part of it: nobody knows.
             headers.append((b"connection", b"close"))

@@ -1,9 +1,11 @@
-"""One line for each request that has ended: who, what, how long, how much; never what was said."""
+"""One line for each request that has ended: who, what, how long, how much; never what was said.
+
+But for `[logging] bodies`: then a second line has that, as far as it is kept.
+"""
 
 import logging
 
-from trioproxy.web.admission import is_operators
-from trioproxy.web.book import Entry
+from trioproxy.web.book import Entry, is_operators
 
 logger = logging.getLogger("trioproxy.requests")
 
@@ -14,6 +16,16 @@ def log(entry: Entry) -> None:
     text = " ".join(f"{name}={value}" for name, value in fields.items())
     level = logging.DEBUG if is_operators(entry.route) else logging.INFO
     logger.log(level, "[REQUEST] %s", text, extra={"fields": fields})
+
+
+def log_bodies(entry: Entry) -> None:
+    """Write what was said, where the operator wants to see it."""
+    if entry.bodies is not None and not is_operators(entry.route):
+        asked, answered = (
+            bytes(body).decode(errors="backslashreplace")
+            for body in (entry.bodies.asked, entry.bodies.answered)
+        )
+        logger.info("[BODIES] id=%s asked=%s answered=%s", entry.id, asked, answered)
 
 
 def fields_of(entry: Entry) -> dict[str, str | int | float]:

@@ -7,7 +7,6 @@ the path. Each text is made printable, so that none can pass for something else 
 import os
 import time
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -25,10 +24,6 @@ _SECONDS = 300
 _LONGEST_TEXT = 200
 _IMPORTED = time.monotonic()
 
-# A busy second has a thousand times, and all but the latest are as they were: sorting them anew
-# for each viewer, each second, would be felt by the requests.
-_rows: WeakKeyDictionary[Second, Row] = WeakKeyDictionary()
-
 
 def snapshot(  # noqa: PLR0913 - each is another part of the server
     pool: Pool,
@@ -44,12 +39,12 @@ def snapshot(  # noqa: PLR0913 - each is another part of the server
 
     `now` is on trio's clock. `history` has `[Unix second, ended, failed, p50, p99]` of each second
     in which a request ended; `recent` sums it up, with the percentiles of the latest thousand.
-    `watching` counts the viewers of the page, who are not among the requests.
+    `watching` counts the viewers of the page; what they ask is not among the requests.
     """
     clock = time.time()
     seconds = [one for one in book.history if one.at > clock - _SECONDS]
-    running = [one for one in book.running.values() if not _is_watching(one)]
-    ended = [one for one in book.latest if not _is_watching(one)]
+    running = [one for one in book.running.values() if not _is_viewers(one)]
+    ended = [one for one in book.latest if not _is_viewers(one)]
     return {
         "time": clock,
         "pid": os.getpid(),
@@ -62,7 +57,7 @@ def snapshot(  # noqa: PLR0913 - each is another part of the server
         "pool": pool.statistics().as_json() if pool.is_enabled else None,
         "settings": None if settings is None else _sizes(settings),
         "http_pool": {name: one.as_json() for name, one in client.statistics().items()},
-        "watching": len(book.running) - len(running),
+        "watching": sum(one.route == "/status/events" for one in book.running.values()),
         "running": [_running(one, now) for one in running],
         "latest": [_ended(one, now, clock) for one in reversed(ended)],
         "history": [_row(one) for one in seconds],
@@ -70,7 +65,7 @@ def snapshot(  # noqa: PLR0913 - each is another part of the server
     }
 
 
-def _is_watching(entry: Entry) -> bool:
+def _is_viewers(entry: Entry) -> bool:
     return entry.route == "/" or entry.route.startswith("/status")
 
 
@@ -121,12 +116,8 @@ def _ended(entry: Entry, now: float, clock: float) -> dict[str, Any]:
 
 
 def _row(second: Second) -> Row:
-    row = _rows.get(second)
-    if row is None or row[1] != len(second.times):
-        found = Percentiles.of(second.times)
-        row = (second.at, len(second.times), second.failed, found.p50, found.p99)
-        _rows[second] = row
-    return row
+    found = second.percentiles()
+    return (second.at, len(second.times), second.failed, found.p50, found.p99)
 
 
 def _recent(seconds: list[Second]) -> dict[str, Any]:

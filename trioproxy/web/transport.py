@@ -233,9 +233,9 @@ async def open_watcher(send_timeout: float) -> AsyncGenerator[Watcher]:
         watcher = Watcher(send_timeout, hangups)
         nursery = await stack.enter_async_context(trio.open_nursery())
         if hangups is not None:
-            nursery.start_soon(watcher.hear)
-        nursery.start_soon(watcher.time)
-        nursery.start_soon(watcher.see_to_the_end)
+            nursery.start_soon(watcher.hear)  # noqa: ASYNC113 - what it hears is kept for it
+        nursery.start_soon(watcher.time)  # noqa: ASYNC113 - it only sleeps
+        nursery.start_soon(watcher.see_to_the_end)  # noqa: ASYNC113 - as above
         try:
             yield watcher
         finally:

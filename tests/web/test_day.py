@@ -1,0 +1,149 @@
+"""Long runs and full houses, with the CLI in memory: the whole web stack above it is real."""
+
+import gc
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from hypercorn.config import Config
+from hypercorn.trio import serve
+
+from tests.fakes import FakeCLI, FakeProcess
+from tests.real.serving import with_lifespan
+from tests.real.test_memory import Forgets
+from trioproxy.forward.client import open_forward_client
+from trioproxy.pool.pool import open_pool
+from trioproxy.serving import Stop
+from trioproxy.settings import HttpPoolSettings, LoggingSettings, PoolSettings
+from trioproxy.web.app import Terms, create_web
+from trioproxy.web.presence import Presence
+from trioproxy.web.transport import open_watcher
+
+# A quarter of a day; for the whole: REQUESTS_OF_A_DAY=20000 scripts/test tests/web/test_day.py
+REQUESTS = int(os.environ.get("REQUESTS_OF_A_DAY", "6000"))
+
+BODY = b'{"model":"claude-test","max_tokens":100,"messages":[{"role":"user","content":"hello"}]%s}'
+
+
+async def ask(web: Presence, body: bytes) -> int:
+    """One request, as Hypercorn would hand it on; its status."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: dict[str, Any]) -> None:  # noqa: ASYNC124 - ASGI
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/messages",
+        "raw_path": b"/v1/messages",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "headers": [(b"host", b"localhost"), (b"content-length", b"%d" % len(body))],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        "extensions": {},
+        "asgi": {"version": "3.0", "spec_version": "2.1"},
+    }
+    await web(scope, receive, send)
+    return statuses[0]
+
+
+async def settled() -> tuple[int, int, int]:
+    """Bytes, open files and tasks, when nothing runs."""
+    await trio.testing.wait_all_tasks_blocked(0.1)
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), tasks
+
+
+async def test_a_day_in_a_minute() -> None:
+    """Whole, streamed and bad requests, on processes that are replaced meanwhile."""
+    cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
+    settings = PoolSettings(min_size=4, max_size=4, spare_size=0, max_requests=1000)
+    async with (
+        open_forward_client({}, HttpPoolSettings()) as client,
+        open_watcher(60.0) as watcher,
+        open_pool(settings, cli, max_line_size=1_000_000) as pool,
+    ):
+        terms = Terms(logging=LoggingSettings(requests=False))
+        web = create_web(pool, client, watcher, terms)
+        counts: dict[int, int] = {}
+
+        async def caller(count: int) -> None:
+            for i in range(count):
+                more = (b"", b',"stream":true', b',"no":1')[i % 3]
+                status = await ask(web, BODY % more)
+                counts[status] = counts.get(status, 0) + 1
+
+        async def all_callers(count: int) -> None:
+            async with trio.open_nursery() as nursery:
+                for _ in range(4):
+                    nursery.start_soon(caller, count // 4)
+
+        gc.freeze()  # what pytest has is not to be looked at for each thousand objects of ours
+        await all_callers(3_000)
+        before = await settled()
+        await all_callers(REQUESTS - 3_000)
+        after = await settled()
+    gc.unfreeze()
+    assert sum(counts.values()) == REQUESTS
+    assert set(counts) == {200, 400}
+    assert after[0] - before[0] < 4_000_000
+    assert after[1] == before[1]
+    assert abs(after[2] - before[2]) <= 4  # those of a process that is just being replaced
+
+
+@pytest.mark.parametrize("streams", [50])
+async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
+    cli = FakeCLI(kind=lambda pid: FakeProcess(pid, boot=0.0, answer=1.0))
+    settings = PoolSettings(min_size=streams, max_size=streams, spare_size=0)
+    ended: list[bytes] = []
+    async with (
+        open_forward_client({}, HttpPoolSettings()) as client,
+        open_watcher(60.0) as watcher,
+        open_pool(settings, cli, max_line_size=1_000_000) as pool,
+        trio.open_nursery() as nursery,
+    ):
+        web = create_web(pool, client, watcher, Terms())
+        stop = Stop(web.front.quota, drain_timeout=20)
+        config = Config()
+        config.bind, config.errorlog, config.graceful_timeout = ["127.0.0.1:0"], None, 1.0
+        hypercorn = partial(serve, shutdown_trigger=stop.wait_drained)
+        app = with_lifespan(web)
+        (url,) = await nursery.start(hypercorn, app, config)
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as http:
+
+            async def stream() -> None:
+                answer = await http.post("/v1/messages", content=BODY % b',"stream":true')
+                ended.append(answer.content)
+
+            async with trio.open_nursery() as callers:
+                for _ in range(streams):
+                    callers.start_soon(stream)
+                with trio.fail_after(20):
+                    while web.front.quota.running < streams:  # noqa: ASYNC110 - there is no event
+                        await trio.sleep(0.01)
+                stop.begin()
+                await trio.testing.wait_all_tasks_blocked()
+                refused = await http.post("/v1/messages", content=BODY % b"")
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert len(ended) == streams
+    assert all(b"event: message_stop" in one for one in ended)
+    assert not any(b"event: error" in one for one in ended)

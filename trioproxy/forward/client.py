@@ -146,7 +146,7 @@ async def _check_each(settings: HttpPoolSettings, pools: Iterable[UpstreamPool])
     while True:
         await trio.sleep(interval)
         for pool in pools:
-            gone = pool.expire(trio.current_time()) + pool.check()
+            gone = pool.check(trio.current_time())
             if gone:
                 name, left = pool.upstream.name, pool.statistics().idle_connections
                 logger.debug(

@@ -51,6 +51,7 @@ _LOST = ("Server disconnected", "peer closed connection")  # h11 and httpcore ca
 
 Context: TypeAlias = ssl.SSLContext
 
+_TRUSTS_NOBODY: Context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # for where there is no TLS
 _CLOSE = 2.0  # seconds for a connection to be closed in order
 _CLOSED_ANYWAY = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -213,7 +214,7 @@ def open_connection(
 ) -> Connection:
     """A connection that is yet to be opened; `proxy`: by which HTTP proxy."""
     transport = httpx.AsyncHTTPTransport(
-        verify=context or False,  # False where there is no TLS to verify
+        verify=context or _TRUSTS_NOBODY,
         limits=httpx.Limits(max_connections=1, keepalive_expiry=None),  # expiry is the pool's
         proxy=proxy or None,
     )

@@ -12,6 +12,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -46,12 +47,14 @@ from trioproxy.settings import (
     AuthSettings,
     ClaudeSettings,
     PoolSettings,
+    ServerSettings,
     Settings,
     SettingsError,
     load_settings,
 )
 from trioproxy.standin import StandIn, serve_standin
-from trioproxy.tokens import check_stored
+from trioproxy.tokens import DEFAULT, as_hashed, check_stored
+from trioproxy.web import connections
 from trioproxy.web.app import Terms, create_web
 from trioproxy.web.presence import ASGIApp, Presence, Receive, Scope, Send
 from trioproxy.web.transport import open_watcher
@@ -59,6 +62,8 @@ from trioproxy.web.transport import open_watcher
 logger = logging.getLogger("trioproxy.app")
 
 _STATE = "trioproxy"
+
+connections.install()
 
 _BANNER = (
     "OFFLINE: every answer comes from the stand-in on this machine, none from a model. "
@@ -197,6 +202,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
 def check(settings: Settings) -> None:
     """What a setting's own type and bounds do not say. Raises `SettingsError`."""
     _check_tokens(settings.auth)
+    _check_sites(settings.server)
     _upstreams(settings)
     _options(settings.claude)
     _own_cwd(settings.claude.cwd)
@@ -210,6 +216,28 @@ def _check_tokens(auth: AuthSettings) -> None:
                 check_stored(stored)
         except ValueError as error:
             problems.append(f"auth.tokens: {name!r}: {error}" if name else f"auth.token: {error}")
+    if "" in auth.tokens:
+        problems.append("auth.tokens: a token must have a name")
+    if auth.token and DEFAULT in auth.tokens:
+        problems.append(f"auth.tokens: {DEFAULT!r} is the name of `token`, or AUTH_TOKEN")
+    everyone = [*auth.tokens.values(), *([auth.token] if auth.token else [])]
+    if len(set(map(as_hashed, everyone))) < len(everyone):
+        problems.append("auth.tokens: two of them are the same")
+    if problems:
+        raise SettingsError(problems)
+
+
+def _check_sites(server: ServerSettings) -> None:
+    problems = [
+        f"server.allowed_origins: {one!r} must be as a browser says it, such as https://app.example"
+        for one in server.allowed_origins
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:-]+", one)
+    ]
+    problems += [
+        f"server.allowed_hosts: {one!r} must be a name alone, such as my.example"
+        for one in server.allowed_hosts
+        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]", one)
+    ]
     if problems:
         raise SettingsError(problems)
 

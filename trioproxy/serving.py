@@ -13,6 +13,7 @@ import ipaddress
 import logging
 import os
 import signal
+import socket
 from collections.abc import Mapping
 
 import trio
@@ -45,6 +46,7 @@ def serve(  # noqa: PLR0913 - what the command line says
 ) -> int:
     """Serve until a signal; the exit status. Raises `SettingsError` before anything is started."""
     check_address(host, settings, is_exposed=is_exposed)
+    check_free(host, port)
     if is_exposed:
         settings = evolve(settings, server=evolve(settings.server, expose=True))
         os.environ["SERVER__EXPOSE"] = "true"  # for workers, which read their own settings
@@ -66,7 +68,7 @@ def serve(  # noqa: PLR0913 - what the command line says
     status = 0
     try:
         trio.run(_serve, settings, environ, config)
-    except* (SettingsError, TrioproxyError) as group:
+    except* (SettingsError, TrioproxyError, OSError) as group:
         refusal.report(_reasons(group))
         status = refusal.STATUS
     return status
@@ -82,6 +84,21 @@ def check_address(host: str, settings: Settings, *, is_exposed: bool) -> None:
             "if nobody else can reach it."
         )
         raise SettingsError([reason])
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises `SettingsError` where nothing can listen: before the processes are started."""
+    try:
+        if "/" in host or not host:
+            raise OSError("that is no address of a machine")
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        for family, kind, number, _, address in found:
+            with socket.socket(family, kind, number) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError([f"cannot listen on {host!r}, port {port}: {reason}"]) from error
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+DEFAULT = "default"  # the name of a token that was given without one
+
 _PREFIX = "sha256:"
 
 
@@ -21,6 +23,11 @@ def new_token() -> str:
 def hashed(token: str) -> str:
     """The form in which a token may stand in a file: `sha256:` and 64 hexadecimal digits."""
     return _PREFIX + hashlib.sha256(token.encode()).hexdigest()
+
+
+def as_hashed(stored: str) -> str:
+    """The hashed form of a token that is plain or hashed."""
+    return stored if stored.startswith(_PREFIX) else hashed(stored)
 
 
 def check_stored(stored: str) -> None:

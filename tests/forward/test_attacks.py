@@ -1,7 +1,11 @@
 """Callers that mean harm: refused, or neutral."""
 
+import struct
+from contextlib import suppress
+
 import httpx
 import pytest
+import trio
 from attrs import frozen
 
 from tests.forward.serving import OK, Talk, forwarding, upstream, value_of
@@ -48,7 +52,7 @@ REFUSED = [
     Attack("a null in a value", post(b"X: a\x00b", EMPTY), (400,)),
     Attack("two hosts", post(b"Host: y", EMPTY), (400,)),
     Attack("no host", b"GET /proxy/up/ HTTP/1.1\r\n\r\n", (400,)),
-    Attack("another server's URL", get(b"http://evil.example/proxy/up/"), (404,)),
+    Attack("another server's URL", get(b"http://evil.example/proxy/up/"), (400,)),
     Attack("an unknown upstream", get(b"/proxy/evil.example/"), (404,)),
     Attack("a user before a host", get(b"/proxy/up@evil.example/"), (404,)),
     Attack("no upstream", get(b"/proxy/"), (404,)),
@@ -60,7 +64,7 @@ REFUSED = [
     Attack("a fragment", get(b"/proxy/up/a#b"), (400,)),
     Attack("a trace", get(b"/proxy/up/", b"TRACE"), (405,)),
     Attack("a tunnel to an upstream", get(b"/proxy/up/", b"CONNECT"), (405,)),
-    Attack("a tunnel", get(b"evil.example:443", b"CONNECT"), (404,)),
+    Attack("a tunnel", get(b"evil.example:443", b"CONNECT"), (400,)),
 ]  # fmt: skip
 
 
@@ -178,6 +182,66 @@ async def test_a_request_that_is_no_http_ends_its_own_connection_only(path: str)
                     await stream.receive_some()
         assert (await server.http.get("/proxy/up/")).text == "ok"
         await server.settled()
+
+
+H2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SOCKET = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def head(*fields: tuple[bytes, bytes], ends: bool = True, stream: int = 1) -> bytes:
+    """A HEADERS frame whose fields are literals."""
+    block = b"".join(
+        b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in fields
+    )
+    return frame(1, 5 if ends else 4, stream, block)
+
+
+def h2_get(path: bytes, method: bytes = b"GET", *, ends: bool = True) -> bytes:
+    fields = (b":method", method), (b":path", path), (b":scheme", b"http")
+    return head(*fields, (b":authority", b"localhost"), ends=ends)
+
+
+SETTINGS = H2 + frame(4, 0, 0, b"")
+ENDS_OTHERS = {
+    "settings that are none": get(b"/")[:-2] + b"Upgrade: h2c\r\nHTTP2-Settings: AAAA\r\n\r\n",
+    "settings of no sense": get(b"/")[:-2] + b"Upgrade: h2c\r\nHTTP2-Settings: AAX_____\r\n\r\n",
+    "a socket with bytes behind its head": SOCKET + b"\r\n\x88\x00",
+    "a socket with a body": SOCKET + b"Content-Length: 5\r\n\r\nhello",
+    "a socket with chunks": SOCKET + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "a path that is no ASCII": SETTINGS + h2_get(b"/\xff"),
+    "a method that is no ASCII": SETTINGS + h2_get(b"/", b"\xff"),
+    "a tunnel": SETTINGS + head((b":method", b"CONNECT"), (b":authority", b"x:1")),
+    "many priorities": SETTINGS
+    + b"".join(frame(2, 0, 2 * i + 1, b"\0\0\0\0\0") for i in range(1300)),
+    "a body behind its answer": SETTINGS + h2_get(b"/no", b"POST", ends=False),
+    "no path": get(b"?"),
+    "a host that is none": get(b"http://[x]/"),
+    "no password": get(b"/")[:-2] + b"Authorization: Basic \xe9\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", ENDS_OTHERS.values(), ids=ENDS_OTHERS)
+async def test_what_a_connection_fails_of_ends_it_alone(request_: bytes) -> None:
+    async with upstream() as up, forwarding(up.url) as server:
+        async with await connect(server.url) as stream:
+            await stream.send_all(request_)
+            if b":path" in request_ and b"POST" in request_:
+                await trio.sleep(0.1)  # it is answered
+                with suppress(trio.BrokenResourceError):
+                    for _ in range(3):
+                        await stream.send_all(frame(0, 0, 1, b"x" * 1000))
+                    await stream.send_all(frame(3, 0, 1, b"\0\0\0\0"))
+            with trio.move_on_after(0.2):
+                await read_all(stream)
+        for _ in range(3):
+            assert (await server.http.get("/proxy/up/")).text == "ok"
 
 
 async def test_a_connection_is_kept_over_an_error() -> None:

@@ -14,6 +14,8 @@ import trio
 from attrs import define, field
 
 from tests.real.test_server import free_port, gone_within, is_alive, request
+from trioproxy.serving import check_free
+from trioproxy.settings import SettingsError
 
 pytestmark = pytest.mark.real
 
@@ -165,6 +167,19 @@ async def test_another_address_wants_a_token_or_to_be_told_twice(tmp_path: Path)
     assert "AUTH_TOKEN" in said
     assert "--expose" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "127.0.0.1:5", "unix:/tmp/x", ""])
+def test_where_nothing_can_listen(host: str) -> None:
+    with pytest.raises(SettingsError, match="cannot listen on"):
+        check_free(host, 8000)
+
+
+async def test_a_port_that_is_taken_is_told_before_anything_is_started() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        with pytest.raises(SettingsError, match="Address already in use"):
+            check_free("127.0.0.1", listener.socket.getsockname()[1])
 
 
 async def test_two_workers_have_a_pool_each(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def scope(
 ) -> dict[str, Any]:
     said = [*([("host", host)] if host is not None else []), *headers]
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in said]
-    return {"method": method, "path": path, "headers": encoded, "server": server}
+    raw = path.encode()
+    return {"method": method, "raw_path": raw, "path": path, "headers": encoded, "server": server}
 
 
 def rules(auth: AuthSettings | None = None, **server: Any) -> Admission:
@@ -65,6 +66,7 @@ def test_a_token_is_known_by_its_name_and_goes_no_further(
         (("authorization", f"Digest {TOKEN}"),),
         (("authorization", "Basic ===="),),
         (("authorization", "Basic /w=="),),
+        (("authorization", "Basic \xe9"),),
         (("x-api-key", ""),),
         (("x-api-key", TOKEN[:-1]),),
         (("x-api-key", hashed(OTHER)),),
@@ -83,6 +85,24 @@ def test_an_upstreams_key_beside_a_token_stays() -> None:
         scope(("x-api-key", "upstream's"), ("authorization", f"Bearer {TOKEN}"))
     )
     assert admitted.spent == {(b"authorization", f"Bearer {TOKEN}".encode())}
+
+
+def test_no_token_goes_on_however_often_it_is_said() -> None:
+    said = (
+        ("x-api-key", OTHER),
+        ("authorization", f"Bearer {OTHER}"),
+        ("authorization", f"bearer  {TOKEN}"),
+        ("authorization", "Bearer upstream's"),
+    )
+    admitted = GUARDED.admit(scope(*said))
+    assert admitted.token == "alice"
+    assert {value.decode() for _, value in admitted.spent} == {one for _, one in said[:3]}
+
+
+@pytest.mark.parametrize("target", ["?", "*", "http://[x]/", "evil.example:443", ""])
+def test_a_target_that_is_no_path(target: str) -> None:
+    with pytest.raises(InvalidRequest, match="must be a path"):
+        rules().admit({**scope(), "raw_path": target.encode()})
 
 
 def test_only_whether_it_lives_is_told_without_a_token() -> None:
@@ -235,5 +255,5 @@ def test_two_lengths_of_one_body() -> None:
 def test_which_paths_tell_of_the_server() -> None:
     for path in ("/", "/health", "/health/ready", "/metrics", "/status/events", "/pool/stats"):
         assert is_operators(path)
-    for path in ("/v1/messages", "/proxy/api/health", "/v1/models", "//"):
+    for path in ("/v1/messages", "/proxy/api/health", "/v1/models", "//", "/healthy", "/statusx"):
         assert not is_operators(path)

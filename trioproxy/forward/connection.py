@@ -4,7 +4,6 @@ A `Connection` is an httpx transport for one connection and no more. It opens at
 request, and again where the upstream has closed it meanwhile.
 """
 
-import ipaddress
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import suppress
@@ -227,21 +226,13 @@ def open_client(upstream: Upstream, timeouts: Timeouts, proxy: str = "") -> Conn
 
 
 def check_url(url: str) -> None:
-    """Raises `ValueError` if httpx would not send to it, or to another host than it seems."""
+    """Raises `ValueError` for what httpx could not send to."""
     try:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
         raise ValueError(f"is no URL: {error}") from error
-    if not host or (host.split(".")[-1].isdigit() and not _is_address(host)):
-        raise ValueError("has no host that there could be")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    if not host:
+        raise ValueError("has no host")
 
 
 def check_proxy(url: str) -> None:

@@ -183,7 +183,7 @@ class LoggingSettings:
     )
     format: Literal["text", "json"] = setting("text", "lines for people, or a JSON object each")
     requests: bool = setting(True, "whether each request has a line")
-    bodies: bool = setting(False, "whether that line has the bodies of both directions")
+    bodies: bool = setting(False, "whether a second line has the bodies of both directions")
 
 
 @attrs.frozen

@@ -6,7 +6,6 @@ so, and one whose name was given this machine's address (DNS rebinding) has that
 """
 
 import base64
-import binascii
 import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from attrs import frozen
 
 from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
 from trioproxy.settings import AuthSettings, ServerSettings
-from trioproxy.tokens import Tokens
+from trioproxy.tokens import DEFAULT, Tokens
 
 Header = tuple[bytes, bytes]
 
@@ -74,7 +73,7 @@ class Admission:
     @classmethod
     def of(cls, server: ServerSettings, auth: AuthSettings) -> "Admission":
         """From what the operator has said."""
-        stored = {**auth.tokens, **({"default": auth.token} if auth.token else {})}
+        stored = {**auth.tokens, **({DEFAULT: auth.token} if auth.token else {})}
         hosts = frozenset(host.lower() for host in server.allowed_hosts)
         origins = frozenset(server.allowed_origins)
         return cls(Tokens.of(stored), hosts, origins, server.expose, server.max_header_size)
@@ -86,6 +85,8 @@ class Admission:
         if sum(len(name) + len(value) + 4 for name, value in headers) > self._max_head:
             raise HeadTooLarge(f"The headers are longer than {self._max_head} bytes.")
         said = {name: value.decode("latin-1") for name, value in headers}
+        if not scope["raw_path"].startswith(b"/"):
+            raise InvalidRequest("must be a path, which begins with /", path="request target")
         if b"transfer-encoding" in said and b"content-length" in said:
             reason = "goes with no other length of the body"
             raise InvalidRequest(reason, path="transfer-encoding")
@@ -101,15 +102,18 @@ class Admission:
             return Admitted(origin=origin, is_preflight=True)
         if not self._tokens or scope["path"] == OPEN:
             return Admitted(origin=origin)
-        for header in headers:
-            for presented in _presented(*header):
-                name = self._tokens.name_of(presented)
-                if name is not None:
-                    return Admitted(name, frozenset({header}), origin)
+        names = {header: self._name_in(header) for header in headers}
+        spent = frozenset(header for header, name in names.items() if name)
+        if spent:
+            return Admitted(next(filter(None, names.values())) or "", spent, origin)
         raise Unauthorized(
             "A token is wanted: `Authorization: Bearer ...` or `x-api-key: ...`. "
             "It is one of `[auth] tokens` in this server's settings, or its AUTH_TOKEN."
         )
+
+    def _name_in(self, header: Header) -> str | None:
+        """Whose token a header brings."""
+        return next(filter(None, map(self._tokens.name_of, _presented(*header))), None)
 
     def _check_host(self, host: str) -> None:
         name = _without_port(host).lower()
@@ -159,7 +163,7 @@ def _presented(name: bytes, value: bytes) -> Iterable[str]:
 def _password(credentials: str) -> str:
     try:
         return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

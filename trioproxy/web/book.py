@@ -16,8 +16,24 @@ from trioproxy.claude.turn import Event
 from trioproxy.percentiles import Percentiles
 from trioproxy.pool.job import Times
 
-_OPERATORS = frozenset({"/", "/metrics", "/pool/stats", "/http_pool/stats"})
+REFUSED = "refused"  # the route of what was refused by its head alone
 
+_OPERATORS = frozenset(
+    {
+        "/",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/http_pool/stats",
+        "/metrics",
+        "/pool/stats",
+        "/status",
+        "/status/events",
+        "/status/icon.svg",
+        "/status/page.css",
+        "/status/page.js",
+    }
+)
 _LATEST = 50
 _SECONDS = 300  # of the history: as long as a person looks back on a page
 _FAILED = 500
@@ -141,7 +157,7 @@ class Second:
 
 def is_operators(path: str) -> bool:
     """Whether a path tells of this server: it is answered to the end, however much is asked."""
-    return path in _OPERATORS or path.startswith(("/health", "/status"))
+    return path in _OPERATORS
 
 
 Ended = Callable[[Entry], None]
@@ -179,8 +195,8 @@ class Book:
     def _end(self, entry: Entry, now: float) -> None:
         for listener in self.listeners:
             listener(entry)
-        if is_operators(entry.route):
-            return  # who looks at the page is no request that it shows
+        if is_operators(entry.route) or entry.route == REFUSED:
+            return  # neither who looks at the page, nor who has no token, is to fill it
         self.latest.append(entry)
         if entry.turn is not None:
             self._asked_the_model(entry, now)

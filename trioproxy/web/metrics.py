@@ -1,7 +1,7 @@
 """`GET /metrics`: what is counted, for Prometheus.
 
-No label is a caller's text: routes are patterns, tokens are the operator's names, models are those
-that the CLI offers. Every series has the worker's pid, for several workers may answer on one port.
+No label is a caller's text: routes are patterns, and models are those that the CLI offers. Every
+series has the worker's pid, for several workers may answer on one port.
 """
 
 import os

@@ -13,7 +13,8 @@ The last send is shielded, with a deadline: at the end of a response quart-trio 
 while Hypercorn is still at its own work of recycling or closing the connection.
 """
 
-from collections.abc import Awaitable, Callable, Generator
+import logging
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from secrets import token_hex
 from typing import Any, TypeAlias, TypeVar, cast
@@ -24,9 +25,9 @@ from werkzeug.routing import Rule
 
 from trioproxy import logs
 from trioproxy.dialects.reply import Reply
-from trioproxy.errors import PoolClosed, TrioproxyError
+from trioproxy.errors import InternalError, PoolClosed, TrioproxyError
 from trioproxy.web.admission import Admission
-from trioproxy.web.book import Book, Entry, is_operators
+from trioproxy.web.book import REFUSED, Book, Entry, is_operators
 from trioproxy.web.quota import Quota
 from trioproxy.web.replies import as_error
 from trioproxy.web.transport import Watch, Watcher
@@ -37,6 +38,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+logger = logging.getLogger("trioproxy.web")
 
 _KEY = "trioproxy.call"
 _LAST_SEND = 2.0
@@ -117,14 +120,13 @@ class Presence:
             call.watch = watch
             response = _Response(call, scope, send, watch, self.front.headers)
             heard = response.receiving(receive)
-            is_fault = False
             try:
                 await self._answer(call, scope, heard, response)
-            except Exception:
-                is_fault = True  # Hypercorn logs it and answers with a 500
-                raise
+            except Exception:  # of what is below: Hypercorn would say a bare 500
+                logger.exception("[API] %s failed", request_id)
+                await response.fail()
             finally:
-                if not (gone.cancel_called or is_fault):
+                if not gone.cancel_called:
                     with trio.move_on_after(_LAST_SEND, shield=True):
                         await response.end()
 
@@ -138,6 +140,7 @@ class Presence:
             if not is_operators(scope["path"]):
                 call.hold(self.front.quota.using(admitted.token))
         except TrioproxyError as error:
+            call.entry.route = REFUSED
             await response.refuse(error)
             return
         if admitted.is_preflight:
@@ -186,10 +189,8 @@ class _Response:
         if message["type"] == "http.response.start":
             self._has_started = True
             entry.status = message["status"]
-            said = list(message.get("headers", ()))
-            names = {name for name, _ in said}
-            said += [header for header in self._headers if header[0] not in names]
-            message = {**message, "headers": said}
+            headers = _merged(message.get("headers", ()), self._headers)
+            message = {**message, "headers": headers}
         elif body := message.get("body"):
             entry.answered(body)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
@@ -212,6 +213,15 @@ class _Response:
         headers, body = as_error(error, self._scope, self._call.request_id)
         await self.say(error.status, headers, body)
 
+    async def fail(self) -> None:
+        """The server has failed: say so, or break off what was begun."""
+        self._call.entry.failure = InternalError.type
+        if not self._has_started:
+            await self.refuse(InternalError("The server failed; its log has the details."))
+        else:
+            self._has_ended = True
+            self._call.break_off()
+
     async def end(self) -> None:
         """The server stops: say so, if the client is there and waits for more."""
         if self._has_ended:
@@ -222,3 +232,13 @@ class _Response:
         elif self._call.reply is not None:
             last = self._call.reply.failed(error, self._call.request_id)
             await self.send({"type": "http.response.body", "body": last})
+
+
+def _merged(
+    said: Iterable[tuple[bytes, bytes]], ours: Iterable[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """What a route or an upstream says wins, but for who may read it: that is ours to say."""
+    of_cors = {name for name, _ in ours if name.startswith(b"access-control-")}
+    kept = [header for header in said if header[0] not in of_cors]
+    names = {name for name, _ in kept} - {b"vary"}
+    return kept + [header for header in ours if header[0] not in names]

@@ -9,6 +9,7 @@ from trioproxy.errors import (
     HeadTooLarge,
     InvalidRequest,
     MethodNotAllowed,
+    PoolClosed,
     TrioproxyError,
     Unauthorized,
 )
@@ -35,7 +36,7 @@ def as_error(
             headers.append((b"allow", ", ".join(allowed).encode()))
         case Unauthorized():
             headers.append((b"www-authenticate", b'Bearer, Basic realm="trioproxy"'))
-        case HeadTooLarge():
+        case HeadTooLarge() | PoolClosed():
             headers.append((b"connection", b"close"))
         case InvalidRequest(path=path) if path in _FRAMING:
             # What is behind this request may be another one, or a part of it: nobody knows.

@@ -3,9 +3,14 @@
 But for `[logging] bodies`: then a second line has that, as far as it is kept.
 """
 
+import json
 import logging
+import re
 
 from trioproxy.web.book import Entry, is_operators
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
+_WORD = re.compile(r"[^\s=\"]+")
 
 logger = logging.getLogger("trioproxy.requests")
 
@@ -13,9 +18,15 @@ logger = logging.getLogger("trioproxy.requests")
 def log(entry: Entry) -> None:
     """Write the line."""
     fields = fields_of(entry)
-    text = " ".join(f"{name}={value}" for name, value in fields.items())
+    text = " ".join(f"{name}={_plain(value)}" for name, value in fields.items())
     level = logging.DEBUG if is_operators(entry.route) else logging.INFO
     logger.log(level, "[REQUEST] %s", text, extra={"fields": fields})
+
+
+def _plain(value: str | float) -> str:
+    """A value that cannot pass for several."""
+    text = str(value)
+    return text if _WORD.fullmatch(text) else json.dumps(text)
 
 
 def log_bodies(entry: Entry) -> None:
@@ -37,7 +48,7 @@ def fields_of(entry: Entry) -> dict[str, str | int | float]:
     assert entry.ended is not None
     fields: dict[str, str | int | float | None] = {
         "id": entry.id,
-        "method": entry.method,
+        "method": entry.method if entry.method in _METHODS else "other",
         "route": entry.route,
         "status": entry.status if entry.status is not None else "none",
         "failure": entry.failure or None,

@@ -5,8 +5,6 @@ its worker and the server's stop for as long as it likes. And it stops reading w
 is answered and more bytes follow, so that a client's leaving goes unseen. Both end when the
 socket is closed from beside, or its hang-up is seen from beside.
 
-And closing a connection while another task of it sends ends the whole server: see `_mend_close`.
-
 ASGI hands out no socket, but the `send` that Hypercorn gives us is a method of the objects that
 hold it (0.17 and 0.18: `HTTPStream` > protocol > `TCPServer` > stream). Where that is not so,
 there is no transport, and only these protections are missing.
@@ -64,32 +62,12 @@ def find_transport(send: Callable[..., Any]) -> Transport | None:
     protocol = getattr(getattr(http_stream, "send", None), "__self__", None)
     server = getattr(getattr(protocol, "send", None), "__self__", None)
     stream = getattr(server, "stream", None)
-    if isinstance(stream, trio.SocketStream):
-        _mend_close(server, stream)
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     if http_stream is None or not isinstance(stream, trio.SocketStream):
         return None
     is_http1 = type(protocol).__name__ == "H11Protocol"
     return Transport(stream.socket, http_stream.context, http_stream.config, is_http1)
-
-
-def _mend_close(server: Any, stream: trio.SocketStream) -> None:  # noqa: ANN401 - Hypercorn's
-    """Let the connection be closed while another task of it begins to send.
-
-    Hypercorn's own way waits for a checkpoint inside `send_eof`. Whoever sends meanwhile, such as
-    its reader that answers a request which is no HTTP while we end our call, gets a
-    `BusyResourceError`, which nobody expects and which ends the whole server: one request would.
-    """
-    if "_close" in vars(server):
-        return
-
-    async def close() -> None:
-        with suppress(OSError):
-            stream.socket.shutdown(trio.socket.SHUT_WR)
-        await stream.aclose()
-
-    server._close = close  # noqa: SLF001 - there is no other way under the `hypercorn` command
 
 
 @define(eq=False)
@@ -114,8 +92,8 @@ class Watch:
     async def sending(self, send: Callable[[Any], Any], message: Any) -> None:  # noqa: ANN401 - ASGI
         """Send, for `send_timeout` seconds at most; then the connection is closed.
 
-        A send is never cut short: Hypercorn would have noted half of it, answer once more when
-        the call ends, and end the whole server by that.
+        It is not cut short by the end of its call: Hypercorn would have noted half of it, and
+        answer once more. Where closing does not end it, it is given up a moment later.
         """
         self._watcher.begin_sending(self)
         try:
@@ -180,6 +158,7 @@ class Watcher:
 
     def begin_sending(self, watch: Watch) -> None:
         """A call sends something."""
+        self._sending.pop(watch, None)  # for it to come last
         self._sending[watch] = trio.current_time() + self.send_timeout
 
     def end_sending(self, watch: Watch) -> None:

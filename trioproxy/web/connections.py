@@ -1,0 +1,55 @@
+"""Hypercorn's connections, each of which may fail without ending the server.
+
+Hypercorn 0.18 catches `OSError` around a connection; whatever else its protocols raise ends the
+nursery of them all. There is much that they raise: a WebSocket upgrade with a body, an HTTP/2
+request that is answered before its body has come, settings that are none. One request would do.
+
+So each connection is one of these instead. It is put in Hypercorn's place when `trioproxy.app` is
+imported: there is no other way under the plain `hypercorn` command.
+"""
+
+import logging
+from contextlib import suppress
+
+import hypercorn.trio.run
+import trio
+from hypercorn.trio.tcp_server import TCPServer
+
+logger = logging.getLogger("trioproxy.web")
+
+
+class Connection(TCPServer):
+    """One client's connection."""
+
+    async def run(self) -> None:
+        """Serve it to its end."""
+        try:
+            await super().run()
+        except BaseExceptionGroup as group:
+            faults, rest = group.split(Exception)
+            if faults is not None:
+                _tell(faults)
+            if rest is not None:
+                raise rest from None
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is of this connection
+            _tell(fault)
+
+    async def _close(self) -> None:
+        # Hypercorn waits for a checkpoint inside `send_eof`. Whoever sends meanwhile, such as the
+        # reader that answers what is no HTTP while a call ends, would find the stream busy.
+        stream: object = self.stream
+        if isinstance(stream, trio.SocketStream):
+            with suppress(OSError):
+                stream.socket.shutdown(trio.socket.SHUT_WR)
+        await self.stream.aclose()
+
+
+def _tell(fault: BaseException) -> None:
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    logger.warning("[API] A connection was closed for what came over it: %r", fault)
+
+
+def install() -> None:
+    """Let Hypercorn serve every connection so."""
+    vars(hypercorn.trio.run)["TCPServer"] = Connection

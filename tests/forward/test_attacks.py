@@ -12,6 +12,8 @@ from tests.forward.serving import OK, Talk, forwarding, upstream, value_of
 from tests.standin.raw import connect, read_all, read_until
 from trioproxy.settings import HttpPoolSettings
 
+pytestmark = pytest.mark.real
+
 
 @frozen
 class Attack:

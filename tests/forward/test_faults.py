@@ -25,6 +25,8 @@ from tests.forward.serving import (
 from tests.standin.raw import connect, read_all
 from trioproxy.settings import HttpPoolSettings, ServerSettings
 
+pytestmark = pytest.mark.real
+
 QUICK = HttpPoolSettings(read_timeout=0.2, write_timeout=0.2, connect_timeout=0.5)
 TWO_LENGTHS = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"
 HALF = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"

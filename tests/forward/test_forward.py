@@ -12,6 +12,8 @@ from tests.forward.serving import OK, Talk, answers_ok, forwarding, upstream, va
 from tests.standin.raw import connect, read_all
 from trioproxy.settings import HttpPoolSettings
 
+pytestmark = pytest.mark.real
+
 MIB = 1 << 20
 
 
@@ -146,7 +148,7 @@ def rss() -> int:
 
 
 async def test_a_long_body_both_ways_is_never_held_whole() -> None:
-    size = 200 * MIB
+    size = 100 * MIB
     peak = 0
 
     async def handler(talk: Talk) -> None:

@@ -23,8 +23,10 @@ from trioproxy.web.app import Terms, create_web
 from trioproxy.web.presence import Presence
 from trioproxy.web.transport import open_watcher
 
-# A quarter of a day; for the whole: REQUESTS_OF_A_DAY=20000 scripts/test tests/web/test_day.py
-REQUESTS = int(os.environ.get("REQUESTS_OF_A_DAY", "6000"))
+pytestmark = pytest.mark.real
+
+# A fifth of a day; for the whole: REQUESTS_OF_A_DAY=20000 scripts/test tests/web/test_day.py
+REQUESTS = int(os.environ.get("REQUESTS_OF_A_DAY", "4000"))
 
 BODY = b'{"model":"claude-test","max_tokens":100,"messages":[{"role":"user","content":"hello"}]%s}'
 

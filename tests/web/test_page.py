@@ -19,6 +19,8 @@ from quart_trio import QuartTrio
 import trioproxy.web
 from trioproxy.web import page
 
+pytestmark = pytest.mark.real
+
 STATIC = Path(trioproxy.web.__file__).parent / "static"
 PATHS = {
     "/": "text/html; charset=utf-8",

@@ -23,7 +23,10 @@ from trioproxy.web import page
 BINARY = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-pytestmark = pytest.mark.skipif(not BINARY, reason="there is no Chromium on PATH")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not BINARY, reason="there is no Chromium on PATH"),
+]
 
 OPTIONS = (
     "--headless=new",

@@ -61,8 +61,6 @@ from trioproxy.web.transport import open_watcher
 
 logger = logging.getLogger("trioproxy.app")
 
-_STATE = "trioproxy"
-
 connections.install()
 
 _BANNER = (
@@ -76,7 +74,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _serve_lifespan(scope, receive, send)
     elif scope["type"] == "http":
-        web: ASGIApp = scope["state"][_STATE]
+        web: ASGIApp = scope["state"][connections.STATE]
         await web(scope, receive, send)
     else:
         await receive()
@@ -94,7 +92,7 @@ async def _serve_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         logs.configure(settings.logging.level, settings.logging.format)
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(open_server(settings, os.environ))
-            scope["state"][_STATE] = server.web
+            scope["state"][connections.STATE] = server.web
             _settle_memory()
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown

@@ -26,6 +26,7 @@ from trioproxy import logs, refusal
 from trioproxy.app import open_server
 from trioproxy.errors import TrioproxyError
 from trioproxy.settings import Settings, SettingsError
+from trioproxy.web import connections
 from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
 from trioproxy.web.quota import Quota
 
@@ -172,6 +173,7 @@ def _with_lifespan(web: ASGIApp) -> ASGIApp:
         if scope["type"] == "http":
             await web(scope, receive, send)
         elif scope["type"] == "lifespan":
+            scope["state"][connections.STATE] = web
             for event in ("startup", "shutdown"):
                 await receive()
                 await send({"type": f"lifespan.{event}.complete"})

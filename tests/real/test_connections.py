@@ -1,5 +1,6 @@
 """What a client's connection may and may not do, on raw sockets, under `trioproxy serve`."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,20 @@ async def test_a_connection_serves_one_request_after_the_other(tmp_path: Path) -
             answer = await read_until(stream, b'{"status":"ok"}')
             assert answer.startswith(b"HTTP/1.1 200")
             assert b"server:" not in answer.lower()
+
+
+async def test_more_connections_than_there_may_be(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "SERVER__MAX_CONNECTIONS": "5", "SERVER__KEEP_ALIVE_TIMEOUT": "60"}
+    async with served(tmp_path, **settings) as server, AsyncExitStack() as stack:
+        held = []
+        for _ in range(4):  # and one that asked whether the server is there
+            stream = await stack.enter_async_context(await connect(server.url))
+            await stream.send_all(GET + b"\r\n")
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+            held.append(stream)
+        assert (await closed_after(server.url, b""))[0] == b""
+        await held[0].aclose()
+        await trio.sleep(0.2)
+        async with await connect(server.url) as stream:
+            await stream.send_all(GET + b"\r\n")
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")

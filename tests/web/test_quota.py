@@ -16,7 +16,7 @@ def refused(quota: Quota, token: str) -> TooManyRequests:
 
 
 async def test_as_many_at_once_as_a_token_may() -> None:  # noqa: ASYNC124 - trio's clock
-    quota = Quota(AuthSettings(max_concurrent=2), 100)
+    quota = Quota(AuthSettings(max_concurrent=2), 100, 100)
     with quota.using("alice"), quota.using("alice"):
         error = refused(quota, "alice")
         assert (error.status, error.retry_after) == (429, 1)
@@ -29,7 +29,7 @@ async def test_as_many_at_once_as_a_token_may() -> None:  # noqa: ASYNC124 - tri
 
 
 async def test_as_many_in_a_minute_as_a_token_may(autojump_clock: MockClock) -> None:
-    quota = Quota(AuthSettings(max_per_minute=3), 100)
+    quota = Quota(AuthSettings(max_per_minute=3), 100, 100)
     for _ in range(3):
         with quota.using("alice"):
             pass
@@ -51,7 +51,7 @@ async def test_as_many_in_a_minute_as_a_token_may(autojump_clock: MockClock) -> 
 
 
 async def test_without_a_token_nobody_is_counted_apart() -> None:  # noqa: ASYNC124 - as above
-    quota = Quota(AuthSettings(max_concurrent=1, max_per_minute=1), 3)
+    quota = Quota(AuthSettings(max_concurrent=1, max_per_minute=1), 3, 100)
     with quota.using(""), quota.using(""), quota.using(""):
         assert "3 requests are running here already" in str(refused(quota, ""))
 
@@ -59,7 +59,7 @@ async def test_without_a_token_nobody_is_counted_apart() -> None:  # noqa: ASYNC
 async def test_closed_it_takes_nothing_and_tells_when_all_is_done(
     autojump_clock: MockClock,
 ) -> None:
-    quota = Quota(AuthSettings(), 100)
+    quota = Quota(AuthSettings(), 100, 100)
 
     async def run(seconds: float) -> None:
         with quota.using(""):

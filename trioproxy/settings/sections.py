@@ -57,6 +57,7 @@ class ServerSettings:
     keep_alive_timeout: float = setting(
         60.0, "seconds until a connection without a request is closed", above=0
     )
+    max_connections: int = setting(2_000, "connections of clients at once", at_least=1)
     max_requests: int = setting(1_000, "requests at once, of all callers", at_least=1)
     expose: bool = setting(False, "answer other machines though no token is asked for")
     allowed_hosts: tuple[str, ...] = setting((), "names that this server is called by")

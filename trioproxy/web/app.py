@@ -69,7 +69,7 @@ def create_web(
     front = Front(
         watcher,
         Admission.of(settings, terms.auth),
-        Quota(terms.auth, settings.max_requests),
+        Quota(terms.auth, settings.max_requests, settings.max_connections),
         Book(),
         ((b"x-trioproxy-offline", b"true"),) if terms.is_offline else (),
     )

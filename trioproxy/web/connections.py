@@ -9,11 +9,18 @@ imported: there is no other way under the plain `hypercorn` command.
 """
 
 import logging
+import math
 from contextlib import suppress
 
 import hypercorn.trio.run
 import trio
 from hypercorn.trio.tcp_server import TCPServer
+
+from trioproxy.web.presence import Presence
+
+STATE = "trioproxy"  # where the web app is in the lifespan's state
+
+_COUNT = "trioproxy_connections"
 
 logger = logging.getLogger("trioproxy.web")
 
@@ -22,7 +29,24 @@ class Connection(TCPServer):
     """One client's connection."""
 
     async def run(self) -> None:
-        """Serve it to its end."""
+        """Serve it to its end; or to nothing, if there are too many."""
+        # Hypercorn has one context for each server.
+        others: int = getattr(self.context, _COUNT, 0)
+        setattr(self.context, _COUNT, others + 1)
+        try:
+            if others >= self._most():
+                logger.warning("[API] %d connections are open: one more was closed", others)
+                await self._close()
+            else:
+                await self._serve()
+        finally:
+            setattr(self.context, _COUNT, getattr(self.context, _COUNT) - 1)
+
+    def _most(self) -> float:
+        web = self.state.get(STATE)
+        return web.front.quota.max_connections if isinstance(web, Presence) else math.inf
+
+    async def _serve(self) -> None:
         try:
             await super().run()
         except BaseExceptionGroup as group:
@@ -33,6 +57,11 @@ class Connection(TCPServer):
                 raise rest from None
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is of this connection
             _tell(fault)
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        # Else one that has hung up would be waited for as long as one that is silent.
+        await self.idle_task.stop()
 
     async def _close(self) -> None:
         # Hypercorn waits for a checkpoint inside `send_eof`. Whoever sends meanwhile, such as the

@@ -27,6 +27,7 @@ class Quota:
 
     _settings: AuthSettings
     _max_requests: int
+    max_connections: int
     running: int = 0
     is_closed: bool = False
     _uses: dict[str, _Use] = field(factory=dict)

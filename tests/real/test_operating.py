@@ -141,7 +141,10 @@ async def test_pages_of_other_sites_and_rebinding(tmp_path: Path) -> None:
 async def test_metrics_are_what_the_client_counted(tmp_path: Path) -> None:
     async with running(tmp_path) as server, httpx.AsyncClient() as http:
         await server.server.pool.models.wait_models()
-        used = [(await server.client.messages.create(**body())).usage for _ in range(3)]
+        used = [(await server.client.messages.create(**body())).usage]
+        (of_one,) = (await server.settled()).cost_usd.values()
+        used += [(await server.client.messages.create(**body())).usage for _ in range(2)]
+        await server.settled()
         await http.post(server.url + "/v1/messages", json={"no": "such"})
         await http.get(server.url + "/no/" + "x" * 100)
         await http.get(server.url + "/v1/models/nothing")
@@ -165,6 +168,10 @@ async def test_metrics_are_what_the_client_counted(tmp_path: Path) -> None:
     kinds = {key[1]: value for key, value in tokens.items()}
     assert kinds["input"] == sum(one.input_tokens for one in used)
     assert kinds["output"] == sum(one.output_tokens for one in used)
+    (cost,) = [value for key, value in found.items() if key[0] == "trioproxy_cost_usd_total"]
+    assert cost == pytest.approx(sum(stats.cost_usd.values()))
+    assert 0 < cost < 0.01
+    assert cost == pytest.approx(3 * of_one, rel=0.5)
     assert "xxx" not in text
     for family in text_string_to_metric_families(text):
         assert family.documentation

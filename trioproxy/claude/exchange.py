@@ -126,6 +126,7 @@ class Exchange:
     _new_id: Callable[[], str]
     own_tools: bool = False
     introduction: Line | None = field(default=None, init=False)
+    total_cost: float | None = field(default=None, init=False)  # of the process so far, in USD
     upstream_id: str | None = field(default=None, init=False)
     state: State = field(default=State.REPLAYING, init=False)
     error: TrioproxyError | None = field(default=None, init=False)
@@ -314,6 +315,9 @@ class Exchange:
             self.upstream_id = line.get("request_id")
 
     def _on_result(self, line: Line) -> None:
+        cost = line.get("total_cost_usd")
+        if isinstance(cost, int | float):
+            self.total_cost = cost
         match self.state:
             case State.REPLAYING:
                 self._on_history_result(line)

@@ -223,6 +223,11 @@ class Pool:
         """A process has said who it is, and with that which models there are."""
         self.models.introduced(introduction)
 
+    def charged(self, model: str, usd: float) -> None:
+        """An answer has cost so much. What callers type is no name to count under."""
+        found = self.models.known.find(model)
+        self._tally.cost[found.id if found is not None else "other"] += usd
+
     def timed_out(self, error: TurnTimeout) -> None:
         """An answer took too long."""
         self._tally.turn_timeouts += 1

@@ -1,6 +1,6 @@
 """What the pool counts, as plain data."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from typing import Any, Self
 
 from attrs import asdict, define, field, frozen
@@ -24,6 +24,7 @@ class Tally:
     retries: int = 0
     turn_timeouts: int = 0
     retirements: Counter[str] = field(factory=Counter)
+    cost: dict[str, float] = field(factory=lambda: defaultdict(float))
     boot_times: deque[float] = field(factory=latest)
     wait_times: deque[float] = field(factory=latest)
     reset_times: deque[float] = field(factory=latest)
@@ -102,6 +103,7 @@ class PoolStatistics:
     retries: int
     turn_timeouts: int
     retirements: dict[str, int]
+    cost_usd: dict[str, float]
     workers: tuple[WorkerStatistics, ...]
 
     @classmethod
@@ -135,6 +137,7 @@ class PoolStatistics:
             retries=tally.retries,
             turn_timeouts=tally.turn_timeouts,
             retirements=dict(tally.retirements),
+            cost_usd=dict(tally.cost),
             workers=workers,
         )
 

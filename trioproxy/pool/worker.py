@@ -80,6 +80,10 @@ class Owner(Protocol):
         """The process has been bound, and has said who it is."""
         ...
 
+    def charged(self, model: str, usd: float) -> None:
+        """An answer has cost so much, by the CLI's own reckoning."""
+        ...
+
     def timed_out(self, error: TurnTimeout) -> None:
         """An answer took too long."""
         ...
@@ -102,6 +106,7 @@ class Worker:
     booted_at: float | None = field(default=None, init=False)
     idle_since: float = field(default=0.0, init=False)
     resetting_since: float = field(default=0.0, init=False)
+    total_cost: float = field(default=0.0, init=False)  # in USD, by the CLI's own reckoning
     end_reason: str = field(default="", init=False)
     session: Session = field(factory=Session, kw_only=True)
     _sender: trio.MemorySendChannel[Job] = field(init=False)
@@ -270,6 +275,7 @@ class _Life:
                 await self._answer_in_time(job, exchange)
             if exchange is not None:
                 await self._reset_in_time(exchange)
+                self._charge(job.turn.model, exchange.total_cost)
         except TrioproxyError as error:
             is_ours = not await self._is_given_back(job)  # noqa: ASYNC120 - `finally` tells
             if is_ours:
@@ -354,6 +360,11 @@ class _Life:
             await self._reset(exchange)
         if not exchange.is_clean:
             raise Retired("not proven clean")
+
+    def _charge(self, model: str, total: float | None) -> None:
+        if total is not None and total > self.worker.total_cost:
+            self.owner.charged(model, total - self.worker.total_cost)
+            self.worker.total_cost = total
 
     async def _reset(self, exchange: Exchange) -> None:
         await self.link.send(exchange.abandon())

@@ -166,6 +166,11 @@ def _of_pool(pool: PoolStatistics) -> Iterator[Metric]:
         "Processes ended, by why",
         {("reason", reason): count for reason, count in pool.retirements.items()},
     )
+    yield _counter(
+        "trioproxy_cost_usd",
+        "What answers have cost, by the CLI's own reckoning",
+        {("model", model): usd for model, usd in pool.cost_usd.items()},
+    )
     yield _gauge(f"{name}_boot_seconds", "Time to boot, of late", _quantiles(pool.boot_seconds))
     yield _gauge(f"{name}_wait_seconds", "Time in line, of late", _quantiles(pool.wait_seconds))
     yield _gauge(f"{name}_reset_seconds", "Time to reset, of late", _quantiles(pool.reset_seconds))

@@ -11,7 +11,7 @@ from tests.real.serving import MODEL, running
 
 pytestmark = pytest.mark.real
 
-PAIRS = 100
+PAIRS = 300
 CACHED = {"cache_control": {"type": "ephemeral"}}
 
 

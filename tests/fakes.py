@@ -18,6 +18,7 @@ from trioproxy.claude.wire import LineDecoder
 BOOT = 0.5  # from the launch to the first answered ping
 ANSWER = 1.0  # from the query to its result, with the default number of words
 WORDS = 4
+COST = 0.25  # USD for each query
 
 
 def turn(text: str = "hello", *, system: str = "", max_tokens: int = 100) -> Turn:
@@ -39,6 +40,8 @@ class FakeProcess:
     asked: list[tuple[str, list[str]]] = field(factory=list, init=False)
     interrupts: int = field(default=0, init=False)
     has_ended: bool = field(default=False, init=False)
+    cost: float = field(default=0.0, init=False)
+    nursery: trio.Nursery = field(init=False)
     _decoder: LineDecoder = field(factory=lambda: LineDecoder(1_000_000), init=False)
     _answering: trio.CancelScope | None = field(default=None, init=False)
     _stdin: Any = field(init=False)
@@ -103,7 +106,7 @@ class FakeProcess:
     async def run(self) -> None:
         """Be the CLI."""
         await trio.sleep(self.boot)
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as self.nursery:
             async for line in self._stdin[1]:
                 match line["type"]:
                     case "control_request":
@@ -115,7 +118,7 @@ class FakeProcess:
                         if line.get("shouldQuery") is False:
                             self.write({"type": "result", "subtype": "success", "result": ""})
                         else:
-                            nursery.start_soon(self.answer_query, line["uuid"])
+                            self.nursery.start_soon(self.answer_query, line["uuid"])
 
     def on_control(self, request_id: str, request: dict[str, Any]) -> None:
         """Answer a control request."""
@@ -147,11 +150,13 @@ class FakeProcess:
         """Answer as the API does: `WORDS` deltas over the time `answer`."""
         self.write({"type": "command_lifecycle", "command_uuid": uuid, "state": "started"})
         self.asked.append((self.system or "", [_text(line) for line in self.conversation]))
+        self.cost += COST
+        result = {"type": "result", "subtype": "success", "total_cost_usd": self.cost}
         with trio.CancelScope() as self._answering:
             await self.stream()
-            self.write({"type": "result", "subtype": "success", "result": "..."})
+            self.write({**result, "result": "..."})
             return
-        self.write({"type": "result", "subtype": "error_during_execution", "is_error": True})
+        self.write({**result, "subtype": "error_during_execution", "is_error": True})
 
     async def stream(self) -> None:
         """The events of an answer."""
@@ -197,6 +202,14 @@ class DiesMidAnswer(FakeProcess):
     async def stream(self) -> None:
         self.event("message_start", message={"id": "msg_1", "model": "claude-test", "usage": {}})
         await trio.sleep(0.25)
+        self.end()
+        await trio.sleep_forever()
+
+
+class DiesUnseen(FakeProcess):
+    """Ends when it is asked something, before it has said anything."""
+
+    async def stream(self) -> None:
         self.end()
         await trio.sleep_forever()
 

@@ -144,14 +144,6 @@ async def test_a_check_never_makes_the_pool_look_empty(autojump_clock: Clock) ->
 # -- A second try
 
 
-class DiesUnseen(FakeProcess):
-    """Ends when it is asked something, before it has said anything."""
-
-    async def stream(self) -> None:
-        self.end()
-        await trio.sleep_forever()
-
-
 class HearsNothing(FakeProcess):
     """Boots, and is stopped when it is handed a turn."""
 
@@ -166,7 +158,7 @@ class HearsNothing(FakeProcess):
 async def test_a_death_before_the_first_event_is_tried_again_unseen(
     autojump_clock: Clock,
 ) -> None:
-    cli = FakeCLI(planned=[DiesUnseen])
+    cli = FakeCLI(planned=[fakes.DiesUnseen])
     async with pool_of(cli) as pool:
         await ask(pool)
         stats = pool.statistics()
@@ -176,7 +168,7 @@ async def test_a_death_before_the_first_event_is_tried_again_unseen(
 
 
 async def test_a_second_death_is_told(autojump_clock: Clock) -> None:
-    cli = FakeCLI(kind=DiesUnseen)
+    cli = FakeCLI(kind=fakes.DiesUnseen)
     async with pool_of(cli, TWO) as pool:
         await trio.sleep(1)
         with pytest.raises(ProcessDied):
@@ -197,7 +189,7 @@ async def test_a_process_that_shows_no_life_is_given_up_for_another(
 
 
 async def test_a_second_try_waits_no_longer_than_a_first_one(autojump_clock: Clock) -> None:
-    cli = FakeCLI(planned=[DiesUnseen], kind=fakes.NeverBoots)
+    cli = FakeCLI(planned=[fakes.DiesUnseen], kind=fakes.NeverBoots)
     settings = evolve(ONE, acquire_timeout=2.0)
     async with pool_of(cli, settings) as pool:
         start = trio.current_time()
@@ -219,7 +211,7 @@ async def test_a_caller_that_leaves_during_its_second_try_loses_nothing(
     autojump_clock: Clock,
 ) -> None:
     for step in range(12):
-        cli = FakeCLI(planned=[DiesUnseen])
+        cli = FakeCLI(planned=[fakes.DiesUnseen])
         async with pool_of(cli) as pool:
             with trio.move_on_after(step * 0.15):
                 await ask(pool)

@@ -124,17 +124,26 @@ async def test_the_lines_without_a_pool(tmp_path: Path) -> None:
 
 REQUEST = (
     r"\[REQUEST\] id=req_\w+ method=POST route=/v1/messages status=200 model=claude-haiku-4-5"
-    r" worker=\w{6} total=[\d.]+ sent=\d+ first=[\d.]+ waited=[\d.e-]+ input_tokens=\d+"
-    r" output_tokens=\d+ cache_read_tokens=0 cache_write_tokens=0$"
+    r" worker=\w{6} total=[\d.]+ sent=\d+ first=[\d.]+ input_tokens=\d+"
+    r" output_tokens=\d+ cache_read_tokens=0 cache_write_tokens=0"
+    r" waited=[\d.]+ reset=[\d.]+ cost=(0\.0\d+)$"
 )
 
 
 async def test_a_line_for_each_request_that_says_nothing_of_what_was_said(tmp_path: Path) -> None:
-    lines, _ = await log_of(tmp_path, 2)
+    lines, (*_, stats) = await log_of(tmp_path, 2)
     found = [line for line in lines if "[REQUEST]" in line]
-    assert len(found) == 2  # and none for an operator's look at the statistics
-    assert all(re.search(REQUEST, line) for line in found), found
+    costs = [re.findall(REQUEST, line) for line in found]
+    assert list(map(len, costs)) == [1, 1], found  # none for an operator's look at the statistics
+    assert sum(float(cost) for (cost,) in costs) == pytest.approx(
+        sum(stats["stats"]["cost_usd"].values())
+    )
     assert not any("hello" in line for line in lines)
+
+
+async def test_what_a_process_costs_that_answers_once(tmp_path: Path) -> None:
+    lines, _ = await log_of(tmp_path, 2, POOL_SETTINGS__ENABLED="false")
+    assert len([line for line in lines if re.search(REQUEST, line)]) == 2, lines
 
 
 async def test_what_was_said_is_in_the_log_if_the_operator_wants_it(tmp_path: Path) -> None:

@@ -12,16 +12,18 @@ from attrs import define, evolve
 from trio.testing import MockClock
 
 import trioproxy
+from tests import fakes
 from tests.fakes import BOOT, FakeCLI, turn
 from trioproxy.forward.client import ForwardClient, open_forward_client
 from trioproxy.forward.upstream import read_upstream
-from trioproxy.pool.job import Times
+from trioproxy.pool.job import Course
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings
 from trioproxy.web.book import Book, Second, Tokens
 from trioproxy.web.snapshot import snapshot
 
 TWO = PoolSettings(min_size=2, max_size=4, spare_size=0)
+STAGES = ["waiting", "binding", "thinking", "streaming", "resetting"]
 LATER = 1_800_000_000.5  # Unix time
 
 
@@ -88,33 +90,44 @@ async def test_a_running_request_says_where_its_time_went(autojump_clock: MockCl
         with one.book.entry("req_1", "POST", "/v1/messages") as entry:
             start = trio.current_time()
             entry.route = "/v1/messages"
-            entry.turn = times = Times()
+            entry.course = course = Course()
             seen = []
             for name in ("taken", "read", "begun"):
                 await trio.sleep(1)
                 seen.append(one.told()["running"][0])
-                setattr(times, name, start + len(seen))
+                setattr(course, name, start + len(seen))
             await trio.sleep(1)
             seen.append(one.told()["running"][0])
-    assert [it["stage"] for it in seen] == ["waiting", "binding", "thinking", "streaming"]
-    assert [it["seconds"] for it in seen] == [1, 2, 3, 4]
+        await trio.sleep(1)
+        seen.append(one.told()["running"][0])
+        assert one.told()["latest"] == []
+        course.cost = 0.5
+        course.settle()
+        await trio.sleep(1)
+        (ended,) = one.told()["latest"]
+        assert one.told()["running"] == []
+    assert [it["stage"] for it in seen] == STAGES
+    assert [it["seconds"] for it in seen] == [1, 2, 3, 4, 4]
     assert [list(it["spent"].values()) for it in seen] == [
-        [1, 0, 0, 0],
-        [1, 1, 0, 0],
-        [1, 1, 1, 0],
-        [1, 1, 1, 1],
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1],
     ]
-    assert list(seen[0]["spent"]) == ["waiting", "binding", "thinking", "streaming"]
+    assert list(seen[0]["spent"]) == STAGES
+    assert (ended["stage"], ended["cost"]) == ("done", 0.5)
+    assert ended["spent"] == dict.fromkeys(STAGES, 1)
 
 
 async def test_a_turn_that_was_taken_twice_still_adds_up(autojump_clock: MockClock) -> None:
     async with server() as one:
         with one.book.entry("req_1", "POST", "/v1/messages") as entry:
             begun = trio.current_time()
-            entry.turn = Times(taken=begun + 3, read=begun + 1)
+            entry.course = Course(taken=begun + 3, read=begun + 1)
             await trio.sleep(4)
             spent = one.told()["running"][0]["spent"]
-    assert spent == {"waiting": 3, "binding": 0, "thinking": 1, "streaming": 0}
+    assert list(spent.values()) == [3, 0, 1, 0, 0]
 
 
 async def test_a_real_turn_adds_up_too(autojump_clock: MockClock) -> None:
@@ -123,12 +136,14 @@ async def test_a_real_turn_adds_up_too(autojump_clock: MockClock) -> None:
             one.book.entry("req_1", "POST", "/v1/messages") as entry,
             one.pool.submit(turn()) as answer,
         ):
-            entry.turn = answer.times
+            entry.course = answer.course
             async for _ in answer:
                 pass
+        await trio.testing.wait_all_tasks_blocked()
         (told,) = one.told()["latest"]
     assert sum(told["spent"].values()) == pytest.approx(told["seconds"])
     assert told["spent"]["streaming"] == pytest.approx(1)
+    assert told["cost"] == fakes.COST
 
 
 async def test_what_asks_no_model_has_a_first_byte_too(autojump_clock: MockClock) -> None:
@@ -138,7 +153,7 @@ async def test_what_asks_no_model_has_a_first_byte_too(autojump_clock: MockClock
             entry.first_byte = trio.current_time()
             await trio.sleep(1)
         (told,) = one.told()["latest"]
-    assert told["spent"] == {"waiting": 0, "binding": 0, "thinking": 2, "streaming": 1}
+    assert list(told["spent"].values()) == [0, 0, 2, 1, 0]
 
 
 async def test_the_latest_come_newest_first(autojump_clock: MockClock, later: None) -> None:

@@ -11,6 +11,7 @@ The caller may leave at any moment: that is a synchronous `abandon()`, and the w
 rest.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
@@ -34,17 +35,37 @@ class Note(Enum):
 
 
 @define(eq=False)
-class Times:
-    """When a turn came how far, on the pool's clock; None: not yet.
+class Course:
+    """How a turn went: when it came how far, on the pool's clock, and its cost; None: not yet.
 
     `taken`: a worker had it, for the last time; `read`: its process had read it, and is bound;
-    `begun`: the answer's first event was there; `ended`: its last one was.
+    `begun`: the answer's first event was there; `ended`: its last one was; `resetting`: its
+    process began to be made clean; `settled`: no worker has it any more, and nothing more will
+    be known. `cost`: in USD, by the CLI's own reckoning, which it tells after the answer.
     """
 
     taken: float | None = None
     read: float | None = None
     begun: float | None = None
     ended: float | None = None
+    resetting: float | None = None
+    settled: float | None = None
+    cost: float | None = None
+    _listeners: list[Callable[[], None]] = field(factory=list, init=False)
+
+    def settle(self) -> None:
+        """Nothing more will be known. Only the first call counts."""
+        if self.settled is None:
+            self.settled = trio.current_time()
+            for listener in self._listeners:
+                listener()
+
+    def when_settled(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called when all is known: at once, if it is."""
+        if self.settled is None:
+            self._listeners.append(listener)
+        else:
+            listener()
 
 
 @define(eq=False)
@@ -56,7 +77,7 @@ class Job:
     submitted_at: float = 0.0
     error: TrioproxyError | None = field(default=None, init=False)
     worker_id: str | None = field(default=None, init=False)
-    times: Times = field(factory=Times, init=False)
+    course: Course = field(factory=Course, init=False)
     tries: int = field(default=0, init=False)
     has_waited: bool = field(default=False, init=False)
     is_abandoned: bool = field(default=False, init=False)
@@ -112,7 +133,7 @@ class Job:
         """Hand events on. Blocks while the caller is busy with the last ones."""
         if not self._has_events:
             self._has_events = True
-            self.times.begun = trio.current_time()
+            self.course.begun = trio.current_time()
         await self._send(events)
 
     async def _send(self, item: Batch | Note) -> None:
@@ -125,7 +146,7 @@ class Job:
         """The last event has been handed on, or none will be. Only the first call counts."""
         if not self._is_finished:
             self._is_finished = True
-            self.times.ended = trio.current_time()
+            self.course.ended = trio.current_time()
             self.error = error
             self._sender.close()
 
@@ -159,9 +180,9 @@ class Answer:
         return self._job.worker_id
 
     @property
-    def times(self) -> Times:
-        """When the turn came how far."""
-        return self._job.times
+    def course(self) -> Course:
+        """How the turn goes."""
+        return self._job.course
 
     async def wait_taken(self) -> None:
         """Wait until a worker has the turn. Raises `CapacityError` or `BootFailed`."""

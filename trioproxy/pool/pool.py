@@ -141,6 +141,8 @@ class Pool:
             logger.debug("[POOL_MANAGER] Releasing connection %s back to pool", job.worker_id)
         self._waiters.leave(job)
         job.abandon()
+        if job.worker_id is None:
+            job.course.settle()
 
     @property
     def is_enabled(self) -> bool:

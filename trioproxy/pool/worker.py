@@ -268,14 +268,14 @@ class _Life:
         is_ours = True
         try:
             with job.while_wanted():
-                job.times.taken = trio.current_time()
+                job.course.taken = trio.current_time()
                 if job.has_waited:
                     await job.tell(Note.TAKEN)
                 exchange = self.worker.session.begin(job.turn)
                 await self._answer_in_time(job, exchange)
             if exchange is not None:
+                job.course.resetting = trio.current_time()
                 await self._reset_in_time(exchange)
-                self._charge(job.turn.model, exchange.total_cost)
         except TrioproxyError as error:
             is_ours = not await self._is_given_back(job)  # noqa: ASYNC120 - `finally` tells
             if is_ours:
@@ -287,8 +287,11 @@ class _Life:
             job.finish(InternalError("The server failed; its log has the details."))
             raise
         finally:
+            if exchange is not None:
+                self._charge(job, exchange.total_cost)
             if is_ours:
                 job.finish(PoolClosed("The server stopped before the answer was complete."))
+                job.course.settle()
 
     async def _answer_in_time(self, job: Job, exchange: Exchange) -> None:
         patience = Patience(self.settings)
@@ -303,7 +306,7 @@ class _Life:
         self.link.pipes.forget_words()
         await self.link.send(exchange.begin())
         lines = await self._first_lines()
-        job.times.read = trio.current_time()
+        job.course.read = trio.current_time()
         while True:
             if self.link.pipes.has_words:  # read before the lines that follow them
                 for refusal, _ in refusals(self.link.pipes.last_words()):
@@ -354,17 +357,20 @@ class _Life:
     async def _reset_in_time(self, exchange: Exchange) -> None:
         self.worker.state = WorkerState.RESETTING
         self.worker.resetting_since = trio.current_time()
-        if self.settings.reuse == "never":
-            raise Retired("single use")
         with trio.move_on_after(self.settings.reset_timeout):
             await self._reset(exchange)
+        if self.settings.reuse == "never":  # not before: on the way, it has told the cost
+            raise Retired("single use")
         if not exchange.is_clean:
             raise Retired("not proven clean")
 
-    def _charge(self, model: str, total: float | None) -> None:
-        if total is not None and total > self.worker.total_cost:
-            self.owner.charged(model, total - self.worker.total_cost)
-            self.worker.total_cost = total
+    def _charge(self, job: Job, total: float | None) -> None:
+        if total is None:
+            return
+        job.course.cost = cost = max(0.0, total - self.worker.total_cost)
+        self.worker.total_cost = total
+        if cost:
+            self.owner.charged(job.turn.model, cost)
 
     async def _reset(self, exchange: Exchange) -> None:
         await self.link.send(exchange.abandon())

@@ -48,7 +48,7 @@ async def respond(
     turn = await _with_full_name(asked.turn, pool)
     logger.debug("[API] Acquiring Claude client from pool for message request")
     answer = call.hold(pool.submit(turn, call.request_id))
-    call.entry.model, call.entry.turn = turn.model, answer.times
+    call.entry.model, call.entry.course = turn.model, answer.course
     await answer.wait_taken()
     call.entry.worker = answer.worker_id or ""
     if asked.stream:

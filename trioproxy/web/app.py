@@ -101,12 +101,12 @@ def _create_quart(
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     measured = Metrics(pool.statistics, client.statistics, lambda: pool.models.known)
-    front.book.listeners.append(measured.ended)
+    front.book.on_ended.append(measured.ended)
     if terms.logging.requests:
-        front.book.listeners.append(request_log.log)
+        front.book.on_settled.append(request_log.log)
     if terms.logging.bodies:
         front.book.keeps_bodies = True
-        front.book.listeners.append(request_log.log_bodies)
+        front.book.on_settled.append(request_log.log_bodies)
     failures.install(quart)
     messages.install(quart, pool, rules, ping_interval=settings.ping_interval)
     openai.install(quart, pool, rules, mapped, ping_interval=settings.ping_interval)

@@ -1,20 +1,21 @@
 """What is asked of this server: the requests that run, the latest that ended, and how many.
 
-Each ASGI call has an `Entry`, which those who serve it fill in. When it ends, those who want to
-know are told: the log, the metrics.
+Each ASGI call has an `Entry`, which those who serve it fill in. When it ends, those who count are
+told; the log waits until its process is clean again, and has told the cost.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
 
 import trio
 from attrs import define, field
 
 from trioproxy.claude.turn import Event
 from trioproxy.percentiles import Percentiles
-from trioproxy.pool.job import Times
+from trioproxy.pool.job import Course
 
 REFUSED = "refused"  # the route of what was refused by its head alone
 
@@ -63,7 +64,7 @@ class Entry:
     """One request. Times are on trio's clock; None: not yet.
 
     `route`: the pattern that it met, never what a caller typed; `token`: the name of the token.
-    `turn`: when the model's answer came how far. `sent`: bytes of the body of the response.
+    `course`: how far the model's answer came. `sent`: bytes of the body of the response.
     """
 
     id: str
@@ -78,23 +79,27 @@ class Entry:
     sent: int = 0
     model: str = ""
     worker: str = ""
-    turn: Times | None = None
+    course: Course | None = None
     tokens: Tokens | None = None
     failure: str = ""
     bodies: Bodies | None = None  # None where they are not to be kept
 
     @property
     def stage(self) -> str:
-        """Where its time goes now: waiting, binding, thinking, streaming or done; else running."""
-        turn = self.turn
+        """Where its time goes now.
+
+        Waiting, binding, thinking, streaming, resetting or done; running where no model is asked.
+        """
+        course = self.course
         if self.ended is not None:
-            return "done"
-        if turn is None:
+            is_settled = course is None or course.settled is not None
+            return "done" if is_settled else "resetting"
+        if course is None:
             return "running"
         for name, until in (
-            ("waiting", turn.taken),
-            ("binding", turn.read),
-            ("thinking", turn.begun),
+            ("waiting", course.taken),
+            ("binding", course.read),
+            ("thinking", course.begun),
         ):
             if until is None:
                 return name
@@ -160,18 +165,23 @@ def is_operators(path: str) -> bool:
     return path in _OPERATORS
 
 
-Ended = Callable[[Entry], None]
+Listener = Callable[[Entry], None]
 
 
 @define(eq=False)
 class Book:
-    """See above. `listeners` are told of each entry that has ended, `keeps_bodies` for them.
+    """See above.
+
+    `on_ended` are told of each entry whose call is over; `on_settled` when nothing more will be
+    known of it, for which `keeps_bodies`. `running` has those that are not settled: the last of a
+    turn is that its process is made clean.
 
     `last_answer`: the Unix time of the model's last one; `is_logged_in`: whether the API took the
     CLI's login when it was last asked; None: not yet.
     """
 
-    listeners: list[Ended] = field(factory=list)
+    on_ended: list[Listener] = field(factory=list)
+    on_settled: list[Listener] = field(factory=list)
     keeps_bodies: bool = False
     running: dict[str, Entry] = field(factory=dict)
     latest: deque[Entry] = field(factory=lambda: deque(maxlen=_LATEST))
@@ -181,7 +191,7 @@ class Book:
 
     @contextmanager
     def entry(self, request_id: str, method: str, path: str) -> Generator[Entry]:
-        """The entry of a request that runs for as long as the block."""
+        """The entry of a request whose call is there for as long as the block."""
         entry = Entry(request_id, method, path, trio.current_time())
         entry.bodies = Bodies() if self.keeps_bodies else None
         self.running[request_id] = entry
@@ -189,16 +199,25 @@ class Book:
             yield entry
         finally:
             entry.ended = trio.current_time()
-            del self.running[request_id]
             self._end(entry, time.time())
+            if entry.course is None:
+                self._settle(entry)
+            else:
+                entry.course.when_settled(partial(self._settle, entry))
+
+    def _settle(self, entry: Entry) -> None:
+        del self.running[entry.id]
+        for listener in self.on_settled:
+            listener(entry)
+        if _is_of_interest(entry):
+            self.latest.append(entry)
 
     def _end(self, entry: Entry, now: float) -> None:
-        for listener in self.listeners:
+        for listener in self.on_ended:
             listener(entry)
-        if is_operators(entry.route) or entry.route == REFUSED:
-            return  # neither who looks at the page, nor who has no token, is to fill it
-        self.latest.append(entry)
-        if entry.turn is not None:
+        if not _is_of_interest(entry):
+            return
+        if entry.course is not None:
             self._asked_the_model(entry, now)
         if not self.history or self.history[-1].at != int(now):
             self.history.append(Second(int(now)))
@@ -212,3 +231,8 @@ class Book:
             self.is_logged_in = False
         elif entry.tokens is not None and not entry.failure:
             self.is_logged_in, self.last_answer = True, round(now, 3)
+
+
+def _is_of_interest(entry: Entry) -> bool:
+    """Neither who looks at the page, nor who has no token, is to fill it."""
+    return not is_operators(entry.route) and entry.route != REFUSED

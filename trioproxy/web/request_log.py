@@ -25,7 +25,7 @@ def log(entry: Entry) -> None:
 
 def _plain(value: str | float) -> str:
     """A value that cannot pass for several."""
-    text = str(value)
+    text = f"{value:.8f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
     return text if _WORD.fullmatch(text) else json.dumps(text)
 
 
@@ -42,10 +42,9 @@ def log_bodies(entry: Entry) -> None:
 def fields_of(entry: Entry) -> dict[str, str | int | float]:
     """What is known of a request, by the names of the log; what is not there is left out.
 
-    Times in seconds from its beginning: `first` to the first byte of the response's body, `waited`
-    for a process, `total`.
+    Times in seconds: from its beginning `first` to the first byte of the response's body, `waited`
+    for a process, `total`; then `reset`, of the process. `cost`: in USD, as the CLI reckons it.
     """
-    assert entry.ended is not None
     fields: dict[str, str | int | float | None] = {
         "id": entry.id,
         "method": entry.method if entry.method in _METHODS else "other",
@@ -55,16 +54,21 @@ def fields_of(entry: Entry) -> dict[str, str | int | float]:
         "token": entry.token or None,
         "model": entry.model or None,
         "worker": entry.worker or None,
-        "total": round(entry.ended - entry.begun, 4),
+        "total": _between(entry.begun, entry.ended),
         "sent": entry.sent,
+        "first": _between(entry.begun, entry.first_byte),
     }
-    if entry.first_byte is not None:
-        fields["first"] = round(entry.first_byte - entry.begun, 4)
-    if entry.turn is not None and entry.turn.taken is not None:
-        fields["waited"] = round(max(0.0, entry.turn.taken - entry.begun), 4)
-    if entry.tokens is not None:
-        fields["input_tokens"] = entry.tokens.input
-        fields["output_tokens"] = entry.tokens.output
-        fields["cache_read_tokens"] = entry.tokens.cache_read
-        fields["cache_write_tokens"] = entry.tokens.cache_write
+    if (tokens := entry.tokens) is not None:
+        fields["input_tokens"] = tokens.input
+        fields["output_tokens"] = tokens.output
+        fields["cache_read_tokens"] = tokens.cache_read
+        fields["cache_write_tokens"] = tokens.cache_write
+    if (course := entry.course) is not None:
+        fields["waited"] = _between(entry.begun, course.taken)
+        fields["reset"] = _between(course.resetting, course.settled)
+        fields["cost"] = course.cost
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _between(since: float | None, until: float | None) -> float | None:
+    return None if since is None or until is None else round(max(0.0, until - since), 4)

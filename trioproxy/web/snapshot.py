@@ -13,7 +13,7 @@ import attrs
 import trioproxy
 from trioproxy.forward.client import ForwardClient
 from trioproxy.percentiles import Percentiles, latest
-from trioproxy.pool.job import Times
+from trioproxy.pool.job import Course
 from trioproxy.pool.pool import Pool
 from trioproxy.settings import PoolSettings
 from trioproxy.web.book import Book, Entry, Second
@@ -85,14 +85,15 @@ def _running(entry: Entry, now: float) -> dict[str, Any]:
         "worker": entry.worker,
         "stage": entry.stage,
         "seconds": end - entry.begun,
-        "spent": _spent(entry, end),
+        "spent": _spent(entry, now),
     }
 
 
-def _spent(entry: Entry, end: float) -> dict[str, float]:
-    """Where the time until `end` went. What asks no model waits for its first byte only."""
-    turn = entry.turn or Times(entry.begun, entry.begun, entry.first_byte)
-    stages = {"waiting": turn.taken, "binding": turn.read, "thinking": turn.begun}
+def _spent(entry: Entry, now: float) -> dict[str, float]:
+    """Where the time went. What asks no model waits for its first byte only."""
+    end = now if entry.ended is None else entry.ended
+    course = entry.course or Course(entry.begun, entry.begun, entry.first_byte, settled=end)
+    stages = {"waiting": course.taken, "binding": course.read, "thinking": course.begun}
     spent = {}
     since = entry.begun
     for name, until in {**stages, "streaming": end}.items():
@@ -100,7 +101,8 @@ def _spent(entry: Entry, end: float) -> dict[str, float]:
         upto = end if until is None else min(max(until, since), end)
         spent[name] = upto - since
         since = upto
-    return spent
+    settled = now if course.settled is None else course.settled
+    return {**spent, "resetting": 0.0 if entry.ended is None else max(0.0, settled - end)}
 
 
 def _ended(entry: Entry, now: float, clock: float) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def _ended(entry: Entry, now: float, clock: float) -> dict[str, Any]:
         "status": entry.status,
         "sent": entry.sent,
         "tokens": attrs.asdict(entry.tokens) if entry.tokens else None,
+        "cost": entry.course.cost if entry.course else None,
         "failure": _printable(entry.failure),
     }
 

@@ -13,6 +13,7 @@ const STAGES = [
   ["binding", "binding"],
   ["thinking", "first byte"],
   ["streaming", "streaming"],
+  ["resetting", "reset"],
 ];
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -131,6 +132,11 @@ function bytes(value) {
   return `${value} B`;
 }
 
+// To the first two digits that say something.
+function dollars(value) {
+  return value ? `$${value.toFixed(Math.min(8, Math.max(2, 1 - Math.floor(Math.log10(value)))))}` : "$0";
+}
+
 const percent = (share) => (share === null ? "–" : `${(share * 100).toFixed(share < 0.9995 ? 1 : 0)} %`);
 const clock = (unix) => new Date(unix * 1000).toLocaleTimeString("en-GB");
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
@@ -144,7 +150,8 @@ function makeBar() {
   return bar;
 }
 
-function setBar(bar, spent, whole) {
+function setBar(bar, spent) {
+  const whole = STAGES.reduce((sum, [name]) => sum + spent[name], 0);
   STAGES.forEach(([name], index) => {
     const share = whole > 0 ? spent[name] / whole : 0;
     const part = bar.children[index];
@@ -223,9 +230,9 @@ function makeTile(worker) {
 }
 
 function does(worker, request) {
+  if (worker.state === "resetting") return "proving itself clean";
   if (request) return `${request.stage}, ${seconds(request.seconds)}`;
   if (worker.state === "booting") return `for ${seconds(worker.age)}`;
-  if (worker.state === "resetting") return "proving itself clean";
   if (worker.state === "closing") return "is being stopped";
   return worker.bound ? "bound to a system prompt" : "not bound: fits any prompt";
 }
@@ -324,7 +331,7 @@ function drawRunningRow(row, one) {
   say(worker, one.worker);
   say(stage, one.stage);
   say(time, seconds(one.seconds));
-  setBar(where.firstChild, one.spent, one.seconds);
+  setBar(where.firstChild, one.spent);
   say(where.lastChild, inWords(one.spent));
 }
 
@@ -339,8 +346,8 @@ function drawRunning(now) {
 }
 
 function makeLatest() {
-  const names = ["plain", "plain", "what", "plain", "number", "number", "number", "number", "narrow"];
-  const row = makeRow(names, { 4: "in", 5: "out", 6: "sent" });
+  const names = ["plain", "plain", "what", "plain", "number", "number", "number", "number", "number", "narrow"];
+  const row = makeRow(names, { 4: "in", 5: "out", 6: "cost", 7: "sent" });
   row.lastChild.append(makeBar(), make("span", "unseen"));
   return row;
 }
@@ -354,7 +361,7 @@ function sayStatus(cell, one) {
 }
 
 function fillLatest(row, one) {
-  const [ended, status, what, model, input, output, sent, time, where] = row.children;
+  const [ended, status, what, model, input, output, cost, sent, time, where] = row.children;
   const tokens = one.tokens;
   say(ended, clock(one.at));
   sayStatus(status, one);
@@ -363,9 +370,10 @@ function fillLatest(row, one) {
   say(model, one.model);
   say(input, tokens ? count(tokens.input + tokens.cache_read + tokens.cache_write) : "");
   say(output, tokens ? count(tokens.output) : "");
+  say(cost, one.cost === null ? "" : dollars(one.cost));
   say(sent, bytes(one.sent));
   say(time, seconds(one.seconds));
-  setBar(where.firstChild, one.spent, one.seconds);
+  setBar(where.firstChild, one.spent);
   say(where.lastChild, inWords(one.spent));
   where.title = inWords(one.spent);
 }

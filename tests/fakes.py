@@ -66,6 +66,15 @@ class FakeProcess:
             return b""
         return first
 
+    def receive_nowait(self) -> bytes | None:
+        try:
+            data: bytes = self._stdout[1].receive_nowait()
+        except trio.WouldBlock:
+            return None
+        except trio.EndOfChannel:
+            return b""
+        return data
+
     def send_nowait(self, data: bytes) -> bool:
         if not self.has_ended:
             for line in self._decoder.feed(data):

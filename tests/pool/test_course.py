@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests import fakes
 from tests.fakes import ANSWER, BOOT, COST, FakeCLI, FakeProcess, turn
-from trioproxy.errors import TrioproxyError
+from trioproxy.errors import PoolClosed, TrioproxyError
 from trioproxy.pool.job import Answer, Course
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import PoolSettings
@@ -76,7 +76,7 @@ ENDS = [
     End("the client leaves", PATIENCE, COST, leaves),
     End("the client leaves at once", 0, COST, leaves_at_once),
     End("single use", ANSWER, COST, settings=NEVER),
-    End("single use, and the client leaves", PATIENCE, COST, leaves, settings=NEVER),
+    End("single use, and the client leaves", PATIENCE, None, leaves, settings=NEVER),
     End("no pool", TWICE, COST, settings=evolve(ONE, enabled=False)),
     End("too slow", 0.6, COST, settings=FEW),
     End("nobody is free", 2, None, around=busy),
@@ -132,6 +132,24 @@ async def test_a_stop_settles_all(autojump_clock: MockClock) -> None:
     assert len(told) == len(set(map(id, told))) == 3
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_stop_in_the_tick_of_the_hand_over_loses_nothing(
+    autojump_clock: MockClock, *, is_cancelled: bool
+) -> None:
+    told: list[Course] = []
+    settings = evolve(ONE, drain_timeout=0.0)
+    with trio.CancelScope() as stop:
+        async with open_pool(settings, FakeCLI(), max_line_size=1_000_000) as pool:
+            await wait_all_tasks_blocked()
+            answer = pool.submit(turn())
+            answer.course.when_settled(lambda: told.append(answer.course))
+            if is_cancelled:
+                stop.cancel()
+    with answer, trio.fail_after(1), pytest.raises(PoolClosed):
+        await answer.receive()
+    assert told == [answer.course]
+
+
 async def test_each_turn_of_a_process_has_its_own_cost(autojump_clock: MockClock) -> None:
     async with open_pool(ONE, FakeCLI(), max_line_size=1_000_000) as pool:
         costs = []
@@ -163,6 +181,8 @@ async def test_the_reset_has_its_own_time(autojump_clock: MockClock) -> None:
         with pool.submit(turn()) as answer:
             await reads(answer)
         ended = trio.current_time()
-        assert (answer.course.ended, answer.course.settled) == (ended, None)
+        course = answer.course
+        assert course.settled is None
         await trio.sleep(2)
-        assert (answer.course.resetting, answer.course.settled) == (ended, ended + 1)
+        times = [course.resetting, course.settled]
+        assert times == [ended, ended + 1]

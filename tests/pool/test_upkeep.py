@@ -144,6 +144,14 @@ async def test_a_check_never_makes_the_pool_look_empty(autojump_clock: Clock) ->
 # -- A second try
 
 
+class NeverRewinds(FakeProcess):
+    """Does not answer when it is to rewind."""
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        if request["subtype"] != "rewind_conversation":
+            super().on_control(request_id, request)
+
+
 class HearsNothing(FakeProcess):
     """Boots, and is stopped when it is handed a turn."""
 
@@ -337,6 +345,16 @@ async def test_without_reuse_each_process_answers_once(autojump_clock: Clock) ->
     assert stats.retirements == {"single use": 6}
     assert stats.connections_reused == stats.resets == 0
     assert all(len(process.asked) <= 1 for process in cli.launched)
+
+
+async def test_without_reuse_nobody_waits_for_one_that_has_answered(autojump_clock: Clock) -> None:
+    settings = evolve(TWO, reuse="never")
+    cli = FakeCLI(kind=NeverRewinds)  # and whose end takes its time
+    async with pool_of(cli, settings) as pool:
+        await trio.sleep(1)
+        start = trio.current_time()
+        assert await ask(pool) != await ask(pool)  # at once, and with the same prompt
+        assert trio.current_time() == start + 2 * ANSWER
 
 
 async def test_without_a_pool_each_request_has_its_own_process(

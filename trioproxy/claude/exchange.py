@@ -85,6 +85,10 @@ class State(Enum):
     SPOILED = "spoiled"
 
 
+_ANSWERED = (State.SETTLING, State.RESETTING, State.CLEAN, State.SPOILED)
+"""A tuple: it is asked at each read, and the hash of a state costs more than four comparisons."""
+
+
 class IllegalStep(Exception):
     """The exchange was used in a way that its state does not allow: a fault of this program."""
 
@@ -145,12 +149,12 @@ class Exchange:
     @property
     def is_answered(self) -> bool:
         """Nothing more will come for the caller."""
-        return self.state in {State.SETTLING, State.RESETTING, State.CLEAN, State.SPOILED}
+        return self.state in _ANSWERED
 
     @property
     def is_over(self) -> bool:
         """Nothing more will come at all."""
-        return self.state in {State.CLEAN, State.SPOILED}
+        return self.state is State.CLEAN or self.state is State.SPOILED
 
     @property
     def is_clean(self) -> bool:

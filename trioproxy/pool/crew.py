@@ -35,11 +35,11 @@ class Crew:
 
     def in_state(self, state: WorkerState) -> list[Worker]:
         """Those who stand there."""
-        return [worker for worker in self if worker.state is state]
+        return [worker for worker in self._workers.values() if worker.state is state]
 
     def count(self, state: WorkerState) -> int:
         """How many stand there."""
-        return sum(worker.state is state for worker in self)
+        return len(self.in_state(state))
 
     def soon_free(self, system: str, now: float) -> int:
         """How many are about to be clean again, and bound to this prompt."""
@@ -56,16 +56,25 @@ class Crew:
 
     def census(self, waiters: Waiters, now: float) -> Census:
         """The counts, as decisions need them."""
-        resetting = {worker.bound for worker in self.in_state(WorkerState.RESETTING)}
-        covered = sum(
-            min(waiters.of(system), self.soon_free(system, now))
-            for system in resetting
-            if system is not None
-        )
-        return Census(
-            total=len(self),
-            booting=self.count(WorkerState.BOOTING),
-            closing=self.count(WorkerState.CLOSING),
-            idle_unbound=sum(worker.bound is None for worker in self.in_state(WorkerState.IDLE)),
-            waiting=len(waiters) - covered,
-        )
+        booting = closing = idle_unbound = 0
+        resetting = set()
+        for worker in self._workers.values():  # once: this is asked twice for each turn
+            match worker.state:
+                case WorkerState.BOOTING:
+                    booting += 1
+                case WorkerState.CLOSING:
+                    closing += 1
+                case WorkerState.IDLE if worker.bound is None:
+                    idle_unbound += 1
+                case WorkerState.RESETTING:
+                    resetting.add(worker.bound)
+                case _:
+                    pass
+        waiting = len(waiters)
+        if waiting:
+            waiting -= sum(
+                min(waiters.of(system), self.soon_free(system, now))
+                for system in resetting
+                if system is not None
+            )
+        return Census(len(self._workers), booting, closing, idle_unbound, waiting)

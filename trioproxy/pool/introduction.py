@@ -54,11 +54,8 @@ class ModelDirectory:
     async def _ask(self) -> None:
         found: Models | TrioproxyError = PoolClosed("The server is stopping.")
         try:
-            async with self._launch() as pipes, trio.open_nursery() as nursery:
-                link = Link(pipes, self._max_line_size)
-                nursery.start_soon(link.read)
-                found = await self._asked(link)
-                nursery.cancel_scope.cancel(reason="the process has answered")
+            async with self._launch() as pipes:
+                found = await self._asked(Link(pipes, self._max_line_size))
         except BootFailed as error:  # the system could not even start it
             found = error
         finally:
@@ -67,7 +64,6 @@ class ModelDirectory:
                 self._known.value = found
 
     async def _asked(self, link: Link) -> Models | TrioproxyError:
-        # Returned, not raised: on its way out through a nursery it would come in a group.
         introduction = Introduction()
         try:
             with trio.fail_after(self._boot_timeout):

@@ -39,15 +39,14 @@ class Course:
     """How a turn went: when it came how far, on the pool's clock, and its cost; None: not yet.
 
     `taken`: a worker had it, for the last time; `read`: its process had read it, and is bound;
-    `begun`: the answer's first event was there; `ended`: its last one was; `resetting`: its
-    process began to be made clean; `settled`: no worker has it any more, and nothing more will
+    `begun`: the answer's first event was there; `resetting`: its process began to be made clean;
+    `settled`: no worker has it any more, and nothing more will
     be known. `cost`: in USD, by the CLI's own reckoning, which it tells after the answer.
     """
 
     taken: float | None = None
     read: float | None = None
     begun: float | None = None
-    ended: float | None = None
     resetting: float | None = None
     settled: float | None = None
     cost: float | None = None
@@ -70,11 +69,16 @@ class Course:
 
 @define(eq=False)
 class Job:
-    """A turn, the channel on which its answer comes, and where it stands."""
+    """A turn, the channel on which its answer comes, and where it stands.
+
+    With `in_one`, the caller is not woken before the end: until then, the events are `kept`.
+    """
 
     turn: Turn
     request_id: str = ""
     submitted_at: float = 0.0
+    in_one: bool = False
+    kept: list[Event] = field(factory=list, init=False)
     error: TrioproxyError | None = field(default=None, init=False)
     worker_id: str | None = field(default=None, init=False)
     course: Course = field(factory=Course, init=False)
@@ -134,7 +138,10 @@ class Job:
         if not self._has_events:
             self._has_events = True
             self.course.begun = trio.current_time()
-        await self._send(events)
+        if self.in_one:
+            self.kept += events
+        else:
+            await self._send(events)
 
     async def _send(self, item: Batch | Note) -> None:
         try:
@@ -146,7 +153,6 @@ class Job:
         """The last event has been handed on, or none will be. Only the first call counts."""
         if not self._is_finished:
             self._is_finished = True
-            self.course.ended = trio.current_time()
             self.error = error
             self._sender.close()
 
@@ -184,6 +190,11 @@ class Answer:
         """How the turn goes."""
         return self._job.course
 
+    def kept(self) -> Batch:
+        """What has come of an answer that is wanted in one, and has not been received."""
+        kept, self._job.kept = self._job.kept, []
+        return tuple(kept)
+
     async def wait_taken(self) -> None:
         """Wait until a worker has the turn. Raises `CapacityError` or `BootFailed`."""
         await self._desk.wait_taken(self._job)
@@ -199,7 +210,7 @@ class Answer:
                 case None:
                     if self._job.error is not None:
                         raise self._job.error
-                    return None
+                    return self.kept() or None
                 case events:
                     return events
 

@@ -1,11 +1,13 @@
-"""The lines of a process: read always, so that its pipes never fill up, and written whole."""
+"""The lines of a process, as one task reads them, and lines for it, written whole.
 
-from collections.abc import Callable
+Whoever has the process reads: the worker while it boots, answers or is reset, and who listens
+while it is idle. A process whose caller does not read has to wait, as it should.
+"""
 
 import trio
 
 from trioproxy.claude.wire import Line, LineDecoder
-from trioproxy.errors import ProcessDied, ProcessStalled, TrioproxyError
+from trioproxy.errors import ProcessDied, ProcessStalled, WireError
 from trioproxy.pool.process import Pipes
 
 # A CLI that is well takes 30 MB within a second; this only has to end some time.
@@ -14,57 +16,46 @@ _LAST_WORDS = 0.5  # a process that has closed its output may keep the other one
 
 
 class Link:
-    """What a worker and its process say to each other.
-
-    `listener` is asked, while it is set, to take lines that nobody is waiting for: those of a
-    process that is idle. It is told of the end by an empty list.
-    """
+    """What a worker and its process say to each other. One task at a time may receive."""
 
     def __init__(self, pipes: Pipes, max_line_size: int) -> None:
         self.pipes = pipes
-        self.listener: Callable[[list[Line]], None] | None = None
         self._decoder = LineDecoder(max_line_size)
-        self._sender, self._receiver = trio.open_memory_channel[list[Line]](0)
-        self._end: TrioproxyError | None = None
-
-    async def read(self) -> None:
-        """Read to the end of the output."""
-        with self._sender:
-            try:
-                while data := await self.pipes.receive_some():
-                    lines = self._decoder.feed(data)
-                    if self.listener is not None:
-                        self.listener(lines)
-                    else:
-                        await self._sender.send(lines)
-            except TrioproxyError as error:
-                self._end = error
-            with trio.move_on_after(_LAST_WORDS):
-                await self.pipes.wait_last_words()
-        if self.listener is not None:
-            self.listener([])
+        self._fault: WireError | None = None
 
     async def receive(self) -> list[Line]:
-        """The lines of the next read. Raises `ProcessDied` or `WireError` when there are none."""
-        try:
-            return await self._receiver.receive()
-        except trio.EndOfChannel:
-            raise self._died() from None
+        """The lines of the next read, which may be none yet. Cancelled, it loses none.
 
-    def receive_late(self) -> list[Line]:
-        """The lines that have been read and not received. Raises as `receive` does."""
+        Raises `ProcessDied` at the end of the output, or `WireError`.
+        """
+        if self._fault is not None:
+            raise self._fault
+        data = await self.pipes.receive_some()
+        if data:
+            return self._decoded(data)
+        with trio.move_on_after(_LAST_WORDS):
+            await self.pipes.wait_last_words()
+        raise self._died()
+
+    def receive_nowait(self) -> list[Line]:
+        """The lines that are there. Raises as `receive` does."""
+        if self._fault is not None:
+            raise self._fault
         found: list[Line] = []
-        try:
-            while True:
-                found += self._receiver.receive_nowait()
-        except trio.WouldBlock:
-            return found
-        except trio.EndOfChannel:
-            raise self._died() from None
+        while (data := self.pipes.receive_nowait()) is not None:
+            if not data:
+                raise self._died()
+            found += self._decoded(data)
+        return found
 
-    def _died(self) -> TrioproxyError:
-        if self._end is not None:
-            return self._end
+    def _decoded(self, data: bytes) -> list[Line]:
+        try:
+            return self._decoder.feed(data)
+        except WireError as fault:  # for good, whoever reads next
+            self._fault = fault
+            raise
+
+    def _died(self) -> ProcessDied:
         return ProcessDied("The Claude CLI process ended unexpectedly.", detail=self.printed())
 
     def printed(self) -> str:

@@ -84,9 +84,10 @@ class Pool:
 
     # For callers.
 
-    def submit(self, turn: Turn, request_id: str = "") -> Answer:
+    def submit(self, turn: Turn, request_id: str = "", *, in_one: bool = False) -> Answer:
         """Put a turn to the pool: `with pool.submit(turn) as answer`. Never blocks.
 
+        `in_one`: no event is wanted before the last one is there.
         Raises `PoolClosed` when the pool is stopping, `TooManyWaiting` when the line is full, and
         `BootFailed` when no process can be started.
         """
@@ -100,7 +101,7 @@ class Pool:
         else:
             logger.debug("[POOL_MANAGER] Creating new client (pooling disabled)")
         self._is_kept_warm = True
-        job = Job(turn, request_id, now)
+        job = Job(turn, request_id, now, in_one)
         if not self._hand_over(job):
             if len(self._waiters) >= self._settings.max_waiting:
                 raise TooManyWaiting(
@@ -295,7 +296,8 @@ class Pool:
             self._boot()
         for one in policy.to_retire(idle, census, limits):
             one.retire("made room")
-        self._retire_worn(worn, census)
+        if worn:
+            self._retire_worn(worn, census)
 
     def _retire_worn(self, worn: list[Worker], census: policy.Census) -> None:
         """The worn go when their replacements are there, or where there is no room for those."""

@@ -19,7 +19,7 @@ from trioproxy.claude.command import Command
 from trioproxy.errors import BootFailed
 from trioproxy.pool.guard import Guard
 
-_READ_SIZE = 262_144
+_READ_SIZE = 65_536  # what a pipe holds
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STDERR_CHUNKS = 20
 _STDERR_KEPT = 8_000  # bytes of each
@@ -42,6 +42,10 @@ class Pipes(Protocol):
 
     async def receive_some(self) -> bytes:
         """One read, as large as there is; empty at the end of the output."""
+        ...
+
+    def receive_nowait(self) -> bytes | None:
+        """One read of what is there; None if there is nothing."""
         ...
 
     def send_nowait(self, data: bytes) -> bool:
@@ -83,7 +87,7 @@ class Process:
 
     def __init__(self, child: trio.Process) -> None:
         assert isinstance(child.stdin, trio.lowlevel.FdStream)
-        assert child.stdout is not None
+        assert isinstance(child.stdout, trio.lowlevel.FdStream)
         assert child.stderr is not None
         self._child = child
         self._stdin = child.stdin
@@ -106,8 +110,21 @@ class Process:
             await trio.lowlevel.checkpoint()
 
     async def receive_some(self) -> bytes:
-        """One read; see `Pipes`."""
-        return bytes(await self._stdout.receive_some(_READ_SIZE))
+        """One read; see `Pipes`.
+
+        Not by the stream, which tries to read before there is anything: half the cost of a line.
+        """
+        while True:
+            await trio.lowlevel.wait_readable(self._stdout.fileno())
+            if (data := self.receive_nowait()) is not None:
+                return data
+
+    def receive_nowait(self) -> bytes | None:
+        """One read of what is there; see `Pipes`."""
+        try:
+            return os.read(self._stdout.fileno(), _READ_SIZE)
+        except BlockingIOError:
+            return None
 
     def send_nowait(self, data: bytes) -> bool:
         """Write a short line; see `Pipes`. Up to `PIPE_BUF` bytes, a pipe takes all or nothing."""

@@ -6,8 +6,8 @@
     RESETTING  has no caller any more, and is proving itself clean
     CLOSING    takes no turn any more; its process is being stopped
 
-While it is idle, a process that dies, writes unasked, or does not answer a ping each
-`health_check_interval` is found and retired. The pings are sent beside the wait for a turn, so a
+While it is idle, it is listened to: a process that dies, writes unasked, or does not answer a ping
+each `health_check_interval` is found and retired. That goes on beside the wait for a turn, so a
 worker that is being checked can be handed one all the same.
 
 After each turn the process is proven clean or it is killed. There is no third way: whatever is
@@ -16,7 +16,7 @@ not understood ends the process.
 
 from contextlib import aclosing
 from enum import Enum
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import trio
 from attrs import define, field
@@ -42,6 +42,7 @@ from trioproxy.pool.patience import Patience
 from trioproxy.pool.process import Launch
 from trioproxy.settings import PoolSettings
 
+_LAST_WORD = 0.25  # what an answer has cost comes some milliseconds after it
 _API_WORDS = 0.25  # the CLI writes them before the line that they belong to, on another pipe
 
 _OF_A_TURN = {"stream_event", "assistant", "user", "result", "control_request"}
@@ -131,17 +132,16 @@ class Worker:
         self.end_reason = reason
         self._idling.cancel(reason=reason)
 
-    async def wait_for_job(self) -> Job:
-        """Wait at the channel. Raises `Retired`.
+    async def wait_for_job(self) -> Job | None:
+        """Wait at the channel. None: it is to end, for `end_reason`.
 
         From the pool's `next_job` to here there is no checkpoint, and only `retire` ends the
         wait: so a worker that counts as idle is always at its channel.
         """
         with trio.CancelScope() as self._idling:
-            if self.state is WorkerState.CLOSING:
-                raise Retired(self.end_reason)
-            return await self._receiver.receive()
-        raise Retired(self.end_reason)
+            if self.state is not WorkerState.CLOSING:
+                return await self._receiver.receive()
+        return None
 
 
 async def run(
@@ -152,7 +152,6 @@ async def run(
         async with launch() as pipes, trio.open_nursery() as nursery:
             worker.pid = pipes.pid
             life = _Life(worker, Link(pipes, max_line_size), owner, settings)
-            nursery.start_soon(life.link.read)
             nursery.start_soon(life.watch_health)
             end = await life.live()
             worker.state = WorkerState.CLOSING
@@ -210,7 +209,7 @@ class _Life:
 
     async def _next_job(self) -> Job:
         try:
-            late = self.link.receive_late()
+            late = self.link.receive_nowait()
         except TrioproxyError:
             self.owner.unhealthy(self.worker)
             raise Retired("died idle") from None
@@ -220,18 +219,28 @@ class _Life:
         self.worker.rss = self.link.pipes.rss()
         job = self.owner.next_job(self.worker)
         if job is None:
-            self.link.listener = self._heard
-            job = await self.worker.wait_for_job()
-            self.link.listener = None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._listen)
+                job = await self.worker.wait_for_job()
+                nursery.cancel_scope.shield = True  # a stop is met in `_serve`, which tells of it
+                nursery.cancel_scope.cancel(reason="there is a turn, or the end")
+        if job is None:
+            raise Retired(self.worker.end_reason)
         return job
 
+    async def _listen(self) -> None:
+        """Hear what a process says that counts as idle, or has just been handed a turn."""
+        try:
+            while True:
+                lines = await self.link.receive()
+                if self.worker.state is WorkerState.IDLE:
+                    self._heard(lines)
+        except TrioproxyError:
+            if self.worker.state is WorkerState.IDLE:
+                self._retire_unhealthy("died idle")
+
     def _heard(self, lines: list[Line]) -> None:
-        """Lines of a process that counts as idle, or has just been handed a turn."""
-        if self.worker.state is not WorkerState.IDLE:
-            return
-        if not lines:
-            self._retire_unhealthy("died idle")
-        elif any(line["type"] in _OF_A_TURN for line in lines):
+        if any(line["type"] in _OF_A_TURN for line in lines):
             self._retire_unhealthy("wrote unasked")
         else:
             self.ping.receive(lines)
@@ -287,9 +296,8 @@ class _Life:
             job.finish(InternalError("The server failed; its log has the details."))
             raise
         finally:
-            if exchange is not None:
-                self._charge(job, exchange.total_cost)
             if is_ours:
+                self._charge(job, exchange.total_cost if exchange is not None else None)
                 job.finish(PoolClosed("The server stopped before the answer was complete."))
                 job.course.settle()
 
@@ -355,20 +363,29 @@ class _Life:
         return True
 
     async def _reset_in_time(self, exchange: Exchange) -> None:
-        self.worker.state = WorkerState.RESETTING
         self.worker.resetting_since = trio.current_time()
+        if self.settings.reuse == "never":
+            await self._end_single_use(exchange)
+        self.worker.state = WorkerState.RESETTING
+        await trio.lowlevel.checkpoint()  # the caller gives it back before it is clean
         with trio.move_on_after(self.settings.reset_timeout):
             await self._reset(exchange)
-        if self.settings.reuse == "never":  # not before: on the way, it has told the cost
-            raise Retired("single use")
         if not exchange.is_clean:
             raise Retired("not proven clean")
+
+    async def _end_single_use(self, exchange: Exchange) -> NoReturn:
+        """Nobody is to wait for it; but when it has answered, it is about to tell the cost."""
+        self.worker.state = WorkerState.CLOSING
+        if exchange.is_answered:
+            with trio.move_on_after(_LAST_WORD):
+                await self._reset(exchange)
+        raise Retired("single use")
 
     def _charge(self, job: Job, total: float | None) -> None:
         if total is None:
             return
         job.course.cost = cost = max(0.0, total - self.worker.total_cost)
-        self.worker.total_cost = total
+        self.worker.total_cost = max(total, self.worker.total_cost)
         if cost:
             self.owner.charged(job.turn.model, cost)
 

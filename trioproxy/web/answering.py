@@ -1,7 +1,8 @@
 """A request that the model answers, from its parsed form to the last byte, in any dialect."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import trio
@@ -15,11 +16,12 @@ from trioproxy.dialects import anthropic, sse
 from trioproxy.dialects.anthropic import MessagesRequest
 from trioproxy.dialects.reply import Reply
 from trioproxy.dialects.whole import WholeAnswer
-from trioproxy.errors import CliFailed, InternalError, InvalidRequest, TrioproxyError
-from trioproxy.pool.job import Answer, Batch
+from trioproxy.errors import CliFailed, InvalidRequest
+from trioproxy.pool.job import Answer
 from trioproxy.pool.pool import Pool
+from trioproxy.web import failures
 from trioproxy.web.book import Entry
-from trioproxy.web.presence import current_call
+from trioproxy.web.presence import Call, current_call
 
 logger = logging.getLogger("trioproxy.web")
 
@@ -47,18 +49,32 @@ async def respond(
     call = current_call(request.scope)
     turn = await _with_full_name(asked.turn, pool)
     logger.debug("[API] Acquiring Claude client from pool for message request")
-    answer = call.hold(pool.submit(turn, call.request_id))
+    answer = call.hold(pool.submit(turn, call.request_id, in_one=not asked.stream))
+    call.hold(_hearing_all(answer, call.entry))
     call.entry.model, call.entry.course = turn.model, answer.course
     await answer.wait_taken()
     call.entry.worker = answer.worker_id or ""
     if asked.stream:
         call.reply = reply
-        response = await _streamed(answer, reply, call.entry, ping_interval)
+        body = _chunks(answer, reply, call, ping_interval)
+        response = TrioResponse(body, content_type=sse.CONTENT_TYPE)
+        response.headers["cache-control"] = "no-cache"
     else:
-        response = await _whole(answer, reply, call.entry)
+        response = TrioResponse(_whole(answer, reply, call), content_type="application/json")
+    response.timeout = None  # Quart would cut it after a minute, and say nothing
     if asked.notes:
         response.headers[_NOTES] = _as_header(asked.notes)
+    call.wait_for_body(is_whole=not asked.stream)
     return response
+
+
+@contextmanager
+def _hearing_all(answer: Answer, entry: Entry) -> Generator[None]:
+    """What an answer that breaks off has used is noted all the same."""
+    try:
+        yield
+    finally:
+        entry.heard(answer.kept())
 
 
 def _as_header(notes: tuple[str, ...]) -> str:
@@ -89,40 +105,36 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
     return turn
 
 
-async def _whole(answer: Answer, reply: Reply, entry: Entry) -> TrioResponse:
-    whole = WholeAnswer()
-    async for batch in answer:
-        entry.heard(batch)
-        for event in batch:
-            whole.add(event)
-    _release(answer)
-    return TrioResponse(reply.whole(whole), content_type="application/json")
+# The response is made while the model thinks, and its head waits for the first of its body: until
+# that is there, an error still has a status of its own.
 
 
-async def _streamed(
-    answer: Answer, reply: Reply, entry: Entry, ping_interval: float
-) -> TrioResponse:
-    # Until the first event there is nothing sent, and an error still has a status of its own.
-    first = await answer.receive()
-    if first is None:
-        raise CliFailed("The answer ended before it began.")
-    response = TrioResponse(
-        _chunks(first, answer, reply, entry, ping_interval),
-        content_type=sse.CONTENT_TYPE,
-        headers={"cache-control": "no-cache"},
-    )
-    response.timeout = None  # Quart would cut the stream after a minute, and say nothing
-    return response
+async def _whole(answer: Answer, reply: Reply, call: Call) -> AsyncGenerator[bytes]:
+    try:
+        whole = WholeAnswer()
+        async for batch in answer:
+            call.entry.heard(batch)
+            for event in batch:
+                whole.add(event)
+        _release(answer)
+        yield reply.whole(whole)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        call.refuse(failures.noted(error, call.entry))
+        yield b""
 
 
 async def _chunks(
-    first: Batch, answer: Answer, reply: Reply, entry: Entry, ping_interval: float
+    answer: Answer, reply: Reply, call: Call, ping_interval: float
 ) -> AsyncGenerator[bytes]:
+    has_begun = False
     try:
-        batch: Batch | None = first
+        batch = await answer.receive()
+        if batch is None:
+            raise CliFailed("The answer ended before it began.")
         while batch is not None:
-            entry.heard(batch)
+            call.entry.heard(batch)
             if chunk := reply.events(batch) if batch else reply.ping():
+                has_begun = True
                 yield chunk
             batch = ()
             with trio.move_on_after(ping_interval):
@@ -130,15 +142,11 @@ async def _chunks(
         _release(answer)
         if chunk := reply.end():
             yield chunk
-    except TrioproxyError as error:
-        entry.failure = error.type
-        logger.warning("[API] %s broke off: %s", entry.id, error.log_message)
-        yield reply.failed(error, entry.id)
-    except Exception:
-        entry.failure = InternalError.type
-        logger.exception("[API] %s broke off", entry.id)
-        fault = InternalError("The server failed; its log has the details.")
-        yield reply.failed(fault, entry.id)
+    except Exception as error:  # noqa: BLE001 - as above
+        known = failures.noted(error, call.entry, has_begun=has_begun)
+        if not has_begun:
+            call.refuse(known)
+        yield reply.failed(known, call.request_id) if has_begun else b""
 
 
 def _release(answer: Answer) -> None:

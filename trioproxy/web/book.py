@@ -199,11 +199,13 @@ class Book:
             yield entry
         finally:
             entry.ended = trio.current_time()
-            self._end(entry, time.time())
-            if entry.course is None:
-                self._settle(entry)
-            else:
-                entry.course.when_settled(partial(self._settle, entry))
+            try:
+                self._end(entry, time.time())
+            finally:
+                if entry.course is None:
+                    self._settle(entry)
+                else:
+                    entry.course.when_settled(partial(self._settle, entry))
 
     def _settle(self, entry: Entry) -> None:
         del self.running[entry.id]

@@ -1,4 +1,4 @@
-"""Hypercorn's connections, each of which may fail without ending the server.
+"""Hypercorn's connections, each of which may fail without ending the server, and writes less.
 
 Hypercorn 0.18 catches `OSError` around a connection; whatever else its protocols raise ends the
 nursery of them all. There is much that they raise: a WebSocket upgrade with a body, an HTTP/2
@@ -6,6 +6,8 @@ request that is answered before its body has come, settings that are none. One r
 
 So each connection is one of these instead. It is put in Hypercorn's place when `trioproxy.app` is
 imported: there is no other way under the plain `hypercorn` command.
+
+Writing costs by the write, so a head and a body that is at hand go as one.
 """
 
 import logging
@@ -14,6 +16,7 @@ from contextlib import suppress
 
 import hypercorn.trio.run
 import trio
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.trio.tcp_server import TCPServer
 
 from trioproxy.web.presence import Presence
@@ -26,7 +29,10 @@ logger = logging.getLogger("trioproxy.web")
 
 
 class Connection(TCPServer):
-    """One client's connection."""
+    """One client's connection. What is written while it is `holding` goes with what follows."""
+
+    holding = False
+    _held = b""
 
     async def run(self) -> None:
         """Serve it to its end; or to nothing, if there are too many."""
@@ -62,6 +68,30 @@ class Connection(TCPServer):
         await super()._read_data()
         # Else one that has hung up would be waited for as long as one that is silent.
         await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Write, as Hypercorn does, but for what costs and brings nothing.
+
+        That is waiting for a lock that is free, writing nothing, and, while it is `holding`,
+        writing what another write is about to follow.
+        """
+        if not isinstance(event, RawData):
+            await super().protocol_send(event)
+            return
+        data, self._held = self._held + event.data, b""
+        if self.send_lock.locked():
+            await super().protocol_send(RawData(data))
+        elif self.holding:
+            self._held = data
+        elif data:
+            self.send_lock.acquire_nowait()
+            try:
+                with trio.CancelScope(shield=True):
+                    await self.stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.protocol.handle(Closed())
+            finally:
+                self.send_lock.release()
 
     async def _close(self) -> None:
         # Hypercorn waits for a checkpoint inside `send_eof`. Whoever sends meanwhile, such as the

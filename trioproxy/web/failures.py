@@ -16,6 +16,7 @@ from werkzeug.exceptions import (
 
 from trioproxy import errors
 from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
+from trioproxy.web.book import Entry
 from trioproxy.web.presence import current_call
 from trioproxy.web.replies import as_error
 
@@ -29,16 +30,27 @@ def install(app: QuartTrio) -> None:
 
 async def respond(error: Exception) -> TrioResponse:  # noqa: ASYNC124 - or it takes a thread
     """The response that tells a caller of `error`."""
-    known = _known(error)
     entry = current_call(request.scope).entry
-    entry.failure, request_id = known.type, entry.id
-    if known.status >= 500:  # noqa: PLR2004 - the class of server errors
-        logger.warning("[API] %s failed: %s %s", request_id, known.status, known.log_message)
-    headers, body = as_error(known, cast(dict[str, Any], request.scope), request_id)
+    known = noted(error, entry)
+    headers, body = as_error(known, cast(dict[str, Any], request.scope), entry.id)
     response = TrioResponse(body, known.status)
     for name, value in headers:
         response.headers[name.decode()] = value.decode()
     return response
+
+
+def noted(error: Exception, entry: Entry, *, has_begun: bool = False) -> TrioproxyError:
+    """What a caller is told of `error`; the log and the entry of its request have it then.
+
+    `has_begun`: a part of the answer has gone out before.
+    """
+    known = _known(error)
+    entry.failure = known.type
+    if has_begun:
+        logger.warning("[API] %s broke off: %s", entry.id, known.log_message)
+    elif known.status >= 500:  # noqa: PLR2004 - the class of server errors
+        logger.warning("[API] %s failed: %s %s", entry.id, known.status, known.log_message)
+    return known
 
 
 def _known(error: Exception) -> TrioproxyError:

@@ -9,6 +9,9 @@ A call ends early for one of two reasons. The client has left: then there is nob
 the server stops, and Hypercorn cancels the call: then the client is told, by an `error` event in
 a stream, or a 503 where nothing has been sent yet.
 
+The head of a model's answer waits for the first of its body: until then it may become an error,
+and then both go in one write.
+
 The last send is shielded, with a deadline: at the end of a response quart-trio cancels itself
 while Hypercorn is still at its own work of recycling or closing the connection.
 """
@@ -53,6 +56,9 @@ class Call:
 
     entry: Entry
     reply: Reply | None = None  # while an answer is streamed
+    refusal: TrioproxyError | None = None
+    head_waits: bool = False
+    is_whole: bool = False
     watch: Watch | None = None
     _held: ExitStack = field(factory=ExitStack)
 
@@ -76,6 +82,17 @@ class Call:
         """Let nobody take what has been sent for a whole answer."""
         if self.watch is not None:
             self.watch.break_off()
+
+    def wait_for_body(self, *, is_whole: bool) -> None:
+        """Let the head of the response wait for the first of its body, and go with it.
+
+        `is_whole`: that is all of it, and the head is to say how long it is.
+        """
+        self.head_waits, self.is_whole = True, is_whole
+
+    def refuse(self, error: TrioproxyError) -> None:
+        """Let the response whose head waits be `error` instead."""
+        self.refusal = error
 
     def hold(self, held: AbstractContextManager[T]) -> T:
         """Enter `held`; it is left when the client has its answer, or is gone."""
@@ -163,6 +180,8 @@ class _Response:
         # The first name is Anthropic's, the second OpenAI's.
         names = (b"request-id", b"x-request-id")
         self._headers = [*((name, call.request_id.encode()) for name in names), *headers]
+        self._start: Message | None = None  # while it waits for the first of the body
+        self._is_refused = False
         self._has_started = False
         self._has_ended = False
 
@@ -184,13 +203,32 @@ class _Response:
         return heard
 
     async def send(self, message: Message) -> None:
-        """Pass a message on."""
+        """Pass a message on, the start with the first of the body where that is at hand."""
+        if message["type"] == "http.response.start":
+            headers = _merged(message.get("headers", ()), self._headers)
+            message = {**message, "headers": headers}
+            if self._call.head_waits:
+                self._start = message
+                return
+        elif self._is_refused:
+            return
+        elif self._start is not None:
+            if self._call.refusal is not None:
+                await self.refuse(self._call.refusal)
+                self._is_refused = True
+                return
+            start, self._start = self._start, None
+            if self._call.is_whole:
+                start["headers"].append((b"content-length", b"%d" % len(message["body"])))
+            with self._watch.holding():
+                await self._pass_on(start)
+        await self._pass_on(message)
+
+    async def _pass_on(self, message: Message) -> None:
         entry = self._call.entry
         if message["type"] == "http.response.start":
             self._has_started = True
             entry.status = message["status"]
-            headers = _merged(message.get("headers", ()), self._headers)
-            message = {**message, "headers": headers}
         elif body := message.get("body"):
             entry.answered(body)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
@@ -208,8 +246,10 @@ class _Response:
         await self.send({"type": "http.response.body", "body": body})
 
     async def refuse(self, error: TrioproxyError) -> None:
-        """An error as a response."""
+        """An error as a response, in place of one that has not begun."""
         self._call.entry.failure = error.type
+        self._call.head_waits = False
+        self._start = None
         headers, body = as_error(error, self._scope, self._call.request_id)
         await self.say(error.status, headers, body)
 

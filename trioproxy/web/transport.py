@@ -16,7 +16,14 @@ what a forwarded request costs.
 import select
 import struct
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Any
 
 import trio
@@ -30,6 +37,7 @@ class Transport:
     """A client's connection, and the objects of Hypercorn's that know when it stops."""
 
     _socket: trio.socket.SocketType
+    _server: Any
     _context: Any
     _config: Any
     is_http1: bool
@@ -50,6 +58,15 @@ class Transport:
             self._socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, no_delay)
             self._socket.close()
 
+    @contextmanager
+    def holding(self) -> Generator[None]:
+        """What is written meanwhile goes with what is written next: see `connections.py`."""
+        self._server.holding = True
+        try:
+            yield
+        finally:
+            self._server.holding = False
+
     async def wait_stopped(self) -> None:
         """Wait until the server has stopped, and given its calls the time that it gives."""
         await self._context.terminated.wait()
@@ -67,7 +84,7 @@ def find_transport(send: Callable[..., Any]) -> Transport | None:
     if http_stream is None or not isinstance(stream, trio.SocketStream):
         return None
     is_http1 = type(protocol).__name__ == "H11Protocol"
-    return Transport(stream.socket, http_stream.context, http_stream.config, is_http1)
+    return Transport(stream.socket, server, http_stream.context, http_stream.config, is_http1)
 
 
 @define(eq=False)
@@ -79,6 +96,10 @@ class Watch:
     _connection: Transport | None
     _version: str
     _gone: trio.CancelScope
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Hold back what is written meanwhile, for it to go with what is written next."""
+        return nullcontext() if self.transport is None else self.transport.holding()
 
     def break_off(self) -> None:
         """End the connection where the end of the call alone would look like an answer's end.

@@ -9,10 +9,11 @@ and since its standard input ends with the script, also where the script is kill
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ class Child:
         return CannotRun(f"{self._name} ended by itself; what it says of that stands above.")
 
     async def end(self) -> None:
-        """Kill it: it has nothing to put in order. Cannot be cancelled."""
-        self._process.kill()
+        """Kill it and its own: they have nothing to put in order. Cannot be cancelled."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # and what it has started
         with trio.move_on_after(_END, shield=True):
             await self._process.wait()
 
@@ -67,7 +69,7 @@ async def open_child(
 ) -> AsyncGenerator[Child]:
     """A process that runs a script of this directory, for as long as the block lasts."""
     process = await trio.lowlevel.open_process(
-        [sys.executable, str(Path(__file__).with_name(script)), *arguments],
+        [sys.executable, str(Path(__file__).parent / script), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, **(env or {})},

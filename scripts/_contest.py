@@ -11,7 +11,7 @@ POOLED = "pooled"
 PER_REQUEST = "per request"
 SHARED_TLS = "shared TLS"
 FASTAPI = "fastapi"
-SERVERS = (POOLED, PER_REQUEST, SHARED_TLS, FASTAPI)
+NGINX = "nginx"
 
 _OF_PER_REQUEST = 10  # times the requests a second
 _OF_SHARED_TLS = 3
@@ -131,6 +131,11 @@ class Result:
     def cases(self) -> list[Case]:
         """Each once."""
         return list(dict.fromkeys(one.case for one in self.figures))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Each once, as they were asked."""
+        return tuple(dict.fromkeys(one.server for one in self.figures))
 
     def of(self, server: str, case: Case) -> Figures:
         """The figures of a server."""

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import _distributions
-from _contest import POOLED, SERVERS, Case, Result, targets
+from _contest import POOLED, Case, Result, targets
 
 _MEGABYTE = 1_000_000
 
 
 def tables(result: Result) -> Iterator[str]:
     """All the numbers, side by side."""
-    yield _row("requests/s", SERVERS)
+    yield _row("requests/s", result.servers)
     yield from (_row(str(case), _rates(result, case)) for case in result.cases)
-    yield from ("", _row("p50 / p99 in ms", SERVERS))
+    yield from ("", _row("p50 / p99 in ms", result.servers))
     yield from (_row(str(case), _latencies(result, case)) for case in result.cases)
     yield from ("", *_memory(result))
     yield from ("", *_crowd(result))
@@ -37,12 +36,12 @@ def _rates(result: Result, case: Case) -> tuple[str, ...]:
     return tuple(
         f"{result.of(server, case).rate:,.1f}"
         + (f" {result.times(server, case):>5.1f}x" if server != POOLED else "")
-        for server in SERVERS
+        for server in result.servers
     )
 
 
 def _latencies(result: Result, case: Case) -> tuple[str, ...]:
-    every = (result.of(server, case) for server in SERVERS)
+    every = (result.of(server, case) for server in result.servers)
     return tuple(f"{1000 * one.p50:,.1f} / {1000 * one.p99:,.1f}" for one in every)
 
 
@@ -81,24 +80,21 @@ def save_picture(result: Result, file: Path) -> None:
     """Draw bars, in the format that the name of the file ends in."""
     figure = _distributions.figure_class()(figsize=(11, 8), layout="constrained")
     rates, latencies = figure.subplots(2)
-    for place, server in enumerate(SERVERS):
+    width = 0.8 / len(result.servers)
+    for place, server in enumerate(result.servers):
         figures = [result.of(server, case) for case in result.cases]
-        _bars(rates, place, server, [one.rate for one in figures])
-        _bars(latencies, place, server, [1000 * one.p50 for one in figures])
+        offset = width * (place - (len(result.servers) - 1) / 2)
+        left = [at + offset for at in range(len(figures))]
+        rates.bar(left, [one.rate for one in figures], width, label=server)
+        latencies.bar(left, [1000 * one.p50 for one in figures], width)
     for axes, title in (rates, "requests a second"), (latencies, "p50 in ms"):
         axes.set_yscale("log")
         axes.set_xticks(range(len(result.cases)), [_label(case) for case in result.cases])
         axes.set(title=title)
     figure.legend(
-        *rates.get_legend_handles_labels(), loc="outside upper center", ncols=len(SERVERS)
+        *rates.get_legend_handles_labels(), loc="outside upper center", ncols=len(result.servers)
     )
     figure.savefig(file, dpi=150)
-
-
-def _bars(axes: Any, place: int, name: str, heights: list[float]) -> None:  # noqa: ANN401 - matplotlib is an extra
-    width = 0.8 / len(SERVERS)
-    left = [at + width * (place - (len(SERVERS) - 1) / 2) for at in range(len(heights))]
-    axes.bar(left, heights, width, label=name)
 
 
 def _label(case: Case) -> str:

@@ -5,6 +5,7 @@
     per request  trioproxy with HTTP_POOL_ENABLED=false: an httpx client for each request
     shared TLS   Quart under Hypercorn: an httpx client for each request, but one TLS context
     fastapi      FastAPI under uvicorn, and one httpx client with httpx's own pool
+    nginx        one process of it, where it is installed
 
 All of them pass requests on to an upstream of this script's own, by http and by https. They are
 asked by turns, in short bouts, so that what else this machine does meets all of them alike; the
@@ -13,6 +14,7 @@ clients and the upstream have processes of their own. The median bout counts.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -20,6 +22,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -35,6 +38,7 @@ import trio
 from _children import Child, open_child
 from _contest import (
     FASTAPI,
+    NGINX,
     PER_REQUEST,
     POOLED,
     SHARED_TLS,
@@ -52,7 +56,7 @@ from _upstream import LENGTH
 from attrs import define, field, frozen
 from pool_performance_test import Machine, Progress, duration, new_file, positive
 
-_EXTRA = ("fastapi", "trustme", "uvicorn")
+EXTRA = ("fastapi", "trustme", "uvicorn")
 _POOL_TIMEOUT = 60.0  # seconds: in a crowd, waiting for a connection is no failure
 _READ_TIMEOUT = 2.0  # of the pooled server, so that a hanging upstream is told soon
 _ANSWER = 60.0  # seconds that a single request may take
@@ -86,7 +90,7 @@ class Plan:
         return server == PER_REQUEST and case.clients == self.clients[-1] and turn > 0
 
 
-_QUICK = Plan(seconds=0.1, rounds=1, clients=(1, 4, 10), simultaneous=10, crowd=100)
+QUICK = Plan(seconds=0.1, rounds=1, clients=(1, 4, 10), simultaneous=10, crowd=100)
 
 
 # The servers.
@@ -169,7 +173,7 @@ async def open_trioproxy(name: str, settings: Mapping[str, str]) -> AsyncGenerat
 
 
 async def open_servers(
-    stack: AsyncExitStack, upstreams: str, authorities: Path
+    stack: AsyncExitStack, upstreams: str, authorities: Path, directory: Path
 ) -> dict[str, Server]:
     """All that are compared."""
     trusting = {"SSL_CERT_FILE": str(authorities)}
@@ -189,6 +193,9 @@ async def open_servers(
         name: await stack.enter_async_context(open_child(script, upstreams, env=trusting))
         for name, script in scripts.items()
     }
+    if (nginx := which("nginx", path=os.defpath + ":/usr/sbin:/usr/local/sbin")) is not None:
+        opening = open_child("_forwarder_nginx.py", upstreams, nginx, str(directory))
+        children[NGINX] = await stack.enter_async_context(opening)
     pooled = {**settings, "HTTP_POOL__ENABLED": "true"}
     servers = [
         await stack.enter_async_context(open_trioproxy(POOLED, pooled)),
@@ -294,7 +301,7 @@ async def open_contest(plan: Plan, progress: Progress) -> AsyncGenerator[Contest
         async with AsyncExitStack() as stack:
             upstream = Upstream(stack, certificate)
             await upstream.start()
-            servers = await open_servers(stack, upstream.urls(), authorities)
+            servers = await open_servers(stack, upstream.urls(), authorities, Path(directory))
             load = await stack.enter_async_context(open_child("_load.py"))
             yield Contest(plan, progress, upstream, servers, load)
             progress.stage("Stopping the servers")
@@ -368,8 +375,8 @@ def save(result: Result, options: argparse.Namespace) -> None:
 
 async def main(options: argparse.Namespace) -> int:
     """Measure, and report."""
-    check_extra([*_EXTRA, *["matplotlib"] * (options.png is not None)])
-    plan = _QUICK if options.quick else Plan(options.seconds, options.rounds)
+    check_extra([*EXTRA, *["matplotlib"] * (options.png is not None)])
+    plan = QUICK if options.quick else Plan(options.seconds, options.rounds)
     progress = Progress(sys.stderr)
     try:
         result = await measure(plan, progress)

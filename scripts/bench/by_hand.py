@@ -1,0 +1,204 @@
+"""Claude processes driven by hand, over their pipes, with nothing between: the limit.
+
+    python by_hand.py '{"argv": [...], "env": {...}, "cwd": "...", "processes": 2}'
+
+`{"processes": 2}` is told when all have booted. Then each line told is a `Bout`, and what
+came of it is told back. The exchange is the server's: settings where they differ, the history,
+the query, and the rewind. What is written is made beforehand; what is read is looked at no
+closer than it takes to know how far a turn is.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Generator, Sequence
+from functools import partial
+from itertools import cycle, islice
+from time import perf_counter, sleep
+from typing import Any
+from uuid import uuid4
+
+from _child import tell
+from bench.bout import Bout, Outcome, Turn
+
+_READ = 65_536  # what a pipe holds
+_MOST = 400  # turns a second, of one process
+_PATIENCE = 120.0
+_RESULT = b'"type":"result"'  # not always in front; in a text, the quotes would be escaped
+_GUARD = {"type": "text", "text": " "}  # behind each text of the user's, as the server has it
+
+
+def _line(**fields: object) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+def _control(number: str, subtype: str, **fields: object) -> bytes:
+    request = {"subtype": subtype, **fields}
+    return _line(type="control_request", request_id=number, request=request)
+
+
+def _message(role: str, text: str, uuid: str, **fields: object) -> bytes:
+    content = [{"type": "text", "text": text}]
+    message = {"role": role, "content": content + [_GUARD] * (role == "user")}
+    rest = {"parent_tool_use_id": None, "session_id": "", "uuid": uuid}
+    return _line(type=role, message=message, **rest, **fields)
+
+
+class Plan:
+    """A request, as what is to be written; each segment but the last is answered by a result."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.settings = _settings(body)
+        self.segments: list[bytes] = []
+        *history, last = body["messages"]
+        data = b""
+        uuids = []
+        for message in history:
+            uuid = str(uuid4())
+            if message["role"] == "assistant":
+                data += _message("assistant", message["content"], uuid)
+            else:
+                uuids.append(uuid)
+                data += _message("user", message["content"], uuid, shouldQuery=False)
+                self.segments.append(data)
+                data = b""
+        uuids.append(str(uuid4()))
+        self.segments.append(data + _message("user", last["content"], uuids[-1]))
+        meant = {"target_message_uuid": uuids[0], "last_seen_user_message_uuid": uuids[-1]}
+        self.rewind = _control("rewind", "rewind_conversation", **meant)
+
+
+def _settings(body: dict[str, Any]) -> bytes:
+    more = {name: body[name] for name in ("max_tokens", "tools") if name in body}
+    env = {
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(body["max_tokens"]),
+        "CLAUDE_CODE_EXTRA_BODY": json.dumps(more),
+        "DISABLE_PROMPT_CACHING": "1",
+    }
+    return _control(
+        "settings", "apply_flag_settings", settings={"model": body["model"], "env": env}
+    )
+
+
+_Lines = Generator[None, list[bytes], None]
+
+
+class Process:
+    """A warm one, bound to no system prompt."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], cwd: str) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(  # noqa: S603 - the CLI
+            argv, env=env, cwd=cwd, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin = self._process.stdin.fileno()
+        self.stdout = self._process.stdout.fileno()
+        self._rest = b""
+        self._settings = b""
+        self._write(_control("ping", "mcp_status"))
+
+    def bind(self) -> None:
+        """Wait until it has booted, and give it no system prompt."""
+        while not any(b'"request_id":"ping"' in line for line in self.read()):
+            pass
+        self._write(_control("bind", "initialize", systemPrompt=""))
+        self._write(_control("thinking", "set_max_thinking_tokens", max_thinking_tokens=0))
+
+    def turn(self, plan: Plan, *, wants_deltas: bool) -> Generator[None, list[bytes], Turn]:
+        """Have it answered, by the lines that are sent in. It is clean again at the end."""
+        begun = perf_counter()
+        settings = plan.settings if plan.settings != self._settings else b""
+        self._settings = plan.settings
+        first, *rest = plan.segments
+        self._write(settings + first)
+        for segment in rest:
+            while not any(_RESULT in line for line in (yield)):
+                pass
+            self._write(segment)
+        found: list[float] = []
+        deltas: list[float] = []
+        while True:
+            lines = yield
+            now = perf_counter() - begun
+            for line in lines:
+                if line.startswith(b'{"type":"stream_event"'):
+                    found.append(now)
+                    if wants_deltas and b'"type":"content_block_delta"' in line:
+                        deltas.append(round(now, 6))
+                    if b'"type":"message_stop"' in line:
+                        whole = now
+                elif _RESULT in line:
+                    self._write(plan.rewind)
+                elif b'"rewound":true' in line:
+                    return Turn(found[0], whole, deltas)
+
+    def read(self) -> list[bytes]:
+        """The lines of one read."""
+        data = os.read(self.stdout, _READ)
+        if not data:
+            sys.exit("A Claude process that was driven by hand has ended by itself.")
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return lines
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._stdin, data) :]
+
+
+def _drive(process: Process, bout: Bout, plans: Sequence[Plan], outcome: Outcome) -> _Lines:
+    """One turn after the other."""
+    begun = perf_counter()
+    for done, plan in enumerate(plans):
+        if bout.is_over(done, perf_counter() - begun):
+            return
+        turn = yield from process.turn(plan, wants_deltas=bout.wants_deltas)
+        outcome.ended.append((perf_counter() - begun, turn))
+        sleep(bout.pause)
+    if not bout.turns:
+        sys.exit("By hand, there were more turns than had been made ready: raise _MOST.")
+
+
+def _run(processes: Sequence[Process], bout: Bout) -> Outcome:
+    """All of them, by one thread: nobody waits for the interpreter."""
+    assert len(processes) == 1 or not bout.pause, "a pause would be everybody's"
+    outcome = Outcome(bout.seconds)
+    # Made before the time begins: more than there can be turns.
+    most = bout.turns or max(10, int(bout.seconds * _MOST))
+    plans = [[Plan(body) for body in islice(cycle(bout.bodies), most)] for _ in processes]
+    with selectors.DefaultSelector() as selector:
+        for process, planned in zip(processes, plans, strict=True):
+            driver = _drive(process, bout, planned, outcome)
+            next(driver)
+            selector.register(process.stdout, selectors.EVENT_READ, (process, driver))
+        while selector.get_map():
+            ready = selector.select(_PATIENCE)
+            if not ready:
+                sys.exit("A Claude process that was driven by hand does not answer.")
+            for key, _ in ready:
+                process, driver = key.data
+                try:
+                    driver.send(process.read())
+                except StopIteration:
+                    selector.unregister(process.stdout)
+    return outcome
+
+
+def main() -> None:
+    """Be driven by the lines of standard input."""
+    told = json.loads(sys.argv[1])
+    start = partial(Process, told["argv"], told["env"], told["cwd"])
+    processes = [start() for _ in range(told["processes"])]
+    for process in processes:
+        process.bind()
+    tell({"processes": len(processes)})
+    for line in sys.stdin:
+        bout = Bout(**json.loads(line))
+        tell(_run(processes[: bout.at_once], bout).as_json())
+
+
+if __name__ == "__main__":
+    main()

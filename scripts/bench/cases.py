@@ -1,0 +1,323 @@
+"""What is measured. In each case the contenders are asked by turns, in short bouts."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from statistics import median
+from typing import Any
+
+import _memory
+from _children import open_child
+from _serving import CannotRun
+from attrs import frozen
+from bench.bout import Bout
+from bench.contenders import (
+    Body,
+    Contender,
+    Field,
+    Server,
+    open_limit,
+    open_server,
+    request,
+)
+from bench.series import Figure, Series
+from pool_performance_test import Progress
+
+BY_HAND = "by hand"
+WHOLE = "whole"
+STREAMED = "streamed"
+DISABLED = "enabled = false"
+NEVER = 'reuse = "never"'
+
+PACE = 50.0  # tokens a second
+_PAUSE = 0.05  # seconds; a reset takes less
+_FIRST = 0.3  # seconds, to a model's first token
+STREAMS = 16  # at once
+EVENTS = 200  # deltas of a long answer
+MIX = 20  # system prompts
+WAITERS = (1, 10, 10_000)
+
+Found = list[Series | Figure]
+
+
+@frozen
+class Plan:
+    """How much is measured: a quarter of an hour, or hardly anything, to try the script itself."""
+
+    rounds: int = 5
+    turns: int = 12  # of a bout that is counted in turns
+    seconds: float = 1.5  # of a bout that is counted in time
+    processes: tuple[int, ...] = (1, 2, 4)
+    clients: tuple[int, ...] = (1, 4, 16)
+    lengths: tuple[int, ...] = (1, 10, 100)  # of a conversation, in turns of the user
+    sizes: tuple[int, ...] = (1_000, 100_000, 5_000_000)  # of a text
+    memory_turns: int = 10_000
+    pool_turns: int = 20_000
+
+
+QUICK = Plan(1, 2, 0.3, (1, 2), (1, 4), (1, 3), (1_000, 50_000), 40, 500)
+
+
+@frozen
+class Bench:
+    """What a case has to work with."""
+
+    field: Field
+    plan: Plan
+    progress: Progress
+
+    def rounds(self, case: str) -> Iterator[int]:
+        """The numbers of the rounds; each is told."""
+        for number in range(self.plan.rounds):
+            self.progress.step(f"{case}: round {number + 1} of {self.plan.rounds}")
+            yield number
+
+
+@frozen
+class Entrant:
+    """A contender in a case, and the bout that it has in each round."""
+
+    series: Series
+    contender: Contender
+    bout: Bout
+
+    async def compete(self) -> None:
+        """One bout, and what it cost the server."""
+        server = self.contender if isinstance(self.contender, Server) else None
+        before = server.cpu() if server else 0.0
+        told = await self.contender.bout(self.bout)
+        self.series.add(told)
+        if server and told["whole"]:
+            self.series.cpu.append((server.cpu() - before) / len(told["whole"]))
+
+
+async def compete(bench: Bench, entrants: list[Entrant]) -> Found:
+    """All rounds of a case: each has its bout, in an order that turns around."""
+    for entrant in entrants:
+        warm = Bout(entrant.bout.at_once, entrant.bout.bodies, turns=2)
+        await entrant.contender.bout(warm)
+    for number in bench.rounds(entrants[0].series.case):
+        for entrant in entrants[:: 1 if number % 2 else -1]:
+            await entrant.compete()
+    return [entrant.series for entrant in entrants]
+
+
+async def latency(bench: Bench) -> Found:
+    """One client, one process: what the server adds to an answer."""
+    turns = bench.plan.turns
+    async with open_limit(bench.field, 1) as limit, open_server(bench.field, "ours", 1) as ours:
+        found = []
+        for name, text in {"short": "Hello.", "long": f"[[standin words={EVENTS}]]"}.items():
+            # By hand, a turn begins when the process is clean again: so it is to be here.
+            whole = Bout(1, [request(text)], turns=turns, pause=_PAUSE)
+            streamed = Bout(1, [request(text, stream=True)], turns=turns, pause=_PAUSE)
+            case = f"latency, {name} answers"
+            found += await compete(
+                bench,
+                [
+                    Entrant(Series(case, BY_HAND), limit, whole),
+                    Entrant(Series(case, WHOLE), ours, whole),
+                    Entrant(Series(case, STREAMED), ours, streamed),
+                ],
+            )
+    return found
+
+
+async def throughput(bench: Bench) -> Found:
+    """Saturated: so many clients on so many processes."""
+    found = []
+    for processes in bench.plan.processes:
+        async with (
+            open_limit(bench.field, processes) as limit,
+            open_server(bench.field, "ours", processes) as ours,
+        ):
+            case = f"throughput, {processes} process{'es' * (processes > 1)}"
+            seconds = bench.plan.seconds
+            entrants = [
+                Entrant(
+                    Series(case, BY_HAND), limit, Bout(processes, [request()], seconds=seconds)
+                )
+            ]
+            for clients, streams in itertools.product(bench.plan.clients, (False, True)):
+                name = f"{STREAMED if streams else WHOLE}, {of_clients(clients)}"
+                bout = Bout(clients, [request(stream=streams)], seconds=seconds)
+                entrants.append(Entrant(Series(case, name), ours, bout))
+            found += await compete(bench, entrants)
+    return found
+
+
+def of_clients(count: int) -> str:
+    """As it is called."""
+    return f"{count} client{'s' * (count > 1)}"
+
+
+async def modes(bench: Bench) -> Found:
+    """What keeping and reusing processes is worth."""
+    settings = {"pooled": {}, NEVER: {"reuse": "never"}, DISABLED: {"enabled": False}}
+    found = []
+    async with AsyncExitStack() as stack:
+        servers = {
+            name: await stack.enter_async_context(open_server(bench.field, name, 2, **one))
+            for name, one in settings.items()
+        }
+        for case, clients, bout in (
+            ("modes, 1 client", 1, {"turns": max(2, bench.plan.turns // 3)}),
+            ("modes, 4 clients", 4, {"seconds": 4 * bench.plan.seconds}),
+        ):
+            found += await compete(
+                bench,
+                [
+                    Entrant(Series(case, name), server, Bout(clients, [request()], **bout))
+                    for name, server in servers.items()
+                ],
+            )
+    return found
+
+
+async def prompts(bench: Bench) -> Found:
+    """System prompts: the same, a new one each time, a mix; a first turn on a spare process."""
+    numbers = itertools.count()
+    plan = bench.plan
+    case = "prompts"
+    names = ("the same", "new, a spare is ready", "new, at once", f"a mix of {MIX}")
+    series = {name: Series(case, name) for name in names}
+    unpooled = Series(case, DISABLED)
+
+    def of(number: object) -> Body:
+        return request(system=f"You are number {number}.")
+
+    async with (
+        open_server(bench.field, "ours", 4, max_size=16, spare_size=1, idle_timeout=2) as ours,
+        open_server(bench.field, DISABLED, 4, enabled=False) as disabled,
+    ):
+        for _ in bench.rounds(case):
+            turns = max(2, plan.turns // 3)
+            await ours.bout(Bout(1, [of("one")], turns=1))
+            series["the same"].add(await ours.bout(Bout(1, [of("one")], turns=turns)))
+            for _ in range(turns):
+                await ours.settled()
+                series["new, a spare is ready"].add(
+                    await ours.bout(Bout(1, [of(next(numbers))], turns=1))
+                )
+            fresh = [of(next(numbers)) for _ in range(turns)]
+            series["new, at once"].add(await ours.bout(Bout(1, fresh, turns=turns)))
+            mix = [of(f"m{number}") for number in range(MIX)]
+            series[f"a mix of {MIX}"].add(await ours.bout(Bout(2, mix, turns=MIX // 2)))
+            unpooled.add(await disabled.bout(Bout(1, [of("one")], turns=turns)))
+            await ours.settled()
+    return [*series.values(), unpooled]
+
+
+async def history(bench: Bench) -> Found:
+    """Long conversations, long texts, many tools."""
+    plan = bench.plan
+    bodies = {
+        f"{length} turn{'s' * (length > 1)}": conversation(length) for length in plan.lengths
+    }
+    for size in plan.sizes:
+        bodies[f"{size // 1000:,} kB"] = request("[[standin words=5]]" + " word" * (size // 5))
+    bodies["50 tools"] = request(tools=[tool(number) for number in range(50)])
+    found = []
+    async with open_limit(bench.field, 1) as limit, open_server(bench.field, "ours", 1) as ours:
+        for name, body in bodies.items():
+            bout = Bout(1, [body], turns=max(2, plan.turns // 4), pause=_PAUSE)
+            case = f"history, {name}"
+            found += await compete(
+                bench,
+                [
+                    Entrant(Series(case, BY_HAND), limit, bout),
+                    Entrant(Series(case, WHOLE), ours, bout),
+                ],
+            )
+    return found
+
+
+def conversation(length: int) -> Body:
+    """A request with so many questions, all but the last answered."""
+    messages = []
+    for number in range(length - 1):
+        messages.append({"role": "user", "content": f"Question {number}?"})
+        messages.append({"role": "assistant", "content": f"Answer {number}."})
+    return {**request(), "messages": [*messages, {"role": "user", "content": "Hello."}]}
+
+
+def tool(number: int) -> dict[str, Any]:
+    """One that does nothing."""
+    properties = {name: {"type": "string", "description": f"The {name}."} for name in "abcd"}
+    schema = {"type": "object", "properties": properties}
+    return {"name": f"tool_{number}", "description": "Does it.", "input_schema": schema}
+
+
+async def pace(bench: Bench) -> Found:
+    """Streams at the pace of a model: whether each event comes when it should."""
+    case = f"pace, {STREAMS} streams"
+    text = f"[[standin words={EVENTS // 2} first={_FIRST} rate={PACE:g}]]"
+    bout = Bout(STREAMS, [request(text, stream=True)], turns=1, wants_deltas=True)
+    async with (
+        open_limit(bench.field, STREAMS) as limit,
+        open_server(bench.field, "ours", STREAMS) as ours,
+    ):
+        by_hand = Entrant(Series(case, BY_HAND), limit, bout)
+        return await compete(bench, [by_hand, Entrant(Series(case, STREAMED), ours, bout)])
+
+
+async def pool(bench: Bench) -> Found:
+    """The pool alone, on workers in memory."""
+    found: Found = []
+    turns: dict[int, list[float]] = {waiters: [] for waiters in WAITERS}
+    checkpoints = []
+    async with open_child("bench/pool_alone.py") as child:
+        for _ in bench.rounds("pool"):
+            for waiters in WAITERS:
+                told = await child.ask([waiters, bench.plan.pool_turns])
+                turns[waiters].append(1e6 * told["seconds"])
+                checkpoints.append(1e6 * told["checkpoint"])
+    for waiters, times in turns.items():
+        name = f"a turn, {waiters:,} waiter{'s' * (waiters > 1)}"
+        found.append(Figure("pool", name, median(times), "µs"))
+    found.append(Figure("pool", "for scale: a checkpoint of Trio", median(checkpoints), "µs"))
+    return found
+
+
+async def memory(bench: Bench) -> Found:
+    """What the server and its processes hold, at rest and after many turns."""
+    turns = bench.plan.memory_turns
+    found = []
+
+    def note(name: str, size: int) -> None:
+        found.append(Figure("memory", name, size / 1e6, "MB"))
+
+    async with open_server(bench.field, "ours", 2) as ours:
+        note("server at rest", ours.rss())
+        (one, _) = (await ours.settled())["workers"]
+        note("a process at rest", _memory.resident(one["pid"]))
+        done = 0
+        for upto in (turns // 5, turns // 2, turns):
+            while done < upto:
+                some = min(500, upto - done)
+                streams = bool(done // 500 % 2)
+                bout = Bout(4, [request(stream=streams)], turns=max(1, some // 4))
+                told = await ours.bout(bout)
+                if told["failures"]:
+                    raise CannotRun(f"{ours.name}: {', '.join(told['failures'])}")
+                done += len(told["whole"])
+                bench.progress.step(f"memory: {done:,} of {turns:,} turns")
+            await ours.settled()
+            note(f"server after {upto:,} turns", ours.rss())
+        sizes = [_memory.resident(one["pid"]) for one in (await ours.settled())["workers"]]
+        note("the largest process then", max(sizes))
+    return found
+
+
+Case = Callable[[Bench], Awaitable[Found]]
+
+CASES: dict[str, Case] = {
+    "latency": latency,
+    "throughput": throughput,
+    "modes": modes,
+    "prompts": prompts,
+    "history": history,
+    "pace": pace,
+    "pool": pool,
+    "memory": memory,
+}

@@ -1,0 +1,100 @@
+"""What the pool itself costs: from the submission of a turn to its release, workers in memory.
+
+    python pool_alone.py
+
+Each line told is a number of waiters and of turns; told back is what a turn costs, in seconds. The
+workers take a turn over their channel and end it at once; the pool's decisions, its bookkeeping
+and the hand-off in both directions are its own, while the log is off. What a worker does for its
+process is not there. `checkpoint` is what a bare pass through Trio's scheduler costs.
+"""
+
+import gc
+import json
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from itertools import count
+from time import perf_counter
+
+import trio
+from _child import tell
+
+from trioproxy.claude.turn import Message, Turn
+from trioproxy.pool import pool as pool_module
+from trioproxy.pool.job import Note
+from trioproxy.pool.pool import Pool, open_pool
+from trioproxy.pool.worker import Owner, Retired, Worker, WorkerState
+from trioproxy.settings import PoolSettings
+
+_WORKERS = 4
+_TURN = Turn("claude-test", 100, (Message("user", ({"type": "text", "text": "Hello."},)),))
+
+
+async def _in_memory(worker: Worker, _: object, owner: Owner, *__: object) -> Retired:
+    """A worker without a process: `trioproxy.pool.worker.run`, less the exchange."""
+    worker.pid = 1
+    worker.session.bound = _TURN.system
+    owner.booted(worker)
+    while True:
+        job = owner.next_job(worker) or await worker.wait_for_job()
+        if job is None:
+            return Retired(worker.end_reason)
+        if job.has_waited:
+            with job.while_wanted():
+                await job.tell(Note.TAKEN)
+        job.finish()
+        job.course.settle()
+        worker.state = WorkerState.RESETTING
+        worker.resetting_since = trio.current_time()
+
+
+@asynccontextmanager
+async def _launch() -> AsyncGenerator[None]:
+    yield
+
+
+async def _ask(pool: Pool, turns: "count[int]", last: int) -> None:
+    while next(turns) < last:
+        with pool.submit(_TURN) as answer:
+            await answer.wait_taken()
+            await answer.receive()
+
+
+async def _run(pool: Pool, waiters: int, turns: int) -> float:
+    """So many callers, who are all there all the time."""
+    numbers = count()
+    gc.collect()
+    begun = perf_counter()
+    async with trio.open_nursery() as nursery:
+        for _ in range(waiters):
+            nursery.start_soon(_ask, pool, numbers, turns)
+    return (perf_counter() - begun) / turns
+
+
+async def _checkpoint() -> float:
+    begun = perf_counter()
+    for _ in range(10_000):
+        await trio.lowlevel.checkpoint()
+    return (perf_counter() - begun) / 10_000
+
+
+async def _measure(waiters: int, turns: int) -> dict[str, float]:
+    settings = PoolSettings(
+        min_size=_WORKERS,
+        max_size=_WORKERS,
+        spare_size=0,
+        max_waiting=100_000,
+        acquire_timeout=600.0,
+        max_requests=10_000_000,
+    )
+    async with open_pool(settings, _launch, max_line_size=1) as pool:
+        await _run(pool, waiters, max(waiters, turns // 10))
+        return {"seconds": await _run(pool, waiters, turns), "checkpoint": await _checkpoint()}
+
+
+if __name__ == "__main__":
+    pool_module.worker.run = _in_memory  # type: ignore[assignment] # in place of a process's
+    logging.getLogger("trioproxy").setLevel(logging.WARNING)
+    for line in sys.stdin:
+        tell(trio.run(_measure, *json.loads(line)))

@@ -1,0 +1,187 @@
+"""What is wanted of this server, as ratios and differences of one run."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from attrs import frozen
+from bench.cases import (
+    BY_HAND,
+    DISABLED,
+    EVENTS,
+    PACE,
+    STREAMED,
+    STREAMS,
+    WHOLE,
+    Found,
+    of_clients,
+)
+from bench.series import Figure, Series, by_bout, lags, later
+from pool_performance_test import percentile
+
+_MS = 1e-3
+
+
+@frozen
+class Target:
+    """Something that is wanted, and what it came to."""
+
+    what: str
+    figure: str
+    is_met: bool
+
+
+@frozen
+class Results:
+    """All that was found."""
+
+    found: Sequence[Series | Figure]
+
+    def series(self, case: str, contender: str) -> Series:
+        """Raises `KeyError` where it was not measured."""
+        for one in self.found:
+            if isinstance(one, Series) and (one.case, one.contender) == (case, contender):
+                return one
+        raise KeyError(case)
+
+    def figure(self, case: str, name: str) -> float:
+        """Likewise; the first whose name begins so."""
+        for one in self.found:
+            if isinstance(one, Figure) and one.case == case and one.name.startswith(name):
+                return one.value
+        raise KeyError(case)
+
+
+def targets(found: Found) -> Iterator[Target]:
+    """Those that can be told from what was measured."""
+    results = Results(found)
+    for target in _TARGETS:
+        try:
+            yield target(results)
+        except KeyError:
+            continue
+        except (ArithmeticError, IndexError, ValueError) as error:  # somebody answered nothing
+            name = target.__name__.strip("_").replace("_", " ")
+            yield Target(name, f"cannot be told: {error}", is_met=False)
+
+
+def _at_most(what: str, value: float, limit: float, unit: str = "ms") -> Target:
+    return Target(what, f"{value:.1f} {unit}", value <= limit)
+
+
+def _at_least(what: str, value: float, limit: float) -> Target:
+    return Target(what, f"{value:.2f} times", value >= limit)
+
+
+_SHORT = "latency, short answers"
+
+
+def _whole(results: Results) -> Target:
+    ours, limit = results.series(_SHORT, WHOLE), results.series(_SHORT, BY_HAND)
+    what = "a whole answer at most 3 ms later than by hand (p50)"
+    return _at_most(what, later(ours, limit, "whole") / _MS, 3)
+
+
+def _first_byte(results: Results) -> Target:
+    ours, limit = results.series(_SHORT, STREAMED), results.series(_SHORT, BY_HAND)
+    what = "the first streamed byte at most 2 ms later (p50)"
+    return _at_most(what, later(ours, limit, "first") / _MS, 2)
+
+
+def _last_byte(results: Results) -> Target:
+    ours, limit = results.series(_SHORT, STREAMED), results.series(_SHORT, BY_HAND)
+    what = "the last streamed byte at most 3 ms later (p50)"
+    return _at_most(what, later(ours, limit, "whole") / _MS, 3)
+
+
+def _saturated(results: Results) -> Target:
+    case = "throughput, 2 processes"
+    limit = results.series(case, BY_HAND)
+    ratios = {
+        name: by_bout(
+            results.series(case, f"{name}, {of_clients(4)}"),
+            limit,
+            lambda ours, raw: ours["rate"] / raw["rate"],
+        )
+        for name in (WHOLE, STREAMED)
+    }
+    figure = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
+    what = "2 processes saturated: at least 0.90 of the turns by hand"
+    return Target(what, figure, min(ratios.values()) >= 0.9)  # noqa: PLR2004 - said beside it
+
+
+def _pace(results: Results) -> Target:
+    case = f"pace, {STREAMS} streams"
+    ours = lags(results.series(case, STREAMED).bouts, PACE)
+    limit = lags(results.series(case, BY_HAND).bouts, PACE)
+    p50, p99 = (
+        (percentile(ours, share) - percentile(limit, share)) / _MS for share in (0.5, 0.99)
+    )
+    what = "16 streams keep their pace: 2 ms later by p50, 10 ms by p99, at most"
+    return Target(what, f"{p50:.1f} ms, {p99:.1f} ms", p50 <= 2 and p99 <= 10)  # noqa: PLR2004
+
+
+def _quicker(results: Results) -> Target:
+    pooled, other = (results.series("modes, 1 client", name) for name in ("pooled", DISABLED))
+    what = "at least 8 times quicker than a process a request (p50)"
+    return _at_least(what, other.p50("whole") / pooled.p50("whole"), 8)
+
+
+def _more(results: Results) -> Target:
+    pooled, other = (results.series("modes, 4 clients", name) for name in ("pooled", DISABLED))
+    what = "at least 5 times the answers of a process a request"
+    return _at_least(what, pooled.rate / other.rate, 5)
+
+
+def _spare(results: Results) -> Target:
+    ours, other = (
+        results.series("prompts", name).p50("whole")
+        for name in ("new, a spare is ready", DISABLED)
+    )
+    what = "a first turn on a spare: at most 0.5 of a process a request"
+    return Target(what, f"{ours / other:.2f}", ours / other <= 0.5)  # noqa: PLR2004
+
+
+def _pool(results: Results) -> Target:
+    one, many = (results.figure("pool", f"a turn, {count}") for count in ("1 w", "10,000"))
+    scale = one / results.figure("pool", "for scale")
+    what = "the pool's own cost at most 50 µs a turn, and 1.2 times that with 10,000 waiters"
+    figure = f"{one:.0f} µs ({scale:.0f} checkpoints), {many / one:.2f} times"
+    return Target(what, figure, one <= 50 and many / one <= 1.2)  # noqa: PLR2004
+
+
+def _long_answer(results: Results) -> Target:
+    series = results.series("latency, long answers", STREAMED)
+    cpu = sorted(series.cpu)[len(series.cpu) // 2]
+    return _at_most(f"{EVENTS} events cost the server at most 5 ms of CPU", cpu / _MS, 5)
+
+
+def _at_rest(results: Results) -> Target:
+    value = results.figure("memory", "server at rest")
+    return _at_most("the server holds at most 60 MB at rest", value, 60, "MB")
+
+
+def _flat(results: Results) -> Target:
+    sizes = [
+        one.value
+        for one in results.found
+        if isinstance(one, Figure) and one.name.startswith("server after")
+    ]
+    if not sizes:
+        raise KeyError("memory")
+    what = "and is flat: at most 2 MB more at the end than after a fifth of the turns"
+    return _at_most(what, sizes[-1] - sizes[0], 2, "MB")
+
+
+_TARGETS: tuple[Callable[[Results], Target], ...] = (
+    _whole,
+    _first_byte,
+    _last_byte,
+    _saturated,
+    _pace,
+    _quicker,
+    _more,
+    _spare,
+    _pool,
+    _long_answer,
+    _at_rest,
+    _flat,
+)

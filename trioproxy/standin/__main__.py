@@ -40,10 +40,13 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     logging.basicConfig(level=logging.WARNING)
+    reason: BaseException | None = None
     try:
         trio.run(_run, StandIn(pace=pace), options.port)
     except* OSError as group:
-        sys.exit(f"cannot listen on port {options.port}: {_innermost(group)}")
+        reason = _innermost(group)
+    if reason is not None:  # not above: before 3.11.4, Python would put the exit into a group
+        sys.exit(f"cannot listen on port {options.port}: {reason}")
 
 
 def port_number(text: str) -> int:

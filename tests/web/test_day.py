@@ -16,6 +16,7 @@ from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
 from tests.real.test_memory import Forgets
 from trioproxy.forward.client import open_forward_client
+from trioproxy.pool.crew import SOON
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.serving import Stop
 from trioproxy.settings import HttpPoolSettings, LoggingSettings, PoolSettings
@@ -70,6 +71,7 @@ async def settled(pool: Pool) -> tuple[int, int, int]:
     with trio.fail_after(10):
         while pool.statistics().available_connections < 4:  # noqa: ASYNC110 - there is no event
             await trio.sleep(0.01)
+    await trio.sleep(2 * SOON)  # a turn that has waited for a reset is looked at once more
     await trio.testing.wait_all_tasks_blocked(0.1)
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])

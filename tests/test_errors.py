@@ -1,8 +1,10 @@
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
+import trioproxy
 from trioproxy import errors
 from trioproxy.dialects.anthropic import error_body
 from trioproxy.dialects.openai import errors as openai
@@ -14,6 +16,7 @@ from trioproxy.errors import (
     InvalidRequest,
     TrioproxyError,
 )
+from trioproxy.refusals import Category, Refusal
 
 CLASSES = [
     one
@@ -38,7 +41,9 @@ every_class = pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.__name
 
 
 def made(one: type[TrioproxyError]) -> TrioproxyError:
-    return ApiError(529, "overloaded_error", "Oh.") if one is ApiError else one("Oh.")
+    if one is ApiError:
+        return ApiError(529, "overloaded_error", "Oh.")
+    return InvalidRequest(Refusal.EMPTY, "Oh.") if one is InvalidRequest else one("Oh.")
 
 
 @every_class
@@ -86,9 +91,9 @@ def test_an_error_that_another_moment_would_mend_says_when(one: type[TrioproxyEr
 
 
 def test_an_invalid_request_says_where() -> None:
-    error = InvalidRequest("must be a list", path="messages.0")
+    error = InvalidRequest(Refusal.WRONG_TYPE, "must be a list", path="messages.0")
     assert (error.path, error.message) == ("messages.0", "messages.0: must be a list")
-    assert InvalidRequest("no JSON").path == ""
+    assert InvalidRequest(Refusal.NOT_JSON, "no JSON").path == ""
 
 
 def test_an_api_error_is_what_the_api_said() -> None:
@@ -148,3 +153,33 @@ def test_every_error_has_openais_shape(one: type[TrioproxyError]) -> None:
     assert (fields["type"] == "server_error") is is_ours
     assert fields["type"] in {"server_error", "invalid_request_error", "rate_limit_error"}
     assert fields["code"] is None or fields["code"].isidentifier()
+
+
+# -- Why a request is refused ---------------------------------------------------------------------
+
+
+def test_each_reason_has_a_label_fit_for_a_metric_and_what_is_ours_says_what_to_do() -> None:
+    for refusal in Refusal:
+        assert re.fullmatch(r"[a-z_]+", refusal.value)
+        assert refusal.category in Category
+        assert bool(refusal.advice) or refusal.category is not Category.CLI
+
+
+def test_every_error_of_a_callers_has_a_reason() -> None:
+    for kind in CLASSES:
+        if issubclass(kind, CallerError) and kind is not CallerError:
+            assert isinstance(made(kind).refusal, Refusal)  # type: ignore[attr-defined]
+
+
+def test_no_reason_is_without_a_refusal() -> None:
+    """A member that nothing raises any more is a promise that nobody keeps."""
+    package = Path(trioproxy.__file__).parent
+    used = "".join(file.read_text() for file in package.rglob("*.py"))
+    assert [one.name for one in Refusal if f"Refusal.{one.name}" not in used] == []
+
+
+def test_a_reason_of_this_servers_says_what_to_do_and_one_of_the_apis_is_its_own_words() -> None:
+    here = InvalidRequest(Refusal.THINKING_ALONE, "is only thinking", path="messages.1")
+    api = InvalidRequest(Refusal.EMPTY, "must not be empty", path="messages")
+    assert here.message == f"messages.1: is only thinking. {Refusal.THINKING_ALONE.advice}"
+    assert api.message == "messages: must not be empty"

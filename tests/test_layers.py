@@ -33,7 +33,14 @@ IO = {
     "socket",
 }
 HTTP = {"quart", "quart_trio", "hypercorn", "httpx", "werkzeug", "http", "urllib"}
-FORBIDDEN = {"claude": IO, "dialects": IO, "errors": IO, "settings": IO, "pool": HTTP}
+FORBIDDEN = {
+    "claude": IO,
+    "dialects": IO,
+    "errors": IO,
+    "refusals": IO,
+    "settings": IO,
+    "pool": HTTP,
+}
 
 STARTS_PROCESSES = re.compile(
     r"subprocess(\..*)?|pty(\..*)?|trio\.run_process|trio\.lowlevel\.open_process|asyncio\.create_subprocess_\w+"
@@ -85,7 +92,7 @@ def test_every_file_is_in_a_layer() -> None:
 
 
 def test_the_package_describes_its_layers() -> None:
-    assert LAYERS[:5] == ["cli", "serving", "app", "refusal", "web"]
+    assert LAYERS[:5] == ["cli", "serving", "app", "startup_error", "web"]
     assert {"pool", "dialects", "claude", "errors", "settings"} < set(LAYERS)
     assert len(set(LAYERS)) == len(LAYERS)
 

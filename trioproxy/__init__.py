@@ -5,7 +5,7 @@ The layers, each of which knows only those below it:
     cli/          the command line
     serving.py    `trioproxy serve`: Hypercorn inside, and how it stops
     app.py        ASGI lifespan -> root nursery -> pool and web app
-    refusal.py    how a server ends that cannot start
+    startup_error.py  how a server ends that cannot start
     web/          Quart: routes, errors, the presence of a client
     forward/      Trio: the HTTP that this server itself speaks to upstreams
     pool/         Trio: the processes, who owns them, who answers next
@@ -14,6 +14,7 @@ The layers, each of which knows only those below it:
     percentiles.py  of the latest times
     tokens.py     who a caller is
     errors.py     every failure that a caller or an operator can see
+    refusals.py   why a request is refused
     settings/     what an operator can say
     logs.py       how the server logs
 

@@ -23,7 +23,7 @@ import attrs
 import trio
 from attrs import evolve, frozen
 
-from trioproxy import logs, refusal
+from trioproxy import logs, startup_error
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import (
     FIXED_ENVIRONMENT,
@@ -127,8 +127,8 @@ def _settle_memory() -> None:
 
 async def _refuse_to_start(error: SettingsError | TrioproxyError, send: Send) -> None:
     problems = error.problems if isinstance(error, SettingsError) else (error.message,)
-    refusal.report(problems)
-    refusal.end_under_hypercorn()  # nothing is running yet
+    startup_error.report(problems)
+    startup_error.end_under_hypercorn()  # nothing is running yet
     await send({"type": "lifespan.startup.failed", "message": "\n".join(problems)})
 
 

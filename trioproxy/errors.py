@@ -33,11 +33,14 @@
     `-- InternalError           ours: 500 api_error
 
 Each carries the HTTP status and the Anthropic error type that a caller sees; the dialects put
-them into their own shapes. Types and statuses: https://docs.anthropic.com/en/api/errors.
+them into their own shapes. A `CallerError` also carries why the request is refused: see
+refusals.py. Types and statuses: https://docs.anthropic.com/en/api/errors.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from trioproxy.refusals import Category, Refusal
 
 
 class TrioproxyError(Exception):
@@ -65,19 +68,33 @@ class TrioproxyError(Exception):
 
 
 class CallerError(TrioproxyError):
-    """The request was wrong; no process was troubled with it."""
+    """The request was wrong; no process was troubled with it. `refusal`: why it is refused."""
 
     status = 400
     type = "invalid_request_error"
+    refusal: Refusal
 
 
 class InvalidRequest(CallerError):
-    """The request cannot be understood. `path` says where: `messages.0.role`."""
+    """The request cannot be served as it is.
+
+    `path` says where the fault is: `messages.0.role`; empty for the whole body. Where the reason
+    is this server's and not the API's, the message ends with what the caller can do.
+    """
 
     def __init__(
-        self, reason: str, *, path: str = "", details: Mapping[str, Any] | None = None
+        self,
+        refusal: Refusal,
+        reason: str,
+        *,
+        path: str = "",
+        details: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(f"{path}: {reason}" if path else reason)
+        advice = refusal.advice if refusal.category is not Category.API else ""
+        text = f"{reason}. {advice}" if advice else reason
+        super().__init__(f"{path}: {text}" if path else text)
+        self.refusal = refusal
+        self.reason = reason
         self.path = path
         self.details = details
 
@@ -87,6 +104,7 @@ class Unauthorized(CallerError):
 
     status = 401
     type = "authentication_error"
+    refusal = Refusal.UNAUTHORIZED
 
 
 class Forbidden(CallerError):
@@ -94,6 +112,7 @@ class Forbidden(CallerError):
 
     status = 403
     type = "permission_error"
+    refusal = Refusal.FORBIDDEN
 
 
 class HeadTooLarge(CallerError):
@@ -101,6 +120,7 @@ class HeadTooLarge(CallerError):
 
     status = 431
     type = "request_too_large"
+    refusal = Refusal.HEAD_TOO_LARGE
 
 
 class BodyTooLarge(CallerError):
@@ -108,6 +128,7 @@ class BodyTooLarge(CallerError):
 
     status = 413
     type = "request_too_large"
+    refusal = Refusal.BODY_TOO_LARGE
 
 
 class BodyTooSlow(CallerError):
@@ -115,6 +136,7 @@ class BodyTooSlow(CallerError):
 
     status = 408
     type = "timeout_error"
+    refusal = Refusal.BODY_TOO_SLOW
 
 
 class UnknownRoute(CallerError):
@@ -122,6 +144,7 @@ class UnknownRoute(CallerError):
 
     status = 404
     type = "not_found_error"
+    refusal = Refusal.UNKNOWN_ROUTE
 
 
 class UnknownModel(CallerError):
@@ -129,12 +152,14 @@ class UnknownModel(CallerError):
 
     status = 404
     type = "not_found_error"
+    refusal = Refusal.UNKNOWN_MODEL
 
 
 class MethodNotAllowed(CallerError):
     """The path is served, with another method; `allowed` names those."""
 
     status = 405
+    refusal = Refusal.METHOD_NOT_ALLOWED
 
     def __init__(self, message: str, *, allowed: Iterable[str] = ()) -> None:
         super().__init__(message)

@@ -22,7 +22,7 @@ from hypercorn.config import Config
 from hypercorn.run import run as run_workers
 from hypercorn.trio import serve as hypercorn_serve
 
-from trioproxy import logs, refusal
+from trioproxy import logs, startup_error
 from trioproxy.app import open_server
 from trioproxy.errors import TrioproxyError
 from trioproxy.settings import Settings, SettingsError
@@ -70,8 +70,8 @@ def serve(  # noqa: PLR0913 - what the command line says
     try:
         trio.run(_serve, settings, environ, config)
     except* (SettingsError, TrioproxyError, OSError) as group:
-        refusal.report(_reasons(group))
-        status = refusal.STATUS
+        startup_error.report(_reasons(group))
+        status = startup_error.STATUS
     return status
 
 

@@ -16,6 +16,7 @@ from trioproxy.dialects.anthropic import (
     parse_request,
 )
 from trioproxy.errors import AcquireTimeout, ApiError, InvalidRequest, TrioproxyError
+from trioproxy.refusals import Refusal
 
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
 OK: dict[str, Any] = {"role": "assistant", "content": "ok"}
@@ -401,7 +402,8 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD, ids=lambda one: one.said)
 def test_a_bad_body_is_refused_with_what_is_wrong_and_where(bad: Bad) -> None:
     error = refused(json.dumps(bad.body).encode())
-    assert error.message == bad.said
+    assert f"{error.path}: {error.reason}" == bad.said
+    assert error.message.startswith(bad.said)
     assert error.path == bad.said.partition(": ")[0]
 
 
@@ -447,7 +449,10 @@ def test_ten_blocks_a_message_are_taken_wherever_they_are_and_no_more() -> None:
     assert len(message.content) == 20
     with pytest.raises(InvalidRequest) as caught:
         parse_request(blocks_in(20, 1), rules=Rules(max_messages=2))
-    assert caught.value.message == "messages: has 21 content blocks; this server takes 20"
+    assert caught.value.message == (
+        "messages: has 21 content blocks; this server takes 20. "
+        "Send fewer messages, or raise `[server] max_messages`."
+    )
 
 
 def test_too_much_is_refused_before_it_is_looked_at() -> None:
@@ -628,7 +633,7 @@ class Failed:
 
 FAILED = [
     Failed(
-        InvalidRequest("must be a list", path="messages"),
+        InvalidRequest(Refusal.WRONG_TYPE, "must be a list", path="messages"),
         {"type": "invalid_request_error", "message": "messages: must be a list"},
     ),
     Failed(AcquireTimeout("All busy."), {"type": "overloaded_error", "message": "All busy."}),

@@ -31,6 +31,7 @@ from trioproxy.errors import (
     TrioproxyError,
     UnknownModel,
 )
+from trioproxy.refusals import Refusal
 
 MODELS = Models((Model("claude-haiku-5-5", "Claude Haiku 5.5", ("haiku",)),))
 NAMES = {"gpt-4o": "haiku", "gpt-*": "claude-sonnet-4-5", "gpt-4*": "claude-opus-4-5"}
@@ -266,7 +267,7 @@ def test_what_has_no_effect_is_noted() -> None:
 @pytest.mark.parametrize(
     ("error", "shown"),
     [
-        (InvalidRequest("x", path="messages.0.content.12.text"), ("invalid_request_error", "messages[0].content[12].text", None)),
+        (InvalidRequest(Refusal.WRONG_VALUE, "x", path="messages.0.content.12.text"), ("invalid_request_error", "messages[0].content[12].text", None)),
         (UnknownModel("x"), ("invalid_request_error", "model", "model_not_found")),
         (ApiError(401, "authentication_error", "x"), ("invalid_request_error", None, "invalid_api_key")),
         (ApiError(429, "rate_limit_error", "x"), ("rate_limit_error", None, "rate_limit_exceeded")),

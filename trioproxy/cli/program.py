@@ -2,7 +2,7 @@
 
 import click
 
-from trioproxy import __version__, refusal
+from trioproxy import __version__, startup_error
 from trioproxy.cli import bench, config, doctor, serve, token
 from trioproxy.errors import TrioproxyError
 from trioproxy.settings import SettingsError
@@ -30,11 +30,11 @@ class Program(click.Group):
         except KeyboardInterrupt as error:
             raise _interrupted() from error
         except SettingsError as error:
-            refusal.report(error.problems)
-            raise click.exceptions.Exit(refusal.STATUS) from error
+            startup_error.report(error.problems)
+            raise click.exceptions.Exit(startup_error.STATUS) from error
         except TrioproxyError as error:
-            refusal.report([error.message])
-            raise click.exceptions.Exit(refusal.STATUS) from error
+            startup_error.report([error.message])
+            raise click.exceptions.Exit(startup_error.STATUS) from error
         except BaseExceptionGroup as group:
             # Trio hands on in a group what it was interrupted by.
             if group.subgroup(KeyboardInterrupt) is None:

@@ -17,6 +17,7 @@ from trioproxy.dialects.messages import read_messages
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.dialects.system import System, read_system
 from trioproxy.errors import InvalidRequest, TrioproxyError
+from trioproxy.refusals import Refusal
 
 _BREAKPOINTS = 4
 _DEPTH = 200
@@ -66,10 +67,10 @@ def read_request(
     check_names(data)
     model = _or_default(data.get("model"), rules.model)
     if model is None:
-        raise InvalidRequest("Field required", path="model")
+        raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path="model")
     is_word(model, "model")
     if model != model.strip() or model == "<synthetic>":
-        raise InvalidRequest("is no name of a model", path="model")
+        raise InvalidRequest(Refusal.MODEL_NAME, "is no name of a model", path="model")
     stream = data.get("stream")
     if stream is not None:
         is_flag(stream, "stream")
@@ -84,7 +85,9 @@ def read_request(
         betas=read_betas(betas),
     )
     if rules.own_tools and turn.parameters.get("tools"):
-        raise InvalidRequest("this server runs tools of its own (`[claude] tools`)", path="tools")
+        raise InvalidRequest(
+            Refusal.OWN_TOOLS, "this server runs tools of its own (`[claude] tools`)", path="tools"
+        )
     turn, notes = _with_breakpoints(turn, system)
     notes += tuple(image_notes(turn.messages))
     if has_large_number(turn.parameters):
@@ -97,11 +100,13 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"The body is not JSON: {error}") from None
+        raise InvalidRequest(Refusal.NOT_JSON, f"The body is not JSON: {error}") from None
     if not isinstance(data, dict):
-        raise InvalidRequest(f"The body must be a JSON object, not {kind(data)}.")
+        raise InvalidRequest(
+            Refusal.NOT_JSON, f"The body must be a JSON object, not {kind(data)}."
+        )
     if is_deep(data, _DEPTH):
-        raise InvalidRequest(f"The body is nested more than {_DEPTH} times.")
+        raise InvalidRequest(Refusal.TOO_DEEP, f"The body is nested more than {_DEPTH} times.")
     return data
 
 
@@ -146,7 +151,7 @@ def models_body(
     ids = [model.id for model in found]
     for name, one in (("after_id", after), ("before_id", before)):
         if one is not None and one not in ids:
-            raise InvalidRequest(f'there is no model "{short(one)}"', path=name)
+            raise InvalidRequest(Refusal.QUERY, f'there is no model "{short(one)}"', path=name)
     if after is not None:
         found = found[ids.index(after) + 1 :]
     elif before is not None:
@@ -162,7 +167,7 @@ def models_body(
 
 def _required(data: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
     if name not in data:
-        raise InvalidRequest("Field required", path=name)
+        raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=name)
     return data[name]
 
 
@@ -176,7 +181,9 @@ def _max_tokens(data: dict[str, Any]) -> int:
     assert check is not None
     check(value, "max_tokens")
     if value > _MOST_TOKENS:
-        raise InvalidRequest(f"must be at most {_MOST_TOKENS}, not {value}", path="max_tokens")
+        raise InvalidRequest(
+            Refusal.WRONG_VALUE, f"must be at most {_MOST_TOKENS}, not {value}", path="max_tokens"
+        )
     return value
 
 
@@ -185,7 +192,9 @@ def read_betas(header: str) -> tuple[str, ...]:
     names = [name.strip() for name in header.split(",") if name.strip()]
     for name in names:
         if not _BETA.fullmatch(name):
-            raise InvalidRequest("has a name that is none", path="anthropic-beta")
+            raise InvalidRequest(
+                Refusal.BETA_NAME, "has a name that is none", path="anthropic-beta"
+            )
     return tuple(dict.fromkeys(names))
 
 
@@ -204,7 +213,7 @@ def _with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]
     count = len(marked) + nested + system.breakpoints + on_top
     if count > _BREAKPOINTS:
         reason = f"the API takes {_BREAKPOINTS} cache breakpoints, and there are {count}"
-        raise InvalidRequest(reason, path="cache_control")
+        raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
     notes: list[str] = []
     dropped = [one for one in marked if _is_data_of_an_image(one)]
     if dropped:
@@ -214,7 +223,7 @@ def _with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]
     if turn.system_cache:
         if nested:
             reason = "beside a breakpoint in `system`, none can be inside a block"
-            raise InvalidRequest(reason, path="cache_control")
+            raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
         gone = list(map(id, (*dropped, blocks[-1])))
         others = [one for one in marked if id(one) not in gone]
         surplus = others[: max(0, len(others) - (0 if on_top else 1))]

@@ -34,6 +34,7 @@ from trioproxy.dialects.checks import (
 )
 from trioproxy.dialects.images import check_image
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 Role: TypeAlias = Literal["user", "assistant"]
 
@@ -45,21 +46,27 @@ _CACHED: Mapping[str, Check] = {"type": is_string, "cache_control": nullable(is_
 def check_text_block(value: Mapping[str, Any], path: str) -> None:
     """Refuse a block of text that would not arrive as it is."""
     if not isinstance(value.get("text"), str):
-        raise InvalidRequest("must be a string", path=f"{path}.text")
+        raise InvalidRequest(Refusal.WRONG_TYPE, "must be a string", path=f"{path}.text")
     check_text(value["text"], f"{path}.text")
     for name in value:
         if name not in {"type", "text", "cache_control", "citations"}:
-            raise InvalidRequest("no such field in a text block", path=f"{path}.{short(name)}")
+            raise InvalidRequest(
+                Refusal.UNKNOWN_FIELD,
+                "no such field in a text block",
+                path=f"{path}.{short(name)}",
+            )
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
     if value.get("citations"):
         reason = "the CLI takes citations out of a conversation: send the text without them"
-        raise InvalidRequest(reason, path=f"{path}.citations")
+        raise InvalidRequest(Refusal.WRONG_VALUE, reason, path=f"{path}.citations")
 
 
 def check_text(text: str, path: str) -> None:
     """Refuse a text with nothing in it."""
     if is_blank(text):
-        raise InvalidRequest("must have a character that is not white space", path=path)
+        raise InvalidRequest(
+            Refusal.EMPTY, "must have a character that is not white space", path=path
+        )
 
 
 _SOURCE = by_type(
@@ -81,7 +88,7 @@ _SOURCE = by_type(
 
 def _sourced(value: Mapping[str, Any], path: str) -> None:
     if "source" not in value:
-        raise InvalidRequest("Field required", path=f"{path}.source")
+        raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=f"{path}.source")
     _SOURCE(value["source"], f"{path}.source")
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
 
@@ -109,7 +116,11 @@ def _in_a_result(value: object, path: str) -> None:
     assert isinstance(value, dict)
     name = value.get("type")
     if name == "tool_reference":
-        raise InvalidRequest("the CLI takes references to tools out of a conversation", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_VALUE,
+            "the CLI takes references to tools out of a conversation",
+            path=path,
+        )
     one_of("text", "image", "document", "search_result")(name, f"{path}.type")
     if name == "text":
         is_string(value.get("text"), f"{path}.text")
@@ -117,7 +128,7 @@ def _in_a_result(value: object, path: str) -> None:
         _sourced(value, path)
         if len(value["source"].get("data") or "") > _LARGEST_DATA:
             reason = f"has over {_LARGEST_DATA} characters, of which the API takes no more"
-            raise InvalidRequest(reason, path=f"{path}.source.data")
+            raise InvalidRequest(Refusal.TOO_LONG, reason, path=f"{path}.source.data")
 
 
 def _tool_result(value: Mapping[str, Any], path: str) -> None:
@@ -129,7 +140,9 @@ def _tool_result(value: Mapping[str, Any], path: str) -> None:
     for index, block in enumerate(content):
         if value.get("is_error") and block["type"] != "text":
             reason = "a result that is an error may have only text"
-            raise InvalidRequest(reason, path=f"{path}.content.{index}.type")
+            raise InvalidRequest(
+                Refusal.MEDIA_IN_AN_ERROR, reason, path=f"{path}.content.{index}.type"
+            )
 
 
 _TOOL_RESULT = an_object(
@@ -140,18 +153,24 @@ _TOOL_RESULT = an_object(
 
 def _direct_caller(value: object, path: str) -> None:
     if value is not None and value != {"type": "direct"}:
-        raise InvalidRequest("the CLI takes the caller of a tool out of a conversation", path=path)
+        raise InvalidRequest(
+            Refusal.CALLER_OF_A_CALL,
+            "the CLI takes the caller of a tool out of a conversation",
+            path=path,
+        )
 
 
 def _no_breakpoint(value: object, path: str) -> None:
     if value is not None:
         reason = "the CLI takes a breakpoint at a tool_use away: put it at the block before it"
-        raise InvalidRequest(reason, path=path)
+        raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path=path)
 
 
 def _no_toolset(value: object, path: str) -> None:
     if value is not None:
-        raise InvalidRequest("the CLI takes it out of a conversation", path=path)
+        raise InvalidRequest(
+            Refusal.CALLER_OF_A_CALL, "the CLI takes it out of a conversation", path=path
+        )
 
 
 _TOOL_USE = an_object(
@@ -212,14 +231,16 @@ def read_blocks(content: object, role: Role, path: str) -> tuple[Block, ...]:
         return ({"type": "text", "text": content},)
     if not isinstance(content, list):
         shown = "missing" if content is None else kind(content)
-        raise InvalidRequest(f"must be a string or a list, not {shown}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=path
+        )
     if not content:
-        raise InvalidRequest("must not be empty", path=path)
+        raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=path)
     a_list(_CHECKS[role])(content, path)
     for index, block in enumerate(content):
         if has_large_number(block):
             reason = "has a whole number beyond 2^53, which the CLI rounds: say it as text"
-            raise InvalidRequest(reason, path=f"{path}.{index}")
+            raise InvalidRequest(Refusal.LARGE_NUMBER, reason, path=f"{path}.{index}")
     return tuple(map(_as_sent, content))
 
 

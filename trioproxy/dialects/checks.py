@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 Check: TypeAlias = Callable[[Any, str], None]
 
@@ -47,26 +48,30 @@ def anything(_value: object, _path: str) -> None:
 def is_string(value: object, path: str) -> None:
     """A string, which may be empty."""
     if not isinstance(value, str):
-        raise InvalidRequest(f"must be a string, not {kind(value)}", path=path)
+        raise InvalidRequest(Refusal.WRONG_TYPE, f"must be a string, not {kind(value)}", path=path)
 
 
 def is_word(value: object, path: str) -> None:
     """A string with something in it."""
     is_string(value, path)
     if is_blank(str(value)):
-        raise InvalidRequest("must not be empty", path=path)
+        raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=path)
 
 
 def is_flag(value: object, path: str) -> None:
     """True or false."""
     if not isinstance(value, bool):
-        raise InvalidRequest(f"must be true or false, not {kind(value)}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be true or false, not {kind(value)}", path=path
+        )
 
 
 def is_object(value: object, path: str) -> None:
     """An object with any fields."""
     if not isinstance(value, dict):
-        raise InvalidRequest(f"must be an object, not {kind(value)}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be an object, not {kind(value)}", path=path
+        )
 
 
 def a_number(least: float, most: float) -> Check:
@@ -74,9 +79,13 @@ def a_number(least: float, most: float) -> Check:
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise InvalidRequest(f"must be a number, not {kind(value)}", path=path)
+            raise InvalidRequest(
+                Refusal.WRONG_TYPE, f"must be a number, not {kind(value)}", path=path
+            )
         if not least <= value <= most:
-            raise InvalidRequest(f"must be {least:g} to {most:g}, not {value:g}", path=path)
+            raise InvalidRequest(
+                Refusal.WRONG_VALUE, f"must be {least:g} to {most:g}, not {value:g}", path=path
+            )
 
     return check
 
@@ -86,9 +95,13 @@ def a_whole_number(least: int) -> Check:
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise InvalidRequest(f"must be a whole number, not {kind(value)}", path=path)
+            raise InvalidRequest(
+                Refusal.WRONG_TYPE, f"must be a whole number, not {kind(value)}", path=path
+            )
         if value < least:
-            raise InvalidRequest(f"must be at least {least}, not {value}", path=path)
+            raise InvalidRequest(
+                Refusal.WRONG_VALUE, f"must be at least {least}, not {value}", path=path
+            )
 
     return check
 
@@ -101,7 +114,7 @@ def one_of(*words: str) -> Check:
     def check(value: object, path: str) -> None:
         if not isinstance(value, str) or value not in words:
             shown = f'"{short(value)}"' if isinstance(value, str) else kind(value)
-            raise InvalidRequest(f"must be {wanted}, not {shown}", path=path)
+            raise InvalidRequest(Refusal.WRONG_VALUE, f"must be {wanted}, not {shown}", path=path)
 
     return check
 
@@ -121,7 +134,9 @@ def a_list(item: Check) -> Check:
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, list):
-            raise InvalidRequest(f"must be a list, not {kind(value)}", path=path)
+            raise InvalidRequest(
+                Refusal.WRONG_TYPE, f"must be a list, not {kind(value)}", path=path
+            )
         for index, one in enumerate(value):
             item(one, f"{path}.{index}")
 
@@ -136,10 +151,14 @@ def an_object(fields: Mapping[str, Check], *, required: Collection[str] = ()) ->
         assert isinstance(value, dict)
         for name in sorted(required):
             if name not in value:
-                raise InvalidRequest("Field required", path=f"{path}.{name}")
+                raise InvalidRequest(
+                    Refusal.MISSING_FIELD, "Field required", path=f"{path}.{name}"
+                )
         for name, one in value.items():
             if name not in fields:
-                raise InvalidRequest("no such field here", path=f"{path}.{short(name)}")
+                raise InvalidRequest(
+                    Refusal.UNKNOWN_FIELD, "no such field here", path=f"{path}.{short(name)}"
+                )
             fields[name](one, f"{path}.{name}")
 
     return check
@@ -153,7 +172,7 @@ def by_type(variants: Mapping[str, Check]) -> Check:
         is_object(value, path)
         assert isinstance(value, dict)
         if "type" not in value:
-            raise InvalidRequest("Field required", path=f"{path}.type")
+            raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=f"{path}.type")
         known(value["type"], f"{path}.type")
         variants[value["type"]](value, path)
 

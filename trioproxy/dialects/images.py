@@ -13,6 +13,7 @@ import imagesize
 
 from trioproxy.claude.turn import Block, Message
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _LARGEST_SIDE = 2000
 _MOST_BYTES = 500_000
@@ -27,9 +28,11 @@ def check_image(block: Block, path: str) -> None:
     kind = media_type_of(source["data"])
     if kind is None or _side(source["data"]) <= 0:
         reason = "is no PNG, JPEG, GIF or WebP image that can be read"
-        raise InvalidRequest(reason, path=f"{path}.source.data")
+        raise InvalidRequest(Refusal.UNREADABLE_DATA, reason, path=f"{path}.source.data")
     if source["media_type"] != kind:
-        raise InvalidRequest(f"the image is {kind}", path=f"{path}.source.media_type")
+        raise InvalidRequest(
+            Refusal.MEDIA_TYPE, f"the image is {kind}", path=f"{path}.source.media_type"
+        )
 
 
 def image_notes(messages: Iterable[Message]) -> Iterator[str]:

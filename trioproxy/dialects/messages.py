@@ -18,6 +18,7 @@ from trioproxy.claude.turn import Block, Message
 from trioproxy.dialects.blocks import Role, read_blocks
 from trioproxy.dialects.checks import kind, short
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _BLOCKS_A_MESSAGE = 10
 _MOST_MEDIA = 100
@@ -31,15 +32,22 @@ def read_messages(value: object, limit: int) -> tuple[Message, ...]:
     `InvalidRequest`.
     """
     if not isinstance(value, list):
-        raise InvalidRequest(f"must be a list, not {kind(value)}", path="messages")
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a list, not {kind(value)}", path="messages"
+        )
     if not value:
-        raise InvalidRequest("must have at least one message", path="messages")
+        raise InvalidRequest(Refusal.EMPTY, "must have at least one message", path="messages")
     _check_counts(value, limit)
     given = [_message(item, f"messages.{i}") for i, item in enumerate(value)]
     if given[0].role != "user":
-        raise InvalidRequest('the first message must have the role "user"', path="messages.0.role")
+        raise InvalidRequest(
+            Refusal.FIRST_ROLE,
+            'the first message must have the role "user"',
+            path="messages.0.role",
+        )
     if given[-1].role != "user":
         raise InvalidRequest(
+            Refusal.ASSISTANT_LAST,
             'the last message must have the role "user": the CLI cannot continue an answer',
             path=f"messages.{len(value) - 1}.role",
         )
@@ -63,20 +71,24 @@ def _merged(given: list[Message]) -> Iterator[Message]:
 def _check_counts(messages: list[Any], limit: int) -> None:
     if len(messages) > limit:
         reason = f"has {len(messages)} messages; this server takes {limit} (`max_messages`)"
-        raise InvalidRequest(reason, path="messages")
+        raise InvalidRequest(Refusal.TOO_MANY_MESSAGES, reason, path="messages")
     contents = (item.get("content") for item in messages if isinstance(item, dict))
     blocks = sum(len(content) for content in contents if isinstance(content, list))
     if blocks > _BLOCKS_A_MESSAGE * limit:
         reason = f"has {blocks} content blocks; this server takes {_BLOCKS_A_MESSAGE * limit}"
-        raise InvalidRequest(reason, path="messages")
+        raise InvalidRequest(Refusal.TOO_MANY_MESSAGES, reason, path="messages")
 
 
 def _message(value: object, path: str) -> Message:
     if not isinstance(value, dict):
-        raise InvalidRequest(f"must be an object, not {kind(value)}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be an object, not {kind(value)}", path=path
+        )
     for name in value:
         if name not in {"role", "content"}:
-            raise InvalidRequest("no such field in a message", path=f"{path}.{short(name)}")
+            raise InvalidRequest(
+                Refusal.UNKNOWN_FIELD, "no such field in a message", path=f"{path}.{short(name)}"
+            )
     role = _role(value, path)
     return Message(role, read_blocks(value.get("content"), role, f"{path}.content"))
 
@@ -90,7 +102,9 @@ def _role(value: Mapping[str, Any], path: str) -> Role:
     shown = "missing" if role is None else kind(role)
     if isinstance(role, str):
         shown = f'"{short(role)}"'
-    raise InvalidRequest(f'must be "user" or "assistant", not {shown}', path=f"{path}.role")
+    raise InvalidRequest(
+        Refusal.WRONG_VALUE, f'must be "user" or "assistant", not {shown}', path=f"{path}.role"
+    )
 
 
 def _check_lasting(blocks: Iterable[Block], path: str) -> None:
@@ -98,10 +112,10 @@ def _check_lasting(blocks: Iterable[Block], path: str) -> None:
     kept = [block for block in blocks if block["type"] not in _THOUGHTS]
     if not kept:
         reason = "the CLI drops a message that is only thinking: leave it out, or add the text"
-        raise InvalidRequest(reason, path=path)
+        raise InvalidRequest(Refusal.THINKING_ALONE, reason, path=path)
     if [block.get("text") for block in kept] == ["(no content)"]:
         reason = 'the CLI drops an assistant\'s message that says "(no content)"'
-        raise InvalidRequest(reason, path=path)
+        raise InvalidRequest(Refusal.NO_CONTENT, reason, path=path)
 
 
 def _check_order(blocks: Iterable[Block], path: str) -> None:
@@ -112,11 +126,11 @@ def _check_order(blocks: Iterable[Block], path: str) -> None:
         is_call = block["type"] == "tool_use"
         if is_calling and not is_call:
             reason = f"the CLI moves a {block['type']} block behind a tool_use before it"
-            raise InvalidRequest(reason, path=path)
+            raise InvalidRequest(Refusal.TEXT_BEHIND_A_CALL, reason, path=path)
         is_calling |= is_call
         if block["type"] in {"server_tool_use", "mcp_tool_use"} and block["id"] not in results:
             reason = f'the CLI drops a {block["type"]} without its result: "{short(block["id"])}"'
-            raise InvalidRequest(reason, path=path)
+            raise InvalidRequest(Refusal.SERVER_CALL_WITHOUT_RESULT, reason, path=path)
 
 
 def _check_media(given: Iterable[Message]) -> None:
@@ -127,7 +141,7 @@ def _check_media(given: Iterable[Message]) -> None:
     count = sum(block["type"] in {"image", "document"} for block in (*blocks, *inside))
     if count > _MOST_MEDIA:
         reason = f"have {count} images and documents, of which the CLI takes {_MOST_MEDIA}"
-        raise InvalidRequest(reason, path="messages")
+        raise InvalidRequest(Refusal.TOO_MANY_MEDIA, reason, path="messages")
 
 
 def _check_tools(given: list[Message]) -> None:
@@ -143,7 +157,7 @@ def _check_tools(given: list[Message]) -> None:
             if block["type"] == "tool_use":
                 if block["id"] in seen:
                     reason = f'there is another tool_use with the id "{short(block["id"])}"'
-                    raise InvalidRequest(reason, path=f"{path}.id")
+                    raise InvalidRequest(Refusal.UNPAIRED_CALL, reason, path=f"{path}.id")
                 seen.add(block["id"])
                 open_calls[block["id"]] = path
             elif (
@@ -151,6 +165,7 @@ def _check_tools(given: list[Message]) -> None:
                 and open_calls.pop(block["tool_use_id"], None) is None
             ):
                 raise InvalidRequest(
+                    Refusal.UNPAIRED_CALL,
                     f'there is no tool_use with the id "{short(block["tool_use_id"])}" in the '
                     "message before, or it has its result already",
                     path=f"{path}.tool_use_id",
@@ -162,4 +177,4 @@ def _check_tools(given: list[Message]) -> None:
 def _no_result(open_calls: Mapping[str, str]) -> None:
     name, path = next(iter(open_calls.items()))
     reason = f'the message behind it must have a tool_result for "{short(name)}"'
-    raise InvalidRequest(reason, path=path)
+    raise InvalidRequest(Refusal.UNPAIRED_CALL, reason, path=path)

@@ -31,6 +31,7 @@ from trioproxy.dialects.checks import (
     short,
 )
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _LEAST_BUDGET = 1024
 _LONGEST_USER_ID = 512
@@ -55,7 +56,9 @@ class Parameter:
 def _stop_sequence(value: object, path: str) -> None:
     is_string(value, path)
     if is_blank(str(value)):
-        raise InvalidRequest("must have a character that is not white space", path=path)
+        raise InvalidRequest(
+            Refusal.EMPTY, "must have a character that is not white space", path=path
+        )
 
 
 def _tool(value: object, path: str) -> None:
@@ -66,7 +69,7 @@ def _tool(value: object, path: str) -> None:
         return
     for name, check in {"name": is_word, "input_schema": is_object}.items():
         if name not in value:
-            raise InvalidRequest("Field required", path=f"{path}.{name}")
+            raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=f"{path}.{name}")
         check(value[name], f"{path}.{name}")
     nullable(is_string)(value.get("description"), f"{path}.description")
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
@@ -80,7 +83,7 @@ def _tools(value: object, path: str) -> None:
         name = tool.get("name")
         if isinstance(name, str) and name in names:
             reason = f'there is another tool of the name "{short(name)}"'
-            raise InvalidRequest(reason, path=f"{path}.{index}.name")
+            raise InvalidRequest(Refusal.DUPLICATE_TOOL, reason, path=f"{path}.{index}.name")
         names.add(str(name))
 
 
@@ -130,7 +133,7 @@ def _user_id(value: object, path: str) -> None:
     is_string(value, path)
     if len(str(value)) > _LONGEST_USER_ID:
         reason = f"has {len(str(value))} characters; {_LONGEST_USER_ID} are taken"
-        raise InvalidRequest(reason, path=path)
+        raise InvalidRequest(Refusal.TOO_LONG, reason, path=path)
 
 
 def _container(value: object, path: str) -> None:
@@ -193,10 +196,14 @@ def check_names(names: Iterable[str]) -> None:
     for name in names:
         parameter = PARAMETERS.get(name)
         if parameter is None:
-            raise InvalidRequest("no such parameter in the Messages API", path=short(name))
+            raise InvalidRequest(
+                Refusal.UNKNOWN_PARAMETER,
+                "no such parameter in the Messages API",
+                path=short(name),
+            )
         if not parameter.is_honoured:
             reason = f"not supported by this server: {parameter.note}"
-            raise InvalidRequest(reason, path=name, details=parameter.details)
+            raise InvalidRequest(Refusal.PARAMETER, reason, path=name, details=parameter.details)
 
 
 def passed_on(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,5 +216,7 @@ def passed_on(data: Mapping[str, Any]) -> dict[str, Any]:
             parameter.check(value, name)
             found[name] = value
     if "tool_choice" in found and not found.get("tools"):
-        raise InvalidRequest("there are no `tools` to choose from", path="tool_choice")
+        raise InvalidRequest(
+            Refusal.TOOL_CHOICE, "there are no `tools` to choose from", path="tool_choice"
+        )
     return found

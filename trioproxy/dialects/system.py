@@ -8,6 +8,7 @@ from trioproxy.claude.turn import Block
 from trioproxy.dialects.blocks import check_text, check_text_block
 from trioproxy.dialects.checks import a_list, by_type, kind
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _BLOCKS = by_type({"text": check_text_block})
 
@@ -49,12 +50,18 @@ def read_system(value: object) -> System:
         a_list(_BLOCKS)(value, "system")
         blocks = value
     else:
-        raise InvalidRequest(f"must be a string or a list, not {kind(value)}", path="system")
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {kind(value)}", path="system"
+        )
     text = "\n\n".join(block["text"] for block in blocks)
     if text.startswith(_BILLING) or text in _IDENTITIES:
-        raise InvalidRequest("is the CLI's own, which it says itself", path="system")
+        raise InvalidRequest(
+            Refusal.PROMPT_BOUNDARY, "is the CLI's own, which it says itself", path="system"
+        )
     if _BOUNDARY in text.split("\n\n"):
-        raise InvalidRequest(f"the CLI takes the paragraph {_BOUNDARY} away", path="system")
+        raise InvalidRequest(
+            Refusal.PROMPT_BOUNDARY, f"the CLI takes the paragraph {_BOUNDARY} away", path="system"
+        )
     cached = [block["cache_control"] for block in blocks if block.get("cache_control")]
     is_exact = not cached or (len(cached) == 1 and bool(blocks[-1].get("cache_control")))
     lifetime: Literal["", "5m", "1h"] = cached[-1].get("ttl", "5m") if cached else ""

@@ -23,6 +23,7 @@ from trioproxy.errors import (
 from trioproxy.forward.body import ClientLeft, RequestBody
 from trioproxy.forward.headers import Header, is_event_stream, value_of
 from trioproxy.forward.upstream import Upstream
+from trioproxy.refusals import Refusal
 
 # How an exchange can fail, and what is said of it.
 CAUSES = {
@@ -161,7 +162,9 @@ class Connection:
         try:
             response = await self._transport.handle_async_request(sent)
         except httpx.LocalProtocolError as error:
-            raise InvalidRequest(f"This request cannot be sent as HTTP/1.1: {error}") from error
+            raise InvalidRequest(
+                Refusal.FRAMING, f"This request cannot be sent as HTTP/1.1: {error}"
+            ) from error
         except (TrioproxyError, ClientLeft):
             raise
         except Exception as error:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 Header: TypeAlias = tuple[bytes, bytes]
 
@@ -82,15 +83,17 @@ def _body_length(headers: Iterable[Header], http_version: str) -> list[Header]:
     codings = [value for name, value in headers if name == b"transfer-encoding"]
     if codings and (lengths or http_version == "1.0" or len(codings) > 1):
         # One of the two is a lie that some server on the way would believe.
-        raise InvalidRequest("goes with no other length of the body", path="transfer-encoding")
+        raise InvalidRequest(
+            Refusal.FRAMING, "goes with no other length of the body", path="transfer-encoding"
+        )
     if codings:
         if codings[0].strip().lower() != b"chunked":
-            raise InvalidRequest("must be chunked", path="transfer-encoding")
+            raise InvalidRequest(Refusal.FRAMING, "must be chunked", path="transfer-encoding")
         return [(b"transfer-encoding", b"chunked")]
     if not lengths:
         return []
     if len(set(lengths)) > 1 or not lengths[0].isdigit():
-        raise InvalidRequest("must be one number", path="content-length")
+        raise InvalidRequest(Refusal.FRAMING, "must be one number", path="content-length")
     return [(b"content-length", lengths[0])]
 
 

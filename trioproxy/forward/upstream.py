@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from attrs import frozen
 
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 PREFIX = b"/proxy/"
 
@@ -96,23 +97,27 @@ def split(raw_path: bytes) -> tuple[str, bytes]:
 
 def _check(rest: bytes, query: bytes) -> None:
     if not (_PRINTABLE.fullmatch(rest) and _PRINTABLE.fullmatch(query)):
-        raise InvalidRequest("has characters that no request target may have", path="path")
+        raise InvalidRequest(
+            Refusal.FRAMING, "has characters that no request target may have", path="path"
+        )
     for _ in range(_DECODINGS):
         _check_decoded(rest)
         decoded = unquote_to_bytes(rest)
         if decoded == rest:
             return
         rest = decoded
-    raise InvalidRequest("is percent-encoded too many times", path="path")
+    raise InvalidRequest(Refusal.FRAMING, "is percent-encoded too many times", path="path")
 
 
 def _check_decoded(rest: bytes) -> None:
     if _CONTROL.search(rest):
-        raise InvalidRequest("has a backslash or a control character", path="path")
+        raise InvalidRequest(
+            Refusal.FRAMING, "has a backslash or a control character", path="path"
+        )
     if rest.startswith(b"//") or _SCHEME.match(rest):
-        raise InvalidRequest("must not name a host", path="path")
+        raise InvalidRequest(Refusal.FRAMING, "must not name a host", path="path")
     rest = _DOT.sub(b".", rest)
     if b"/." in rest and any(
         _END.split(segment)[0] in {b".", b".."} for segment in rest.split(b"/")
     ):
-        raise InvalidRequest("has a segment '.' or '..'", path="path")
+        raise InvalidRequest(Refusal.FRAMING, "has a segment '.' or '..'", path="path")

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
+from trioproxy.refusals import Refusal
 from trioproxy.settings import AuthSettings, ServerSettings
 from trioproxy.tokens import DEFAULT, Tokens
 
@@ -86,10 +87,12 @@ class Admission:
             raise HeadTooLarge(f"The headers are longer than {self._max_head} bytes.")
         said = {name: value.decode("latin-1") for name, value in headers}
         if not scope["raw_path"].startswith(b"/"):
-            raise InvalidRequest("must be a path, which begins with /", path="request target")
+            raise InvalidRequest(
+                Refusal.FRAMING, "must be a path, which begins with /", path="request target"
+            )
         if b"transfer-encoding" in said and b"content-length" in said:
             reason = "goes with no other length of the body"
-            raise InvalidRequest(reason, path="transfer-encoding")
+            raise InvalidRequest(Refusal.FRAMING, reason, path="transfer-encoding")
         if not (self._tokens or self._is_exposed or _is_local(scope.get("server"))):
             raise Forbidden(
                 "This server asks for no token, so it answers only on its own machine. "

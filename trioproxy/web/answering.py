@@ -19,6 +19,7 @@ from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import CliFailed, InvalidRequest
 from trioproxy.pool.job import Answer
 from trioproxy.pool.pool import Pool
+from trioproxy.refusals import Refusal
 from trioproxy.web import failures
 from trioproxy.web.book import Entry
 from trioproxy.web.presence import Call, current_call
@@ -101,7 +102,7 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
         return evolve(turn, model=model.id + LONG * turn.model.lower().endswith(LONG))
     if anthropic.needs_full_name(turn) and not turn.model.startswith("claude-"):
         reason = "thoughts in the conversation need the model's id, which begins with claude-"
-        raise InvalidRequest(reason, path="model")
+        raise InvalidRequest(Refusal.THOUGHTS_NEED_A_MODEL_ID, reason, path="model")
     return turn
 
 

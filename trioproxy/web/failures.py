@@ -16,6 +16,7 @@ from werkzeug.exceptions import (
 
 from trioproxy import errors
 from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
+from trioproxy.refusals import Refusal
 from trioproxy.web.book import Entry
 from trioproxy.web.presence import current_call
 from trioproxy.web.replies import as_error
@@ -78,4 +79,4 @@ def _of_http(error: HTTPException) -> TrioproxyError:
         case RequestTimeout():
             return errors.BodyTooSlow("The body did not arrive in time.")
         case _:
-            return InvalidRequest(error.description or error.name)
+            return InvalidRequest(Refusal.FRAMING, error.description or error.name)

@@ -12,6 +12,7 @@ from trioproxy.dialects.anthropic import model_body, models_body
 from trioproxy.dialects.openai import models as openai
 from trioproxy.errors import InvalidRequest, UnknownModel
 from trioproxy.pool.pool import Pool
+from trioproxy.refusals import Refusal
 from trioproxy.web.dialect import is_openai
 from trioproxy.web.replies import as_json
 
@@ -33,7 +34,7 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
         query: dict[str, Any] = request.args.to_dict()
         for name in query:
             if name not in _QUERY:
-                raise InvalidRequest("no such query parameter", path=name)
+                raise InvalidRequest(Refusal.QUERY, "no such query parameter", path=name)
         limit = _limit(query.get("limit"))
         found = await pool.models.wait_models()
         body = models_body(
@@ -66,5 +67,5 @@ def _limit(given: str | None) -> int:
         not (given.isascii() and given.isdigit() and len(given) < _DIGITS)
         or not 1 <= int(given) <= _MOST
     ):
-        raise InvalidRequest(f"must be 1 to {_MOST}", path="limit")
+        raise InvalidRequest(Refusal.QUERY, f"must be 1 to {_MOST}", path="limit")
     return int(given)

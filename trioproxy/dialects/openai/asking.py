@@ -21,6 +21,7 @@ from trioproxy.dialects.checks import (
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.models import claude_name
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _JSON_ONLY = "Answer with one JSON object, and with nothing else."
 
@@ -81,9 +82,13 @@ def stop_sequences(value: object, path: str) -> list[str]:
     """A string, or a list of up to four."""
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list):
-        raise InvalidRequest(f"must be a string or a list, not {kind(value)}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {kind(value)}", path=path
+        )
     if len(listed) > _MOST_STOPS:
-        raise InvalidRequest(f"has {len(listed)} strings; {_MOST_STOPS} are taken", path=path)
+        raise InvalidRequest(
+            Refusal.TOO_LONG, f"has {len(listed)} strings; {_MOST_STOPS} are taken", path=path
+        )
     return listed
 
 
@@ -151,7 +156,7 @@ def _is_function(value: object, path: str) -> None:
     if name != "function":
         shown = f'"{short(name)}"' if isinstance(name, str) else kind(name)
         reason = f"only functions are supported by this server, not {shown}"
-        raise InvalidRequest(reason, path=f"{path}.type")
+        raise InvalidRequest(Refusal.TOOL_KIND, reason, path=f"{path}.type")
 
 
 def tools(data: Mapping[str, Any], extra: Mapping[str, Check], key: str = "") -> dict[str, Any]:
@@ -170,7 +175,9 @@ def tools(data: Mapping[str, Any], extra: Mapping[str, Check], key: str = "") ->
         function, path = _function(asked, "tool_choice", key)
         if function.get("name") not in [tool["name"] for tool in made]:
             raise InvalidRequest(
-                "there is no such function among the `tools`", path=f"{path}.name"
+                Refusal.TOOL_CHOICE,
+                "there is no such function among the `tools`",
+                path=f"{path}.name",
             )
         choice = {"type": "tool", "name": function["name"]}
     elif asked is not None:
@@ -178,7 +185,9 @@ def tools(data: Mapping[str, Any], extra: Mapping[str, Check], key: str = "") ->
         choice = {"type": "any" if asked == "required" else asked}
     if not made:
         if choice["type"] == "any":
-            raise InvalidRequest("there are no `tools` to choose from", path="tool_choice")
+            raise InvalidRequest(
+                Refusal.TOOL_CHOICE, "there are no `tools` to choose from", path="tool_choice"
+            )
         return {}
     if not data.get("parallel_tool_calls", True) and choice["type"] != "none":
         choice["disable_parallel_tool_use"] = True
@@ -213,11 +222,10 @@ def _in_the_callers_words(
     `origins`: where each message of the Messages request has come from; `renamed`: see `_words`.
     """
     head, _, rest = error.path.partition(".")
-    reason = str(error).removeprefix(f"{error.path}: ")
     if head == "messages" and rest.partition(".")[0].isdigit():
         index = int(rest.partition(".")[0])
         path = origins[index] if index < len(origins) else renamed.get(head, head)
     else:
         changed = f"{renamed.get(head, head)}.{rest}".removesuffix(".")
         path = renamed.get(error.path, changed)
-    return InvalidRequest(reason, path=path)
+    return InvalidRequest(error.refusal, error.reason, path=path)

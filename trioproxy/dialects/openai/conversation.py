@@ -20,6 +20,7 @@ from trioproxy.dialects.checks import (
 )
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _FIELDS: Mapping[str, set[str]] = {
     "system": {"role", "content", "name"},
@@ -91,7 +92,9 @@ def _is_users(message: Mapping[str, Any]) -> bool:
 def read_chat(value: object) -> Conversation:
     """Read the `messages` of a chat. Raises `InvalidRequest`."""
     if not isinstance(value, list):
-        raise InvalidRequest(f"must be a list, not {kind(value)}", path="messages")
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a list, not {kind(value)}", path="messages"
+        )
     found = Conversation()
     for index, message in enumerate(value):
         _read(message, f"messages.{index}", found)
@@ -103,14 +106,18 @@ def _read(message: object, path: str, found: Conversation) -> None:
     assert isinstance(message, dict)
     role = message.get("role")
     if role == "function":
-        raise InvalidRequest("functions are tools now: use the role `tool`", path=f"{path}.role")
+        raise InvalidRequest(
+            Refusal.TOOL_KIND, "functions are tools now: use the role `tool`", path=f"{path}.role"
+        )
     one_of(*_FIELDS)(role, f"{path}.role")
     for name, value in message.items():
         if role == "assistant" and name in _ECHOED:
             if value:
                 found.notes.append(f"{path}.{name} without effect")
         elif name not in _FIELDS[str(role)] and value is not None:
-            raise InvalidRequest(f"no such field here: {role}", path=f"{path}.{short(name)}")
+            raise InvalidRequest(
+                Refusal.UNKNOWN_FIELD, f"no such field here: {role}", path=f"{path}.{short(name)}"
+            )
     if message.get("name"):
         found.notes.append(f"{path}.name without effect: Claude has no names")
     match role:
@@ -135,7 +142,7 @@ def _without_blanks(content: object, path: str, found: Conversation) -> list[dic
     """What a user says, less empty texts beside other parts."""
     parts = list(_parts(content, f"{path}.content"))
     if not parts:
-        raise InvalidRequest("must not be empty", path=f"{path}.content")
+        raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=f"{path}.content")
     said = [one for one in parts if one["type"] != "text" or not is_blank(one["text"])]
     if said and len(said) < len(parts):
         found.notes.append(f"{path}: a blank text is left out")
@@ -145,7 +152,9 @@ def _without_blanks(content: object, path: str, found: Conversation) -> list[dic
 def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> None:
     for name in ("audio", "function_call"):
         if message.get(name) is not None:
-            raise InvalidRequest("not supported by this server", path=f"{path}.{name}")
+            raise InvalidRequest(
+                Refusal.CONTENT_KIND, "not supported by this server", path=f"{path}.{name}"
+            )
     texts = [_text(message.get(name), f"{path}.{name}") for name in ("content", "refusal")]
     content = [{"type": "text", "text": text} for text in texts if not is_blank(text)]
     if any(texts) and not content:
@@ -153,7 +162,9 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
     calls = message.get("tool_calls")
     calls = [] if calls is None else calls
     if not isinstance(calls, list):
-        raise InvalidRequest(f"must be a list, not {kind(calls)}", path=f"{path}.tool_calls")
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a list, not {kind(calls)}", path=f"{path}.tool_calls"
+        )
     content += [_call(call, f"{path}.tool_calls.{i}") for i, call in enumerate(calls)]
     if content:
         found.say("assistant", content, path)
@@ -179,7 +190,9 @@ def _text(content: object, path: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise InvalidRequest(f"must be a string or a list, not {kind(content)}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {kind(content)}", path=path
+        )
     texts = []
     for index, part in enumerate(content):
         at = f"{path}.{index}"
@@ -196,7 +209,9 @@ def _parts(content: object, path: str) -> Iterator[dict[str, Any]]:
         return
     if not isinstance(content, list):
         shown = "missing" if content is None else kind(content)
-        raise InvalidRequest(f"must be a string or a list, not {shown}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=path
+        )
     for index, part in enumerate(content):
         yield _part(part, f"{path}.{index}")
 
@@ -206,7 +221,7 @@ def _part(part: object, path: str) -> dict[str, Any]:
     assert isinstance(part, dict)
     name = part.get("type")
     if name == "input_audio":
-        raise InvalidRequest("Claude does not hear", path=f"{path}.type")
+        raise InvalidRequest(Refusal.CONTENT_KIND, "Claude does not hear", path=f"{path}.type")
     one_of("text", "image_url", "file")(name, f"{path}.type")
     if name == "text":
         _TEXT(part, path)

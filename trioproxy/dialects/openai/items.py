@@ -26,6 +26,7 @@ from trioproxy.dialects.checks import (
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _SEAL = "trioproxy-thinking-1:"
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -57,7 +58,9 @@ def read_input(value: object) -> Conversation:
         return found
     if not isinstance(value, list):
         shown = "missing" if value is None else kind(value)
-        raise InvalidRequest(f"must be a string or a list, not {shown}", path="input")
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path="input"
+        )
     for index, item in enumerate(value):
         _read(item, f"input.{index}", found)
     return found
@@ -74,7 +77,9 @@ def _unsealed(text: str, path: str) -> dict[str, Any]:
         with suppress(ValueError):  # neither base64 nor JSON
             found = orjson.loads(base64.b64decode(text.removeprefix(_SEAL), validate=True))
     if not isinstance(found, dict) or found.get("type") not in _THOUGHTS or is_deep(found, _DEPTH):
-        raise InvalidRequest("is not of this server", path=path)
+        raise InvalidRequest(
+            Refusal.THOUGHTS_OF_ANOTHER_SERVER, "is not of this server", path=path
+        )
     return found
 
 
@@ -102,10 +107,14 @@ def _read(item: object, path: str, found: Conversation) -> None:
         case "reasoning":
             _read_reasoning(item, path, found)
         case "item_reference":
-            raise InvalidRequest("nothing is stored: send the item itself", path=path)
+            raise InvalidRequest(
+                Refusal.STORED_STATE, "nothing is stored: send the item itself", path=path
+            )
         case other:
             shown = other if isinstance(other, str) else kind(other)
-            raise InvalidRequest(f"not supported by this server: {shown}", path=f"{path}.type")
+            raise InvalidRequest(
+                Refusal.CONTENT_KIND, f"not supported by this server: {shown}", path=f"{path}.type"
+            )
 
 
 def _read_reasoning(item: Mapping[str, Any], path: str, found: Conversation) -> None:
@@ -127,7 +136,9 @@ def _read_message(item: Mapping[str, Any], path: str, found: Conversation) -> No
         blocks = [_part(part, role, f"{path}.content.{i}") for i, part in enumerate(content)]
     else:
         shown = "missing" if content is None else kind(content)
-        raise InvalidRequest(f"must be a string or a list, not {shown}", path=f"{path}.content")
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=f"{path}.content"
+        )
     if role == "assistant" and any(is_blank(block["text"]) for block in blocks):
         found.notes.append(f"{path}: a blank text is left out")
         blocks = [block for block in blocks if not is_blank(block["text"])]
@@ -177,7 +188,7 @@ def _part(part: object, role: str, path: str) -> dict[str, Any]:
         case "input_image":
             if part.get("file_id") is not None:
                 reason = "there are no stored files here: send `image_url`"
-                raise InvalidRequest(reason, path=f"{path}.file_id")
+                raise InvalidRequest(Refusal.STORED_STATE, reason, path=f"{path}.file_id")
             return image_block(part.get("image_url"), f"{path}.image_url")
         case "input_file":
             return file_block(part, path)
@@ -191,5 +202,7 @@ def _output(value: object, path: str) -> Any:  # noqa: ANN401 - text or blocks
     if isinstance(value, str):
         return value
     if not isinstance(value, list):
-        raise InvalidRequest(f"must be a string or a list, not {kind(value)}", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_TYPE, f"must be a string or a list, not {kind(value)}", path=path
+        )
     return [_part(part, "user", f"{path}.{i}") for i, part in enumerate(value)]

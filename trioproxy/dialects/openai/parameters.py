@@ -24,6 +24,7 @@ from trioproxy.dialects.checks import (
     short,
 )
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 Effect = Literal["honoured", "without effect", "refused"]
 
@@ -151,11 +152,13 @@ def checked(
     for name, value in data.items():
         one = table.get(name)
         if one is None:
-            raise InvalidRequest("no such parameter", path=short(name))
+            raise InvalidRequest(Refusal.UNKNOWN_PARAMETER, "no such parameter", path=short(name))
         if value is None or any(_is_same(value, usual) for usual in one.unless):
             continue
         if one.effect == "refused":
-            raise InvalidRequest(f"not supported by this server: {one.note}", path=name)
+            raise InvalidRequest(
+                Refusal.PARAMETER, f"not supported by this server: {one.note}", path=name
+            )
         one.check(value, name)
         if one.effect == "honoured":
             honoured[name] = value

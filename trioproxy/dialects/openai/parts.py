@@ -10,6 +10,7 @@ import orjson
 from trioproxy.dialects.checks import is_deep, is_object, is_string, is_word
 from trioproxy.dialects.images import media_type_of
 from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 _DEPTH = 200
 _DATA_URL = re.compile(
@@ -32,7 +33,7 @@ def file_block(value: Mapping[str, Any], path: str) -> dict[str, Any]:
     """A file that comes with the request, as a document."""
     if value.get("file_id") is not None:
         reason = "there are no stored files here: send `file_data`"
-        raise InvalidRequest(reason, path=f"{path}.file_id")
+        raise InvalidRequest(Refusal.STORED_STATE, reason, path=f"{path}.file_id")
     if value.get("file_url") is not None:
         is_word(value["file_url"], f"{path}.file_url")
         return {"type": "document", "source": {"type": "url", "url": value["file_url"]}}
@@ -54,7 +55,9 @@ def _text_source(data: str | None, path: str) -> dict[str, Any]:
     try:
         text = base64.b64decode(data or "").decode()
     except ValueError:
-        raise InvalidRequest("is no text in UTF-8 and base64", path=path) from None
+        raise InvalidRequest(
+            Refusal.UNREADABLE_DATA, "is no text in UTF-8 and base64", path=path
+        ) from None
     return {"type": "text", "media_type": "text/plain", "data": text}
 
 
@@ -64,7 +67,7 @@ def data_of(text: str, path: str, *, is_url: bool = True) -> tuple[str | None, s
     if found is not None:
         return found[1], found[3]
     if text[:5].lower() == "data:":
-        raise InvalidRequest("must be a data: url with base64", path=path)
+        raise InvalidRequest(Refusal.UNREADABLE_DATA, "must be a data: url with base64", path=path)
     return (None, None) if is_url else (None, text)
 
 
@@ -74,9 +77,9 @@ def arguments(value: object, path: str) -> dict[str, Any]:
     try:
         found = orjson.loads(str(value) or "{}")
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"is not JSON: {error}", path=path) from None
+        raise InvalidRequest(Refusal.NOT_JSON, f"is not JSON: {error}", path=path) from None
     is_object(found, path)
     if is_deep(found, _DEPTH):
-        raise InvalidRequest(f"is nested more than {_DEPTH} times", path=path)
+        raise InvalidRequest(Refusal.TOO_DEEP, f"is nested more than {_DEPTH} times", path=path)
     assert isinstance(found, dict)
     return found

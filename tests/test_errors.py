@@ -179,7 +179,7 @@ def test_no_reason_is_without_a_refusal() -> None:
 
 
 def test_a_reason_of_this_servers_says_what_to_do_and_one_of_the_apis_is_its_own_words() -> None:
-    here = InvalidRequest(Refusal.THINKING_ALONE, "is only thinking", path="messages.1")
+    here = InvalidRequest(Refusal.OWN_TOOLS, "this server runs tools", path="tools")
     api = InvalidRequest(Refusal.EMPTY, "must not be empty", path="messages")
-    assert here.message == f"messages.1: is only thinking. {Refusal.THINKING_ALONE.advice}"
+    assert here.message == f"tools: this server runs tools. {Refusal.OWN_TOOLS.advice}"
     assert api.message == "messages: must not be empty"

@@ -81,27 +81,11 @@ class Refusal(Enum):
         Category.CLI,
         "End the conversation with a user's message; ask there for the words to begin with.",
     )
-    TEXT_BEHIND_A_CALL = (
-        "text_behind_a_call",
-        Category.CLI,
-        "Put the text before the call.",
-    )
     SERVER_CALL_WITHOUT_RESULT = (
         "server_call_without_result",
         Category.CLI,
         "Leave the call out, or send its result behind it.",
     )
-    THINKING_ALONE = (
-        "thinking_alone",
-        Category.CLI,
-        "Leave the message out, or send the text that followed the thinking.",
-    )
-    NO_CONTENT = (
-        "no_content",
-        Category.CLI,
-        'Leave the message "(no content)" out.',
-    )
-    LARGE_NUMBER = "large_number", Category.CLI, "Send the number as text."
     TOO_MANY_MEDIA = (
         "too_many_media",
         Category.CLI,

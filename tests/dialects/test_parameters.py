@@ -68,11 +68,6 @@ REFUSED = [
         "tools.0.description: must be a string, not a number",
     ),
     Refused({"tools": [{"type": [], "name": "x"}]}, "tools.0.type: must be a string, not a list"),
-    Refused({"system": "x-anthropic-billing-header: x"}, "system: is the CLI's own, which it"),
-    Refused(
-        {"system": "You are a Claude agent, built on Anthropic's Claude Agent SDK."},
-        "system: is the CLI's own, which it",
-    ),
     Refused({"tools": [{**TOOL, "type": 1}]}, "tools.0.type: must be a string, not a number"),
     Refused(
         {"tools": [TOOL, TOOL]},
@@ -108,8 +103,8 @@ REFUSED = [
     Refused({"mcp_servers": [1]}, "mcp_servers.0: must be an object, not a number"),
     Refused({"system": " "}, f"system: {BLANK}"),
     Refused(
-        {"system": "a\n\n__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__\n\nb"},
-        "system: the CLI takes the paragraph __SYSTEM_PROMPT_DYNAMIC_BOUNDARY__ away",
+        {"system": "a\n \t__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__ \nb"},
+        "system: the CLI takes the line __SYSTEM_PROMPT_DYNAMIC_BOUNDARY__ away",
     ),
     Refused({"temprature": 1}, "temprature: no such parameter in the Messages API"),
 ]
@@ -257,15 +252,13 @@ def test_breakpoints_inside_a_block_count() -> None:
     assert parsed(messages=[{"role": "user", "content": content}]).notes == ()
     with pytest.raises(InvalidRequest, match="and there are 5"):
         parsed(messages=[{"role": "user", "content": [*content, MARKED]}])
-    with pytest.raises(InvalidRequest, match="beside a breakpoint in `system`"):
-        parsed(system=[MARKED], messages=[{"role": "user", "content": [inside]}])
 
 
 def test_breakpoints_that_the_cli_takes_away_are_noted() -> None:
     asked = parsed(system=[MARKED, {"type": "text", "text": "b"}])
     assert asked.notes == ("cache_control: in `system`, one is kept, behind its end",)
     asked = parsed(messages=[{"role": "user", "content": [{**image(), **CACHED}, MARKED]}])
-    assert asked.notes == ("cache_control: 1 at images dropped by the CLI",)
+    assert asked.notes == ("cache_control: moved to a neighbour, the CLI drops it where it was",)
     (picture, said) = asked.turn.messages[0].content
     assert ("cache_control" in picture, "cache_control" in said) == (False, True)
 

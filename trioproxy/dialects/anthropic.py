@@ -7,19 +7,19 @@ import re
 from typing import Any
 
 import orjson
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from trioproxy.claude.models import Model, Models
-from trioproxy.claude.turn import Block, Message, Turn
+from trioproxy.claude.turn import Turn
+from trioproxy.dialects.breakpoints import with_breakpoints
 from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, is_word, kind, short
 from trioproxy.dialects.images import image_notes
 from trioproxy.dialects.messages import read_messages
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
-from trioproxy.dialects.system import System, read_system
+from trioproxy.dialects.system import read_system
 from trioproxy.errors import InvalidRequest, TrioproxyError
 from trioproxy.refusals import Refusal
 
-_BREAKPOINTS = 4
 _DEPTH = 200
 _MOST_TOKENS = 2**53
 _BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -44,7 +44,8 @@ class Rules:
 class MessagesRequest:
     """A request to `POST /v1/messages`: what is to be said, and whether events are wanted.
 
-    `notes`: what does not reach the API as it was said, for the caller to know.
+    `notes`: the kind of each thing that does not reach the API as it was sent, as often as there
+    are such things. None quotes the caller.
     """
 
     turn: Turn
@@ -75,21 +76,25 @@ def read_request(
     if stream is not None:
         is_flag(stream, "stream")
     system = read_system(_or_default(data.get("system"), rules.system))
+    conversation = read_messages(_required(data, "messages"), rules.max_messages)
+    parameters = passed_on(data)
+    if conversation.output_config:
+        given = parameters.get("output_config") or {}
+        parameters["output_config"] = {**given, **conversation.output_config}
     turn = Turn(
         model=model,
         max_tokens=_max_tokens(data) if is_limited or "max_tokens" in data else None,
-        messages=read_messages(_required(data, "messages"), rules.max_messages),
+        messages=conversation.messages,
         system=system.text,
         system_cache=system.cache,
-        parameters=passed_on(data),
+        parameters=parameters,
         betas=read_betas(betas),
     )
     if rules.own_tools and turn.parameters.get("tools"):
-        raise InvalidRequest(
-            Refusal.OWN_TOOLS, "this server runs tools of its own (`[claude] tools`)", path="tools"
-        )
-    turn, notes = _with_breakpoints(turn, system)
-    notes += tuple(image_notes(turn.messages))
+        reason = "this server runs tools of its own"
+        raise InvalidRequest(Refusal.OWN_TOOLS, reason, path="tools")
+    turn, notes = with_breakpoints(turn, system)
+    notes = (*system.notes, *conversation.notes, *notes, *image_notes(turn.messages))
     if has_large_number(turn.parameters):
         notes += ("whole numbers beyond 2^53 rounded by the CLI",)
     return MessagesRequest(turn, bool(stream), notes=notes)
@@ -196,73 +201,6 @@ def read_betas(header: str) -> tuple[str, ...]:
                 Refusal.BETA_NAME, "has a name that is none", path="anthropic-beta"
             )
     return tuple(dict.fromkeys(names))
-
-
-def _with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]]:
-    """The turn with the cache breakpoints that fit, and notes of those that do not.
-
-    The API takes four. Without one in the system prompt they are all the caller's. With one, the
-    CLI sets three of its own (behind its own prompt, the caller's, and the last message), and
-    the caller's last one beside these is kept. It takes those at an image's data away.
-    """
-    tools = turn.parameters.get("tools") or []
-    blocks = [block for message in turn.messages for block in message.content]
-    marked = [one for one in (*tools, *blocks) if one.get("cache_control")]
-    nested = sum(_nested_breakpoints(block) for block in blocks)
-    on_top = "cache_control" in turn.parameters
-    count = len(marked) + nested + system.breakpoints + on_top
-    if count > _BREAKPOINTS:
-        reason = f"the API takes {_BREAKPOINTS} cache breakpoints, and there are {count}"
-        raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
-    notes: list[str] = []
-    dropped = [one for one in marked if _is_data_of_an_image(one)]
-    if dropped:
-        notes.append(f"cache_control: {len(dropped)} at images dropped by the CLI")
-    if not system.is_exact:
-        notes.append("cache_control: in `system`, one is kept, behind its end")
-    if turn.system_cache:
-        if nested:
-            reason = "beside a breakpoint in `system`, none can be inside a block"
-            raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
-        gone = list(map(id, (*dropped, blocks[-1])))
-        others = [one for one in marked if id(one) not in gone]
-        surplus = others[: max(0, len(others) - (0 if on_top else 1))]
-        if surplus:
-            notes.append(
-                f"cache_control: {len(surplus)} of {count} dropped beside that in `system`"
-            )
-        dropped += surplus
-    return (_without_breakpoints(turn, dropped) if dropped else turn), tuple(notes)
-
-
-def _without_breakpoints(turn: Turn, dropped: list[Block]) -> Turn:
-    messages = tuple(
-        Message(one.role, tuple(_unmarked(block, dropped) for block in one.content))
-        for one in turn.messages
-    )
-    parameters = {**turn.parameters}
-    if tools := parameters.get("tools"):
-        parameters["tools"] = [_unmarked(tool, dropped) for tool in tools]
-    return evolve(turn, messages=messages, parameters=parameters)
-
-
-def _unmarked(block: Block, dropped: list[Block]) -> Block:
-    if not any(block is one for one in dropped):
-        return block
-    return {k: v for k, v in block.items() if k != "cache_control"}
-
-
-def _is_data_of_an_image(block: Block) -> bool:
-    return block.get("type") == "image" and block["source"]["type"] == "base64"
-
-
-def _nested_breakpoints(block: Block) -> int:
-    """How many there are inside a block: in a result, a document, a result of a search."""
-    source = block.get("source")
-    inside = [block.get("content"), source.get("content") if isinstance(source, dict) else None]
-    children = [one for content in inside if isinstance(content, list) for one in content]
-    found = [one for one in children if isinstance(one, dict)]
-    return sum(bool(one.get("cache_control")) + _nested_breakpoints(one) for one in found)
 
 
 def error_body(error: TrioproxyError, request_id: str) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """The content blocks of a message: which there are, who may say them, and how they must look.
 
-The API judges what a block says. Here is checked what the CLI would otherwise alter, drop or
-answer itself without a word:
+The API judges what a block says. Here is checked, or altered and noted, what the CLI would
+otherwise alter, drop or answer itself without a word:
 
 - a text of white space alone is answered by the CLI, without a call of the API
-- what stands in a result that is an error, and is not text, is dropped
-- of a `tool_use`, only its id, name and input are kept; of an assistant's text, no citations
-- whole numbers beyond 2^53 are rounded
+- of the citations of an assistant's text, it keeps those of a web search
+- of a `tool_use`, it keeps the id, name and input, and of those only the whole numbers up to 2^53
 - an image that cannot be read becomes a text: see images.py
 """
 
@@ -31,16 +30,24 @@ from trioproxy.dialects.checks import (
     nullable,
     one_of,
     short,
+    with_large_numbers_as_text,
 )
 from trioproxy.dialects.images import check_image
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
-Role: TypeAlias = Literal["user", "assistant"]
+Role: TypeAlias = Literal["user", "assistant", "system"]
 
 _LARGEST_DATA = 5_242_880
+_WEB_CITATION = "web_search_result_location"
+
+_NO_CITATIONS = "citations in the assistant's texts left out, but for those of a web search"
+_ROUNDED = "whole numbers beyond 2^53 sent as text"
 
 _CACHED: Mapping[str, Check] = {"type": is_string, "cache_control": nullable(is_cache_control)}
+
+
+_CITATIONS = a_list(is_object)
 
 
 def check_text_block(value: Mapping[str, Any], path: str) -> None:
@@ -56,9 +63,7 @@ def check_text_block(value: Mapping[str, Any], path: str) -> None:
                 path=f"{path}.{short(name)}",
             )
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
-    if value.get("citations"):
-        reason = "the CLI takes citations out of a conversation: send the text without them"
-        raise InvalidRequest(Refusal.WRONG_VALUE, reason, path=f"{path}.citations")
+    nullable(_CITATIONS)(value.get("citations"), f"{path}.citations")
 
 
 def check_text(text: str, path: str) -> None:
@@ -111,17 +116,17 @@ def _cached(value: Mapping[str, Any], path: str) -> None:
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
 
 
+_IN_A_RESULT = one_of("text", "image", "document", "search_result", "tool_reference")
+_TOOL_REFERENCE = an_object({**_CACHED, "tool_name": is_word}, required={"tool_name"})
+
+
 def _in_a_result(value: object, path: str) -> None:
     is_object(value, path)
     assert isinstance(value, dict)
     name = value.get("type")
+    _IN_A_RESULT(name, f"{path}.type")
     if name == "tool_reference":
-        raise InvalidRequest(
-            Refusal.WRONG_VALUE,
-            "the CLI takes references to tools out of a conversation",
-            path=path,
-        )
-    one_of("text", "image", "document", "search_result")(name, f"{path}.type")
+        _TOOL_REFERENCE(value, path)
     if name == "text":
         is_string(value.get("text"), f"{path}.text")
     if name in {"image", "document"}:
@@ -160,12 +165,6 @@ def _direct_caller(value: object, path: str) -> None:
         )
 
 
-def _no_breakpoint(value: object, path: str) -> None:
-    if value is not None:
-        reason = "the CLI takes a breakpoint at a tool_use away: put it at the block before it"
-        raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path=path)
-
-
 def _no_toolset(value: object, path: str) -> None:
     if value is not None:
         raise InvalidRequest(
@@ -180,7 +179,7 @@ _TOOL_USE = an_object(
         "name": is_word,
         "input": is_object,
         "caller": _direct_caller,
-        "cache_control": _no_breakpoint,
+        "cache_control": nullable(is_cache_control),
         "toolset_name": _no_toolset,
     },
     required={"id", "name", "input"},
@@ -224,8 +223,12 @@ BLOCKS: Mapping[Role, Mapping[str, Check]] = {
 _CHECKS = {role: by_type(blocks) for role, blocks in BLOCKS.items()}
 
 
-def read_blocks(content: object, role: Role, path: str) -> tuple[Block, ...]:
-    """What a message says, as blocks, less what says nothing. Raises `InvalidRequest`."""
+def read_blocks(content: object, role: Role, path: str, notes: list[str]) -> tuple[Block, ...]:
+    """What a message says, as blocks that the CLI hands on as they are.
+
+    `notes` gets the kind of each thing that was altered for that, as often as it was. A breakpoint
+    stays where it is: see breakpoints.py. Raises `InvalidRequest`.
+    """
     if isinstance(content, str):
         check_text(content, path)
         return ({"type": "text", "text": content},)
@@ -237,15 +240,30 @@ def read_blocks(content: object, role: Role, path: str) -> tuple[Block, ...]:
     if not content:
         raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=path)
     a_list(_CHECKS[role])(content, path)
-    for index, block in enumerate(content):
-        if has_large_number(block):
-            reason = "has a whole number beyond 2^53, which the CLI rounds: say it as text"
-            raise InvalidRequest(Refusal.LARGE_NUMBER, reason, path=f"{path}.{index}")
-    return tuple(map(_as_sent, content))
+    return tuple(_as_carried(block, role, notes) for block in content)
 
 
-def _as_sent(block: Block) -> Block:
-    """The block less what says nothing: what is null, no citations, the usual caller of a tool."""
+def _as_carried(block: Block, role: Role, notes: list[str]) -> Block:
+    if has_large_number(block):
+        notes.append(_ROUNDED)
+        block = with_large_numbers_as_text(block)
+    empty = {name for name in ("cache_control", "citations") if not block.get(name)}
+    carried = {k: v for k, v in block.items() if k not in empty}
     if block["type"] == "tool_use":
-        return {name: block[name] for name in ("type", "id", "name", "input")}
-    return {k: v for k, v in block.items() if v or k not in {"cache_control", "citations"}}
+        return {k: v for k, v in carried.items() if k in _OF_A_CALL}
+    if role == "assistant" and "citations" in carried:
+        return _with_carried_citations(carried, notes)
+    return carried
+
+
+_OF_A_CALL = {"type", "id", "name", "input", "cache_control"}
+
+
+def _with_carried_citations(block: Block, notes: list[str]) -> Block:
+    kept = [one for one in block["citations"] if one.get("type") == _WEB_CITATION]
+    lost = len(block["citations"]) - len(kept)
+    if not lost:
+        return block
+    notes.extend([_NO_CITATIONS] * lost)
+    rest = {k: v for k, v in block.items() if k != "citations"}
+    return {**rest, "citations": kept} if kept else rest

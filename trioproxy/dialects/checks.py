@@ -215,3 +215,19 @@ def has_large_number(value: object) -> bool:
             case _:
                 pass
     return False
+
+
+def with_large_numbers_as_text(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same value, with each whole number that would be rounded as its digits.
+
+    A body is nested 200 times at most, so this may call itself.
+    """
+    match value:
+        case dict(fields):
+            return {name: with_large_numbers_as_text(inner) for name, inner in fields.items()}
+        case list(items):
+            return [with_large_numbers_as_text(inner) for inner in items]
+        case float() | int() if has_large_number(value):
+            return str(int(value))
+        case _:
+            return value

@@ -36,16 +36,16 @@ def check_image(block: Block, path: str) -> None:
 
 
 def image_notes(messages: Iterable[Message]) -> Iterator[str]:
-    """What becomes of the images that are too large."""
+    """A note for each image that is too large."""
     images = [
         block["source"]["data"]
         for message in messages
         for block in message.content
         if block["type"] == "image" and block["source"]["type"] == "base64"
     ]
-    large = sum(len(one) * 3 // 4 > _MOST_BYTES or _side(one) > _LARGEST_SIDE for one in images)
-    if large:
-        yield f"{large} of {len(images)} images made smaller by the CLI"
+    for data in images:
+        if len(data) * 3 // 4 > _MOST_BYTES or _side(data) > _LARGEST_SIDE:
+            yield "images made smaller by the CLI"
 
 
 def media_type_of(data: str) -> str | None:

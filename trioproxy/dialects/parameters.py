@@ -120,13 +120,14 @@ _output_format = by_type(
     }
 )
 
-_output_config = an_object(
+check_output_config = an_object(
     {
         "effort": nullable(one_of("low", "medium", "high", "xhigh", "max")),
         "format": nullable(_output_format),
         "task_budget": nullable(is_object),
     }
 )
+"""The shape of `output_config`, of a request or of a system message in its conversation."""
 
 
 def _user_id(value: object, path: str) -> None:
@@ -159,7 +160,7 @@ _TABLE = (
     ),
     Parameter("tools", "as given, the API's own tools too", _tools),
     Parameter("tool_choice", "as given", _tool_choice),
-    Parameter("output_config", "as given: effort, and structured output", _output_config),
+    Parameter("output_config", "as given: effort, and structured output", check_output_config),
     Parameter(
         "metadata",
         "as given, in the place of the CLI's own",

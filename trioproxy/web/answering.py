@@ -1,6 +1,7 @@
 """A request that the model answers, from its parsed form to the last byte, in any dialect."""
 
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,7 +29,7 @@ logger = logging.getLogger("trioproxy.web")
 
 _LARGE = 1_000_000  # bytes; reading so many takes longer than a hop to a thread and back
 _NOTES = "x-trioproxy-notes"
-_LONGEST_NOTES = 2000
+_LONGEST_NOTES = 1000
 
 T = TypeVar("T")
 
@@ -79,14 +80,15 @@ def _hearing_all(answer: Answer, entry: Entry) -> Generator[None]:
 
 
 def _as_header(notes: tuple[str, ...]) -> str:
-    """The notes as far as a client can read so long a header."""
+    """The notes by kind and count, as far as they go into so long a header."""
+    kinds = [kind if count == 1 else f"{kind} ({count})" for kind, count in Counter(notes).items()]
     shown = 0
-    for count, note in enumerate(notes):
-        shown += len(note) + 2
+    for at, kind in enumerate(kinds):
+        shown += len(kind) + 2
         if shown > _LONGEST_NOTES:
-            notes = (*notes[:count], f"and {len(notes) - count} more")
+            kinds[at:] = [f"and {len(kinds) - at} more"]
             break
-    return "; ".join(notes).encode("unicode_escape").decode()  # it may quote the caller
+    return "; ".join(kinds).encode("unicode_escape").decode()  # some quote the caller
 
 
 async def _with_full_name(turn: Turn, pool: Pool) -> Turn:

@@ -98,6 +98,20 @@ class InvalidRequest(CallerError):
         self.path = path
         self.details = details
 
+    @property
+    def place(self) -> str:
+        """`path` without a word of the caller's, for the log and for metrics.
+
+        An index is `*`, and a name that this server does not know is `?`: `messages.*.?`.
+        """
+        names = ["*" if name.isdigit() else name for name in self.path.split(".")]
+        if self.refusal in _NAMED_BY_THE_CALLER:
+            names[-1] = "?"
+        return ".".join(names)
+
+
+_NAMED_BY_THE_CALLER = {Refusal.UNKNOWN_FIELD, Refusal.UNKNOWN_PARAMETER, Refusal.QUERY}
+
 
 class Unauthorized(CallerError):
     """The request brings no token of `[auth] tokens`."""

@@ -160,6 +160,12 @@ async def test_metrics_are_what_the_client_counted(tmp_path: Path) -> None:
     assert found["trioproxy_requests_total", "/v1/messages", "200"] == 3
     assert found["trioproxy_requests_total", "/v1/messages", "400"] == 1
     assert found["trioproxy_requests_total", "other", "404"] == 1
+    refusals = [key[1:] for key in found if key[0] == "trioproxy_refusals_total"]
+    assert sorted(refusals) == [
+        ("", "unknown_model", "/v1/models/{id}"),
+        ("", "unknown_route", "other"),
+        ("?", "unknown_parameter", "/v1/messages"),
+    ]
     assert found["trioproxy_requests_total", "/v1/models/{id}", "404"] == 1
     assert found["trioproxy_request_seconds_count", "/v1/messages"] == 4
     assert found["trioproxy_pool_created_total",] == stats.connections_created

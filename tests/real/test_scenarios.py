@@ -33,6 +33,23 @@ SEARCH = {
     "input": {"query": "trio"},
 }
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+CITED = {
+    "type": "web_search_result_location",
+    "url": "https://e.example/a",
+    "title": "T",
+    "encrypted_index": "aW5k",
+    "cited_text": "c",
+}
+PAGE = {
+    "type": "page_location",
+    "document_index": 0,
+    "document_title": "T",
+    "start_page_number": 1,
+    "end_page_number": 2,
+    "cited_text": "c",
+}
+BILLING = "x-anthropic-billing-header: cc_version=9.9.9.abc; cc_entrypoint=cli; cch=00000;"
+IDENTITY = "You are Claude Code, Anthropic's official CLI for Claude."
 JSON_SCHEMA = {"type": "json_schema", "schema": {**SCHEMA, "additionalProperties": False}}
 CALLS = '[[standin tool=get_weather input={"city":"Zürich"}]] [[standin tool=get_time]]'
 THINKS = '[[standin thinking="so be it" text="yes"]]'
@@ -49,6 +66,15 @@ def says(*content: dict[str, Any] | str, **fields: object) -> dict[str, Any]:
 
 def thinking(**fields: object) -> dict[str, Any]:
     return {"max_tokens": 4000, "thinking": fields}
+
+
+def sent(*messages: dict[str, Any]) -> dict[str, Any]:
+    """What differs: the messages, as the CLI can carry them."""
+    return {"messages": list(messages)}
+
+
+def reminder(instruction: str) -> dict[str, Any]:
+    return text(f"<system-reminder>\n{instruction}\n</system-reminder>")
 
 
 @frozen
@@ -139,6 +165,88 @@ SCENARIOS = [
     Scenario("breakpoints", {"messages": [user(text("a", **CACHED), "b"), assistant(text("c", **CACHED)), user(text("d", **CACHED))]}),
     Scenario("breakpoints of an hour", {**tools(user(text("a", **HOUR))), "tools": [{**WEATHER, **HOUR}]}),
     Scenario("a breakpoint at the end", says("a", **CACHED)),
+    Scenario(
+        "breakpoints at a call and its result",
+        tools(user("q"), assistant("t", {**use("t1"), **CACHED}), user({**result("t1"), **CACHED})),
+        sent(user("q"), assistant(text("t", **CACHED), use("t1")), user({**result("t1"), **CACHED})),
+    ),
+    Scenario(
+        "a breakpoint at an image",
+        says({**image(), **CACHED}, "what?"),
+        sent(user(image(), text("what?", **CACHED))),
+    ),
+    # Claude Code and the Agent SDK.
+    Scenario(
+        "the blocks that Claude Code begins a prompt with",
+        says("hello", system=[text(BILLING), text(IDENTITY, **CACHED), text("Help.", **CACHED)]),
+        {"system": f"{IDENTITY}\n\nHelp.", "messages": [user(text("hello", **CACHED))]},
+    ),
+    Scenario(
+        "the blocks that the Agent SDK begins with, and no prompt",
+        says("hello", system=[text(BILLING), text(IDENTITY)]),
+        {"system": ""},
+    ),
+    Scenario("an identity alone", says("hello", system=IDENTITY), {"system": ""}),
+    Scenario(
+        "a system message in the conversation",
+        {"messages": [user("hi"), assistant("yes?"), user("go"), {**user("French."), "role": "system"}]},
+        sent(user("hi"), assistant("yes?"), user("go", reminder("French."))),
+    ),
+    Scenario(
+        "a system message behind the first",
+        {"messages": [user("hi"), {**user("Linux."), "role": "system"}, assistant("yes?"), user("go")]},
+        sent(user("hi", reminder("Linux.")), assistant("yes?"), user("go")),
+    ),
+    Scenario(
+        "a system message between a call and its result, and an effort in it",
+        {
+            **tools(
+                user("q"),
+                assistant(use("t1")),
+                {**user("Be brief."), "role": "system", "output_config": {"effort": "low"}},
+                user(result("t1")),
+            ),
+            "model": "claude-opus-4-5",
+        },
+        sent(user("q"), assistant(use("t1")), user(result("t1"), reminder("Be brief.")))
+        | {"output_config": {"effort": "low"}},
+    ),
+    # What comes back from the API and is sent again.
+    Scenario(
+        "thoughts between two calls",
+        {
+            **tools(
+                user("?"),
+                assistant(THOUGHT, use("t1"), {**THOUGHT, "thinking": "two"}, use("t2")),
+                user(result("t1"), result("t2")),
+            ),
+            **thinking(type="enabled", budget_tokens=1024),
+        },
+    ),
+    Scenario(
+        "a text between two calls",
+        tools(user("?"), assistant("a", use("t1"), "b", use("t2")), user(result("t1"), result("t2"))),
+        sent(user("?"), assistant("a", "b", use("t1"), use("t2")), user(result("t1"), result("t2"))),
+    ),
+    Scenario(
+        "citations of a web search",
+        {"messages": [user("?"), assistant(SEARCH, FOUND, text("Found.", citations=[CITED])), user("more")]},
+    ),
+    Scenario(
+        "citations of a document",
+        {"messages": [user("?"), assistant(text("So.", citations=[PAGE])), user("more")]},
+        sent(user("?"), assistant("So."), user("more")),
+    ),
+    Scenario(
+        "only a thought",
+        {"messages": [user("?"), assistant(THOUGHT), user("more")]},
+        sent(user("?", "more")),
+    ),
+    Scenario(
+        "a number that is large",
+        tools(user("?"), assistant(use("t1", id=2**60)), user(result("t1"))),
+        sent(user("?"), assistant(use("t1", id=str(2**60))), user(result("t1"))),
+    ),
 ]  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """A request that the model answers, from its parsed form to the last byte, in any dialect."""
 
 import logging
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -23,13 +22,13 @@ from trioproxy.pool.pool import Pool
 from trioproxy.refusals import Refusal
 from trioproxy.web import failures
 from trioproxy.web.book import Entry
+from trioproxy.web.notes import as_header
 from trioproxy.web.presence import Call, current_call
 
 logger = logging.getLogger("trioproxy.web")
 
 _LARGE = 1_000_000  # bytes; reading so many takes longer than a hop to a thread and back
 _NOTES = "x-trioproxy-notes"
-_LONGEST_NOTES = 1000
 
 T = TypeVar("T")
 
@@ -54,6 +53,7 @@ async def respond(
     answer = call.hold(pool.submit(turn, call.request_id, in_one=not asked.stream))
     call.hold(_hearing_all(answer, call.entry))
     call.entry.model, call.entry.course = turn.model, answer.course
+    call.entry.notes = asked.notes
     await answer.wait_taken()
     call.entry.worker = answer.worker_id or ""
     if asked.stream:
@@ -65,7 +65,7 @@ async def respond(
         response = TrioResponse(_whole(answer, reply, call), content_type="application/json")
     response.timeout = None  # Quart would cut it after a minute, and say nothing
     if asked.notes:
-        response.headers[_NOTES] = _as_header(asked.notes)
+        response.headers[_NOTES] = as_header(asked.notes)
     call.wait_for_body(is_whole=not asked.stream)
     return response
 
@@ -77,18 +77,6 @@ def _hearing_all(answer: Answer, entry: Entry) -> Generator[None]:
         yield
     finally:
         entry.heard(answer.kept())
-
-
-def _as_header(notes: tuple[str, ...]) -> str:
-    """The notes by kind and count, as far as they go into so long a header."""
-    kinds = [kind if count == 1 else f"{kind} ({count})" for kind, count in Counter(notes).items()]
-    shown = 0
-    for at, kind in enumerate(kinds):
-        shown += len(kind) + 2
-        if shown > _LONGEST_NOTES:
-            kinds[at:] = [f"and {len(kinds) - at} more"]
-            break
-    return "; ".join(kinds).encode("unicode_escape").decode()  # some quote the caller
 
 
 async def _with_full_name(turn: Turn, pool: Pool) -> Turn:

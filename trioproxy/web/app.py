@@ -30,6 +30,7 @@ from trioproxy.web.admission import Admission
 from trioproxy.web.book import Book
 from trioproxy.web.forward import Forward
 from trioproxy.web.metrics import Metrics
+from trioproxy.web.notes import NotesLog
 from trioproxy.web.presence import (
     ASGIApp,
     Front,
@@ -102,6 +103,7 @@ def _create_quart(
     )
     measured = Metrics(pool.statistics, client.statistics, lambda: pool.models.known)
     front.book.on_ended.append(measured.ended)
+    front.book.on_ended.append(NotesLog().log)
     if terms.logging.requests:
         front.book.on_settled.append(request_log.log)
     if terms.logging.bodies:

@@ -14,8 +14,10 @@ import trio
 from attrs import define, field
 
 from trioproxy.claude.turn import Event
+from trioproxy.errors import CallerError, InvalidRequest, TrioproxyError
 from trioproxy.percentiles import Percentiles
 from trioproxy.pool.job import Course
+from trioproxy.refusals import Refusal
 
 REFUSED = "refused"  # the route of what was refused by its head alone
 
@@ -65,6 +67,8 @@ class Entry:
 
     `route`: the pattern that it met, never what a caller typed; `token`: the name of the token.
     `course`: how far the model's answer came. `sent`: bytes of the body of the response.
+    `refusal`: why the request was refused, and `refused_at` which part of it. `notes`: what was
+    mended, for `client`, the name in its user agent.
     """
 
     id: str
@@ -82,6 +86,10 @@ class Entry:
     course: Course | None = None
     tokens: Tokens | None = None
     failure: str = ""
+    refusal: Refusal | None = None
+    refused_at: str = ""
+    client: str = ""
+    notes: tuple[str, ...] = ()
     bodies: Bodies | None = None  # None where they are not to be kept
 
     @property
@@ -104,6 +112,12 @@ class Entry:
             if until is None:
                 return name
         return "streaming"
+
+    def failed(self, error: TrioproxyError) -> None:
+        """Note why there is no answer, or no whole one; the latest error counts."""
+        self.failure = error.type
+        self.refusal = error.refusal if isinstance(error, CallerError) else None
+        self.refused_at = error.place if isinstance(error, InvalidRequest) else ""
 
     def heard(self, events: Iterable[Event]) -> None:
         """Note what the model says of itself and of its cost."""

@@ -46,7 +46,7 @@ def noted(error: Exception, entry: Entry, *, has_begun: bool = False) -> Triopro
     `has_begun`: a part of the answer has gone out before.
     """
     known = _known(error)
-    entry.failure = known.type
+    entry.failed(known)
     if has_begun:
         logger.warning("[API] %s broke off: %s", entry.id, known.log_message)
     elif known.status >= 500:  # noqa: PLR2004 - the class of server errors

@@ -37,6 +37,7 @@ class Metrics:
     _requests: Counter = field(init=False)
     _seconds: Histogram = field(init=False)
     _first_byte: Histogram = field(init=False)
+    _refusals: Counter = field(init=False)
     _tokens: Counter = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -58,6 +59,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=at,
         )
+        self._refusals = Counter(
+            "trioproxy_refusals",
+            "Requests that were refused, by why and by the part that was wrong",
+            ["route", "reason", "at"],
+            registry=at,
+        )
         self._tokens = Counter(
             "trioproxy_tokens", "Tokens, as the API counts them", ["model", "kind"], registry=at
         )
@@ -71,6 +78,8 @@ class Metrics:
         self._seconds.labels(entry.route).observe(entry.ended - entry.begun)
         if entry.first_byte is not None:
             self._first_byte.labels(entry.route).observe(entry.first_byte - entry.begun)
+        if entry.refusal is not None:
+            self._refusals.labels(entry.route, entry.refusal.value, entry.refused_at).inc()
         if entry.tokens is not None:
             known = self._models().find(entry.model)
             model = known.id if known is not None else "other"

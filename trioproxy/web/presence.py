@@ -31,6 +31,7 @@ from trioproxy.dialects.reply import Reply
 from trioproxy.errors import InternalError, PoolClosed, TrioproxyError
 from trioproxy.web.admission import Admission
 from trioproxy.web.book import REFUSED, Book, Entry, is_operators
+from trioproxy.web.notes import product
 from trioproxy.web.quota import Quota
 from trioproxy.web.replies import as_error
 from trioproxy.web.transport import Watch, Watcher
@@ -135,6 +136,7 @@ class Presence:
             self.front.watcher.watching(send, scope["http_version"], gone) as watch,
         ):
             call.watch = watch
+            entry.client = _client(scope)
             response = _Response(call, scope, send, watch, self.front.headers)
             heard = response.receiving(receive)
             try:
@@ -247,7 +249,7 @@ class _Response:
 
     async def refuse(self, error: TrioproxyError) -> None:
         """An error as a response, in place of one that has not begun."""
-        self._call.entry.failure = error.type
+        self._call.entry.failed(error)
         self._call.head_waits = False
         self._start = None
         headers, body = as_error(error, self._scope, self._call.request_id)
@@ -272,6 +274,12 @@ class _Response:
         elif self._call.reply is not None:
             last = self._call.reply.failed(error, self._call.request_id)
             await self.send({"type": "http.response.body", "body": last})
+
+
+def _client(scope: Scope) -> str:
+    """The name that the client gives itself, or empty."""
+    agents = (value for name, value in scope["headers"] if name == b"user-agent")
+    return product(next(agents, b"").decode("latin-1"))
 
 
 def _merged(

@@ -42,6 +42,7 @@ def log_bodies(entry: Entry) -> None:
 def fields_of(entry: Entry) -> dict[str, str | int | float]:
     """What is known of a request, by the names of the log; what is not there is left out.
 
+    `refused`: why, and `at` which part of the request, without a word of the caller's.
     Times in seconds: from its beginning `first` to the first byte of the response's body, `waited`
     for a process, `total`; then `reset`, of the process. `cost`: in USD, as the CLI reckons it.
     """
@@ -51,6 +52,8 @@ def fields_of(entry: Entry) -> dict[str, str | int | float]:
         "route": entry.route,
         "status": entry.status if entry.status is not None else "none",
         "failure": entry.failure or None,
+        "refused": entry.refusal.value if entry.refusal else None,
+        "at": entry.refused_at or None,
         "token": entry.token or None,
         "model": entry.model or None,
         "worker": entry.worker or None,

@@ -115,6 +115,8 @@ def _ended(entry: Entry, now: float, clock: float) -> dict[str, Any]:
         "tokens": attrs.asdict(entry.tokens) if entry.tokens else None,
         "cost": entry.course.cost if entry.course else None,
         "failure": _printable(entry.failure),
+        "refusal": entry.refusal.value if entry.refusal else "",
+        "refused_at": entry.refused_at,
     }
 
 

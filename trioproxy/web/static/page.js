@@ -366,7 +366,7 @@ function fillLatest(row, one) {
   say(ended, clock(one.at));
   sayStatus(status, one);
   sayRequest(what, one);
-  if (one.failure) what.append(make("span", "failure", ` ${one.failure}`));
+  if (one.failure) what.append(make("span", "failure", ` ${one.refusal || one.failure}${one.refused_at ? ` at ${one.refused_at}` : ""}`));
   say(model, one.model);
   say(input, tokens ? count(tokens.input + tokens.cache_read + tokens.cache_write) : "");
   say(output, tokens ? count(tokens.output) : "");

@@ -323,3 +323,33 @@ def test_an_hour_at_the_last_block_is_the_clis_five_minutes_beside_a_prompts() -
     assert request.notes == (
         "cache_control: 5m at the last block, as the CLI sets it beside that in `system`",
     )
+
+
+# -- References to tools --------------------------------------------------------------------------
+
+
+def test_a_reference_to_a_tool_becomes_a_text_and_the_tool_is_loaded() -> None:
+    reference = {"type": "tool_reference", "tool_name": "read", **MARK}
+    tools = [
+        {**TOOL, "name": "search"},
+        {**TOOL, "name": "read", "defer_loading": True},
+        {**TOOL, "name": "write", "defer_loading": True},
+    ]
+    found = user(result("t1", [text("Found:"), reference, {**reference, "tool_name": "gone"}]))
+    request = parsed([HI, assistant(USE), found], tools=tools)
+    loaded = [text("Found:"), text("Tool loaded: read", **MARK), text("Tool loaded: gone", **MARK)]
+    assert sent(request)[-1] == ("user", [result("t1", loaded)])
+    assert request.turn.parameters["tools"] == [
+        {**TOOL, "name": "search"},
+        {**TOOL, "name": "read"},
+        {**TOOL, "name": "write", "defer_loading": True},
+    ]
+    assert Counter(request.notes) == {
+        "tool_reference: a text in its place, and the tool without defer_loading": 2
+    }
+
+
+def test_a_reference_must_name_its_tool() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed([HI, assistant(USE), user(result("t1", [{"type": "tool_reference"}]))])
+    assert caught.value.path == "messages.2.content.0.content.0.tool_name"

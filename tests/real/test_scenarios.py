@@ -24,6 +24,7 @@ PDF = document(type="base64", media_type="application/pdf", data="JVBERi0xLjQK")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"name": "get_weather", "description": "The weather.", "input_schema": SCHEMA}
 TIME = {"name": "get_time", "input_schema": {"type": "object"}}
+LATER = {"name": "get_forecast", "input_schema": {"type": "object"}}
 THOUGHT = {"type": "thinking", "thinking": "Let me see.", "signature": "c2lnbmVk"}
 SECRET = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
 SEARCH = {
@@ -210,6 +211,20 @@ SCENARIOS = [
         },
         sent(user("q"), assistant(use("t1")), user(result("t1"), reminder("Be brief.")))
         | {"output_config": {"effort": "low"}},
+    ),
+    Scenario(
+        "references to tools in the result of a search",
+        {
+            **tools(
+                user("?"),
+                assistant(use("t1")),
+                user(result("t1", [{"type": "tool_reference", "tool_name": "get_time"}])),
+            ),
+            "tools": [WEATHER, {**TIME, "defer_loading": True}, {**LATER, "defer_loading": True}],
+            "betas": ["advanced-tool-use-2025-11-20"],
+        },
+        sent(user("?"), assistant(use("t1")), user(result("t1", [text("Tool loaded: get_time")])))
+        | {"tools": [WEATHER, TIME, {**LATER, "defer_loading": True}]},
     ),
     # What comes back from the API and is sent again.
     Scenario(

@@ -17,6 +17,7 @@ from trioproxy.dialects.images import image_notes
 from trioproxy.dialects.messages import read_messages
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.dialects.system import read_system
+from trioproxy.dialects.tool_references import with_loaded_tools
 from trioproxy.errors import InvalidRequest, TrioproxyError
 from trioproxy.refusals import Refusal
 
@@ -93,8 +94,10 @@ def read_request(
     if rules.own_tools and turn.parameters.get("tools"):
         reason = "this server runs tools of its own"
         raise InvalidRequest(Refusal.OWN_TOOLS, reason, path="tools")
-    turn, notes = with_breakpoints(turn, system)
-    notes = (*system.notes, *conversation.notes, *notes, *image_notes(turn.messages))
+    turn, of_tools = with_loaded_tools(turn)
+    turn, of_breakpoints = with_breakpoints(turn, system)
+    notes = (*system.notes, *conversation.notes, *of_tools, *of_breakpoints)
+    notes += tuple(image_notes(turn.messages))
     if has_large_number(turn.parameters):
         notes += ("whole numbers beyond 2^53 rounded by the CLI",)
     return MessagesRequest(turn, bool(stream), notes=notes)

@@ -1,4 +1,4 @@
-"""`GET /v1/capabilities`: what this server makes of each parameter, for programs and people."""
+"""`GET /v1/capabilities`: what becomes of each parameter, and why a request may be refused."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from quart_trio.wrappers import TrioResponse
 from trioproxy.dialects.blocks import BLOCKS
 from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
 from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.refusals import Refusal
 from trioproxy.web.replies import as_json
 
 
@@ -28,4 +29,12 @@ def _capabilities() -> dict[str, Any]:
         path: {one.name: {"effect": one.effect, "note": one.note} for one in table.values()}
         for path, table in (("chat/completions", CHAT), ("responses", RESPONSES))
     }
-    return {"parameters": parameters, "content_blocks": blocks, "openai": openai}
+    refusals = {
+        one.value: {"category": one.category.value, "advice": one.advice} for one in Refusal
+    }
+    return {
+        "parameters": parameters,
+        "content_blocks": blocks,
+        "openai": openai,
+        "refusals": refusals,
+    }

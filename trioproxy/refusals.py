@@ -69,7 +69,6 @@ class Refusal(Enum):
     DUPLICATE_TOOL = "duplicate_tool", Category.API
     TOO_MANY_BREAKPOINTS = "too_many_breakpoints", Category.API
     UNREADABLE_DATA = "unreadable_data", Category.API
-    MEDIA_TYPE = "media_type", Category.API
     FIRST_ROLE = "first_role", Category.API
     UNPAIRED_CALL = "unpaired_call", Category.API
     MEDIA_IN_AN_ERROR = "media_in_an_error", Category.API
@@ -95,11 +94,6 @@ class Refusal(Enum):
         "caller_of_a_call",
         Category.CLI,
         "Send calls that the model itself has made.",
-    )
-    PROMPT_BOUNDARY = (
-        "prompt_boundary",
-        Category.CLI,
-        "Leave that line out of the system prompt.",
     )
     THOUGHTS_NEED_A_MODEL_ID = (
         "thoughts_need_a_model_id",

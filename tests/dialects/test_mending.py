@@ -136,6 +136,18 @@ MENDED = [
         [ASKED, ("assistant", [THOUGHT, USE, SECRET, OTHER]), BOTH_DONE],
         {},
     ),
+    Mended(
+        "a thought right behind a call, and one before, keep all places",
+        [HI, assistant(THOUGHT, USE, THOUGHT, "so"), user(result("t1"))],
+        [ASKED, ("assistant", [THOUGHT, USE, THOUGHT, text("so")]), DONE],
+        {},
+    ),
+    Mended(
+        "two thoughts, neither right behind a call",
+        [HI, assistant(THOUGHT, USE, "so", THOUGHT, OTHER), user(result("t1"), result("t2"))],
+        [ASKED, ("assistant", [THOUGHT, text("so"), THOUGHT, USE, OTHER]), BOTH_DONE],
+        {MOVED_BLOCK: 2},
+    ),
     # Messages that say nothing.
     Mended(
         "only a thought", [HI, assistant(THOUGHT), HI], [("user", [TEXT, TEXT])], {LEFT_OUT: 1}
@@ -243,6 +255,15 @@ def test_what_a_system_message_says_of_the_answer_is_the_turns() -> None:
         parsed([HI, system("a", output_config={"effort": "much"})])
 
 
+def test_a_system_message_may_say_only_how_to_answer() -> None:
+    messages = [HI, {"role": "system", "content": [], "output_config": {"effort": "max"}}]
+    request = parsed(messages)
+    assert request.turn.parameters["output_config"] == {"effort": "max"}
+    assert (sent(request), request.notes) == ([ASKED], ())
+    with pytest.raises(InvalidRequest, match="messages: must have a message that says something"):
+        parsed(messages[1:])
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -269,6 +290,8 @@ def test_a_call_whose_result_is_missing_is_refused_whatever_a_system_message_say
 
 NO_BILLING = "system: billing header left out, the CLI writes its own"
 NO_IDENTITY = "system: identity left out, the CLI writes its own"
+BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
+FEED = f"system: a line feed before it, so that its line {BOUNDARY} arrives"
 ONE_MARK = "cache_control: in `system`, one is kept, behind its end"
 
 
@@ -284,7 +307,11 @@ ONE_MARK = "cache_control: in `system`, one is kept, behind its end"
         (f"{BILLING}\n{BILLING}\n\n{BILLING}", "", {NO_BILLING}),
         ([text(f"{BILLING}\n \n")], "", {NO_BILLING}),
         ([text("Help."), text(f"{BILLING}\nMore.")], "Help.\n\nMore.", {NO_BILLING}),
+        (f" {BILLING}\nHelp.", "Help.", {NO_BILLING}),
         (f"Help.\n{BILLING}", f"Help.\n{BILLING}", set()),
+        (f"a\n \t{BOUNDARY} \nb", f"{BOUNDARY}\na\n \t{BOUNDARY} \nb", {FEED}),
+        (f"\n{BOUNDARY}\nb", f"{BOUNDARY}\n{BOUNDARY}\nb", set()),
+        (f"a {BOUNDARY}\nb", f"a {BOUNDARY}\nb", set()),
     ],
 )
 def test_what_the_cli_says_itself_is_left_to_it(

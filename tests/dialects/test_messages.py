@@ -114,9 +114,6 @@ REFUSED = [
         [user({"type": "image", "source": {"type": "url"}})],
         "messages.0.content.0.source.url: Field required",
     ),
-    Refused(
-        [user(of_data(GIF))], "messages.0.content.0.source.media_type: the image is image/gif"
-    ),
     Refused([user(of_data(TIFF, "image/tiff"))], f"messages.0.content.0.source.data: {BAD_IMAGE}"),
     Refused([user({**image(), "title": "x"})], "messages.0.content.0.title: no such field here"),
     Refused(
@@ -159,17 +156,21 @@ def test_what_would_not_arrive_is_refused_with_where(one: Refused) -> None:
 
 def test_every_image_that_can_be_read_is_taken() -> None:
     wrapped = "\n".join([png(10)[:40], png(10)[40:]])
-    for data in (png(1), png(2000), wrapped):
+    for data in (png(1), png(1568), wrapped):
         assert parsed(user(of_data(data))).notes == ()
     assert parsed(user(of_data(GIF, "image/gif"))).notes == ()
 
 
 def test_an_image_that_the_cli_makes_smaller_is_noted() -> None:
-    assert parsed(user(image(2001), image(10))).notes == ("images made smaller by the CLI",)
+    assert parsed(user(image(1569), image(10))).notes == ("images that the CLI may make smaller",)
     behind = base64.b64decode(png(10)) + bytes(500_000)
     asked = parsed(user(of_data(base64.b64encode(behind).decode())))
-    assert asked.notes == ("images made smaller by the CLI",)
+    assert asked.notes == ("images that the CLI may make smaller",)
     assert parsed(HI, assistant(use("t1")), user(result("t1", [image(3000)]))).notes == ()
+
+
+def test_a_media_type_that_the_cli_corrects_is_noted() -> None:
+    assert parsed(user(of_data(GIF))).notes == ("media types of images corrected by the CLI",)
 
 
 def test_the_tables_blocks_are_the_apis() -> None:

@@ -102,10 +102,6 @@ REFUSED = [
     Refused({"container": ""}, "container: must not be empty"),
     Refused({"mcp_servers": [1]}, "mcp_servers.0: must be an object, not a number"),
     Refused({"system": " "}, f"system: {BLANK}"),
-    Refused(
-        {"system": "a\n \t__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__ \nb"},
-        "system: the CLI takes the line __SYSTEM_PROMPT_DYNAMIC_BOUNDARY__ away",
-    ),
     Refused({"temprature": 1}, "temprature: no such parameter in the Messages API"),
 ]
 

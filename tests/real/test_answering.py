@@ -9,6 +9,7 @@ import pytest
 from tests.real.serving import MODEL, ONE, running
 from tests.saying import image, user
 from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.refusals import Refusal
 from trioproxy.settings import ClaudeSettings, PoolSettings, ServerSettings
 
 pytestmark = pytest.mark.real
@@ -105,7 +106,7 @@ async def test_what_does_not_arrive_as_it_was_said_is_noted(tmp_path: Path) -> N
                 messages=[user(image(2500))],
                 stream=stream,
             )
-            assert response.headers["x-trioproxy-notes"] == "images made smaller by the CLI"
+            assert response.headers["x-trioproxy-notes"] == "images that the CLI may make smaller"
         response = await posted(server.url, model=MODEL, max_tokens=1000, messages=HI)
         assert "x-trioproxy-notes" not in response.headers
 
@@ -117,9 +118,9 @@ async def test_capabilities_are_the_table(tmp_path: Path) -> None:
     assert told["parameters"]["temperature"] == {"honoured": True, "note": "as given"}
     assert told["parameters"]["thread"]["honoured"] is False
     assert "tool_result" in told["content_blocks"]["user"]
-    assert told["refusals"]["prompt_boundary"] == {
-        "category": "the CLI cannot carry it",
-        "advice": "Leave that line out of the system prompt.",
+    assert told["refusals"]["assistant_last"] == {
+        "category": Refusal.ASSISTANT_LAST.category.value,
+        "advice": Refusal.ASSISTANT_LAST.advice,
     }
 
 

@@ -50,6 +50,7 @@ PAGE = {
     "cited_text": "c",
 }
 BILLING = "x-anthropic-billing-header: cc_version=9.9.9.abc; cc_entrypoint=cli; cch=00000;"
+BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
 IDENTITY = "You are Claude Code, Anthropic's official CLI for Claude."
 JSON_SCHEMA = {"type": "json_schema", "schema": {**SCHEMA, "additionalProperties": False}}
 CALLS = '[[standin tool=get_weather input={"city":"Zürich"}]] [[standin tool=get_time]]'
@@ -187,6 +188,13 @@ SCENARIOS = [
         says("hello", system=[text(BILLING), text(IDENTITY)]),
         {"system": ""},
     ),
+    Scenario(
+        "the CLI's mark in a prompt",
+        says("hello", system=f"a\n {BOUNDARY}\nb"),
+        {"system": f"\na\n {BOUNDARY}\nb"},
+    ),
+    Scenario("the CLI's mark in a prompt with room before it", says("hello", system=f"\n\na\n{BOUNDARY}")),
+    Scenario("the CLI's mark alone", says("hello", system=BOUNDARY), {"system": f"\n{BOUNDARY}"}),
     Scenario("an identity alone", says("hello", system=IDENTITY), {"system": ""}),
     Scenario(
         "a system message in the conversation",

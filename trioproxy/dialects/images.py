@@ -1,8 +1,9 @@
 """Images in a user's message, of which the CLI makes something smaller, or a text.
 
-One of over 2,000 pixels a side or 500,000 bytes is scaled down or compressed, with a line of text
-behind it when it was scaled; what is no image becomes a line of text. Images by their url, and
-those in the results of tools, are left as they are.
+One of over 1,568 pixels a side (2,000 for older models) or 500,000 bytes is scaled down or
+compressed, with a line of text behind it when it was scaled; a media type that is not the image's
+is corrected; what is no image becomes a line of text. Images by their url, and those in results
+of tools, are left as they are.
 """
 
 import base64
@@ -15,8 +16,10 @@ from trioproxy.claude.turn import Block, Message
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
-_LARGEST_SIDE = 2000
+_LARGEST_SIDE = 1568
 _MOST_BYTES = 500_000
+_SMALLER = "images that the CLI may make smaller"
+_CORRECTED = "media types of images corrected by the CLI"
 _HEAD = 200_000  # characters: the size stands near the beginning, if not behind a long comment
 
 
@@ -29,23 +32,22 @@ def check_image(block: Block, path: str) -> None:
     if kind is None or _side(source["data"]) <= 0:
         reason = "is no PNG, JPEG, GIF or WebP image that can be read"
         raise InvalidRequest(Refusal.UNREADABLE_DATA, reason, path=f"{path}.source.data")
-    if source["media_type"] != kind:
-        raise InvalidRequest(
-            Refusal.MEDIA_TYPE, f"the image is {kind}", path=f"{path}.source.media_type"
-        )
 
 
 def image_notes(messages: Iterable[Message]) -> Iterator[str]:
-    """A note for each image that is too large."""
-    images = [
-        block["source"]["data"]
+    """A note for each image that the CLI alters, or may alter: that depends on the model."""
+    sources = [
+        block["source"]
         for message in messages
         for block in message.content
         if block["type"] == "image" and block["source"]["type"] == "base64"
     ]
-    for data in images:
+    for source in sources:
+        data = source["data"]
         if len(data) * 3 // 4 > _MOST_BYTES or _side(data) > _LARGEST_SIDE:
-            yield "images made smaller by the CLI"
+            yield _SMALLER
+        if media_type_of(data) != source["media_type"]:
+            yield _CORRECTED
 
 
 def media_type_of(data: str) -> str | None:

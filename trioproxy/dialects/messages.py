@@ -4,8 +4,7 @@ The CLI carries a conversation as real turns, but not each of them as it is. Wha
 is altered here first, in the way that changes the answer least, and noted:
 
 - it has no line for a system message: that becomes a text of the user's, marked as a reminder
-- it moves what stands behind a call of a tool to before it (where thinking stands in two places,
-  the order is kept)
+- it moves what stands behind a call of a tool to before it, but for thinking between calls
 - it drops an assistant's message that is only thinking, or says only "(no content)"
 
 Refused is what would give another answer than the one that is asked for: an answer cannot be
@@ -14,8 +13,8 @@ and documents the first are dropped. What the API refuses is refused too, by its
 calls and results.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby, pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +29,7 @@ from trioproxy.refusals import Refusal
 
 _BLOCKS_A_MESSAGE = 10
 _MOST_MEDIA = 100
+_CALL = "tool_use"
 _THOUGHTS = {"thinking", "redacted_thinking"}
 _NOTHING = "(no content)"  # what the CLI writes, and drops, for a message with nothing in it
 
@@ -85,6 +85,10 @@ def read_messages(value: object, limit: int) -> Conversation:
     notes: list[str] = []
     sent = [_message(item, i, notes) for i, item in enumerate(value)]
     given = list(_with_reminders(sent, notes))
+    if not given:
+        raise InvalidRequest(
+            Refusal.EMPTY, "must have a message that says something", path="messages"
+        )
     if given[0].role != "user":
         reason = 'the first message must have the role "user"'
         raise InvalidRequest(Refusal.FIRST_ROLE, reason, path="messages.0.role")
@@ -132,6 +136,8 @@ def _message(value: object, index: int, notes: list[str]) -> _Given:
     config = value.get("output_config")
     if config is not None:
         check_output_config(config, f"{path}.output_config")
+    if config is not None and not content:
+        return _Given("system", (), index, config)
     return _Given("system", _instructions(content, at), index, config)
 
 
@@ -176,6 +182,8 @@ def _with_reminders(given: Iterable[_Given], notes: list[str]) -> Iterator[_Give
     waiting: list[_Given] = []
     for message in given:
         if message.role == "system":
+            if not message.content:
+                continue  # it says only how to answer
             notes.append(_REMINDER)
             reminder = evolve(
                 message, role="user", content=tuple(map(_as_reminder, message.content))
@@ -234,23 +242,26 @@ def _is_dropped(message: _Given, notes: list[str]) -> bool:
 
 
 def _in_order(blocks: tuple[Block, ...], notes: list[str]) -> tuple[Block, ...]:
-    """An assistant's blocks in the order in which the CLI hands them on.
-
-    Its rule, as measured: with thinking in two places or more the order is kept; else the calls
-    of tools come last.
-    """
-    runs = sum(is_thought for is_thought, _ in groupby(blocks, key=_is_thought))
-    first = next((i for i, block in enumerate(blocks) if block["type"] == "tool_use"), len(blocks))
-    moved = [block for block in blocks[first:] if block["type"] != "tool_use"]
-    if runs > 1 or not moved:
+    """An assistant's blocks in the order in which the CLI hands them on: see `_keeps_order`."""
+    kinds = [block["type"] for block in blocks]
+    first = kinds.index(_CALL) if _CALL in kinds else len(blocks)
+    moved = [block for block in blocks[first:] if block["type"] != _CALL]
+    if not moved or _keeps_order(kinds):
         return blocks
     notes.extend([_MOVED] * len(moved))
-    calls = [block for block in blocks[first:] if block["type"] == "tool_use"]
+    calls = [block for block in blocks[first:] if block["type"] == _CALL]
     return (*blocks[:first], *moved, *calls)
 
 
-def _is_thought(block: Block) -> bool:
-    return block["type"] in _THOUGHTS
+def _keeps_order(kinds: Sequence[str]) -> bool:
+    """Whether the CLI leaves an assistant's blocks as they are; else the calls of tools come last.
+
+    It does, as measured, where there are two thoughts, and one stands right behind a call.
+    """
+    thoughts = sum(kind in _THOUGHTS for kind in kinds)
+    return thoughts > 1 and any(
+        before == _CALL and kind in _THOUGHTS for before, kind in pairwise(kinds)
+    )
 
 
 # -- What is refused -----------------------------------------------------------------------------

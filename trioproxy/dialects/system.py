@@ -5,6 +5,8 @@ The CLI writes them for each request, so a caller's go no further where they sta
 
 - a billing header is left out wherever it begins a block: the CLI would take it, and all behind
   it, for its own; its digits change with each conversation, so it must not tell prompts apart
+- a line with the CLI's mark between the fixed and the changing part of a prompt is taken away: one
+  more before the prompt is taken in its place
 - an identity is a part of the prompt where more follows; alone, it counts as no prompt
 """
 
@@ -21,7 +23,7 @@ from trioproxy.refusals import Refusal
 
 _BLOCKS = by_type({"text": check_text_block})
 
-_BILLING = re.compile(r"\A(?:x-anthropic-billing-header:[^\n]*(?:\n+|\Z))+")
+_BILLING = re.compile(r"\A(?:[ \t]*x-anthropic-billing-header:[^\n]*(?:\n+|\Z))+")
 _IDENTITIES = {
     f"You are {name}."
     for name in (
@@ -35,6 +37,7 @@ _BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
 
 _NO_BILLING = "system: billing header left out, the CLI writes its own"
 _NO_IDENTITY = "system: identity left out, the CLI writes its own"
+_WITH_BOUNDARY = f"system: a line feed before it, so that its line {_BOUNDARY} arrives"
 _ONE_BREAKPOINT = "cache_control: in `system`, one is kept, behind its end"
 
 
@@ -70,7 +73,12 @@ def read_system(value: object) -> System:
     if text in _IDENTITIES:
         blocks, text = [], ""
         notes.append(_NO_IDENTITY)
-    _check_boundary(text)
+    if _has_boundary(text):
+        # Of several such lines it is the first that the CLI takes away: then not the caller's.
+        if not text.startswith("\n"):
+            text = f"\n{text}"
+            notes.append(_WITH_BOUNDARY)
+        text = f"{_BOUNDARY}{text}"
     if cached and (len(cached) > 1 or not (blocks and blocks[-1].get("cache_control"))):
         notes.append(_ONE_BREAKPOINT)
     lifetime: Literal["", "5m", "1h"] = cached[-1].get("ttl", "5m") if cached and text else ""
@@ -91,7 +99,5 @@ def _blocks(value: Any) -> list[Block]:  # noqa: ANN401 - JSON
     )
 
 
-def _check_boundary(text: str) -> None:
-    if _BOUNDARY in text and _BOUNDARY in map(str.strip, text.splitlines()):
-        reason = f"the CLI takes the line {_BOUNDARY} away"
-        raise InvalidRequest(Refusal.PROMPT_BOUNDARY, reason, path="system")
+def _has_boundary(text: str) -> bool:
+    return _BOUNDARY in text and _BOUNDARY in map(str.strip, text.splitlines())

@@ -3,7 +3,6 @@
 Source: https://docs.anthropic.com/en/api/messages.
 """
 
-import re
 from typing import Any
 
 import orjson
@@ -11,9 +10,10 @@ from attrs import evolve, field, frozen
 
 from trioproxy.claude.models import Model, Models
 from trioproxy.claude.turn import Block, Message, Turn
-from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, is_word, kind, short
+from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, kind, short
 from trioproxy.dialects.images import image_notes
 from trioproxy.dialects.messages import read_messages
+from trioproxy.dialects.names import is_model, read_betas
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.dialects.system import System, read_system
 from trioproxy.errors import InvalidRequest, TrioproxyError
@@ -21,7 +21,6 @@ from trioproxy.errors import InvalidRequest, TrioproxyError
 _BREAKPOINTS = 4
 _DEPTH = 200
 _MOST_TOKENS = 2**53
-_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @frozen
@@ -67,9 +66,7 @@ def read_request(
     model = _or_default(data.get("model"), rules.model)
     if model is None:
         raise InvalidRequest("Field required", path="model")
-    is_word(model, "model")
-    if model != model.strip() or model == "<synthetic>":
-        raise InvalidRequest("is no name of a model", path="model")
+    is_model(model, "model")
     stream = data.get("stream")
     if stream is not None:
         is_flag(stream, "stream")
@@ -178,15 +175,6 @@ def _max_tokens(data: dict[str, Any]) -> int:
     if value > _MOST_TOKENS:
         raise InvalidRequest(f"must be at most {_MOST_TOKENS}, not {value}", path="max_tokens")
     return value
-
-
-def read_betas(header: str) -> tuple[str, ...]:
-    """The names in `anthropic-beta` headers, joined by commas. Raises `InvalidRequest`."""
-    names = [name.strip() for name in header.split(",") if name.strip()]
-    for name in names:
-        if not _BETA.fullmatch(name):
-            raise InvalidRequest("has a name that is none", path="anthropic-beta")
-    return tuple(dict.fromkeys(names))
 
 
 def _with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]]:

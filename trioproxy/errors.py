@@ -39,6 +39,8 @@ them into their own shapes. Types and statuses: https://docs.anthropic.com/en/ap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_LONGEST_LOGGED = 4_000  # characters
+
 
 class TrioproxyError(Exception):
     """An error with a message for the caller, an HTTP status and an API error type.
@@ -60,8 +62,15 @@ class TrioproxyError(Exception):
 
     @property
     def log_message(self) -> str:
-        """The same for the operator: with `detail`, which may quote what the CLI printed."""
-        return f"{self} {self.detail}".rstrip()
+        """The same for the operator: with `detail`, which may quote what the CLI printed.
+
+        Of a long one, its beginning and its end: what went wrong is often said last.
+        """
+        text = f"{self} {self.detail}".rstrip()
+        if len(text) <= _LONGEST_LOGGED:
+            return text
+        half = _LONGEST_LOGGED // 2
+        return f"{text[:half]} ... {text[-half:]}"
 
 
 class CallerError(TrioproxyError):

@@ -79,13 +79,15 @@ def _hearing_all(answer: Answer, entry: Entry) -> Generator[None]:
 
 def _as_header(notes: tuple[str, ...]) -> str:
     """The notes as far as a client can read so long a header."""
+    # A note may quote the caller, and a header has only printable ASCII.
+    notes = tuple(note.encode("unicode_escape").decode() for note in notes)
     shown = 0
     for count, note in enumerate(notes):
         shown += len(note) + 2
         if shown > _LONGEST_NOTES:
             notes = (*notes[:count], f"and {len(notes) - count} more")
             break
-    return "; ".join(notes).encode("unicode_escape").decode()  # it may quote the caller
+    return "; ".join(notes)
 
 
 async def _with_full_name(turn: Turn, pool: Pool) -> Turn:

@@ -3,7 +3,8 @@
 import pytest
 
 from trioproxy.app import check, open_server
-from trioproxy.claude.command import FIXED_ENVIRONMENT, SET_PER_TURN
+from trioproxy.claude.command import FIXED_ENVIRONMENT, MAX_RETRIES
+from trioproxy.claude.inherited import SET_PER_TURN
 from trioproxy.settings import (
     AuthSettings,
     ClaudeSettings,
@@ -21,6 +22,32 @@ async def test_what_the_server_sets_itself_cannot_be_set_beside_it(name: str) ->
     with pytest.raises(SettingsError, match=f"claude.env: {name} is what this server sets itself"):
         async with open_server(settings, {}):
             pass
+
+
+@pytest.mark.parametrize("name", sorted({*FIXED_ENVIRONMENT, *SET_PER_TURN, MAX_RETRIES}))
+def test_what_the_server_sets_itself_is_not_in_pass_env(name: str) -> None:
+    settings = Settings(claude=ClaudeSettings(pass_env=(name,)))
+    with pytest.raises(SettingsError) as caught:
+        check(settings)
+    assert caught.value.problems == (f'claude.pass_env: "{name}" is what this server sets itself',)
+
+
+def test_pass_env_has_no_setting_of_this_server_and_every_problem_is_told() -> None:
+    names = ("GITHUB_TOKEN", "AUTH_TOKEN", "OTEL_*", "claude__env", "*TOKEN", "x" * 99 + "=")
+    with pytest.raises(SettingsError) as caught:
+        check(Settings(claude=ClaudeSettings(pass_env=names)))
+    a_setting = "is a setting of this server, which no other program has"
+    malformed = "must be a variable's name, or how names begin with a * behind it"
+    assert caught.value.problems == (
+        f'claude.pass_env: "AUTH_TOKEN" {a_setting}; `[claude] env` can set it',
+        f'claude.pass_env: "claude__env" {a_setting}; `[claude] env` can set it',
+        f'claude.pass_env: "*TOKEN" {malformed}',
+        f'claude.pass_env: "{"x" * 79}…" {malformed}',
+    )
+
+
+def test_pass_env_takes_names_and_how_they_begin() -> None:
+    check(Settings(claude=ClaudeSettings(pass_env=("GITHUB_TOKEN", "OTEL_*", "*", "CLAUDE*"))))
 
 
 WRONG = {

@@ -13,6 +13,7 @@ from trioproxy.errors import (
     CallerError,
     CapacityError,
     CliError,
+    CliFailed,
     InvalidRequest,
     TrioproxyError,
 )
@@ -72,6 +73,13 @@ def test_what_the_cli_printed_is_for_the_log_alone(one: type[CliError]) -> None:
     assert error.message == str(error) == "It ended."
     assert error.log_message == "It ended. /home/operator: no such file"
     assert "operator" not in repr(error_body(error, "req_1"))
+
+
+def test_of_what_is_too_long_for_the_log_its_two_ends_are_there() -> None:
+    error = CliFailed("It ended.", detail="x" * 1_000_000 + " at last: no such file")
+    assert error.log_message.startswith("It ended. xxx")
+    assert error.log_message.endswith("xxx at last: no such file")
+    assert len(error.log_message) < 4_100
 
 
 @every_class

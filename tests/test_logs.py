@@ -29,6 +29,34 @@ def test_a_message_cannot_forge_another_line(forged: str) -> None:
     assert line.isprintable()
 
 
+def raised(message: str) -> logging.LogRecord:
+    try:
+        raise ValueError(message)
+    except ValueError as error:
+        return record("failed", exc_info=(ValueError, error, error.__traceback__))
+
+
+@pytest.mark.parametrize("forged", ["a\n2026 ERROR b", "a\r\nERROR b", "a\x1b[2Jb", "a\u2028b"])
+def test_a_traceback_cannot_forge_a_line(forged: str) -> None:
+    made = raised(forged)
+    made.exc_text = "what another formatter has made of it"
+    first, *others = logs.TextFormatter().format(made).split("\n")
+    assert first.endswith("failed")
+    assert others[0] == "  Traceback (most recent call last):"
+    assert "  ValueError: a" in "\n".join(others)
+    assert all(line.startswith("  ") and line.isprintable() for line in others)
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x9b2Jb", "a\u2028b", "a\x7fb", "a\u202eb", "\U000e0001", "größe 漢🦉"]
+)
+def test_a_json_line_is_printable_and_loses_nothing(text: str) -> None:
+    line = logs.JSONFormatter().format(record("[API] %s", text))
+    assert line.isprintable()
+    assert orjson.loads(line)["message"] == f"[API] {text}"
+    assert ("größe 漢🦉" in line) == (text == "größe 漢🦉")
+
+
 def test_a_text_line_keeps_letters_of_every_alphabet() -> None:
     assert logs.TextFormatter().format(record("größe 漢字")).endswith("größe 漢字")
 
@@ -55,9 +83,5 @@ def test_a_json_line_of_the_servers_own_work_names_no_request() -> None:
 
 
 def test_a_json_line_holds_a_traceback() -> None:
-    try:
-        raise ValueError("why")
-    except ValueError as error:
-        info = (ValueError, error, error.__traceback__)
-    line = logs.JSONFormatter().format(record("failed", exc_info=info))
+    line = logs.JSONFormatter().format(raised("why"))
     assert "ValueError: why" in orjson.loads(line)["exception"]

@@ -22,6 +22,7 @@ from trioproxy.settings import (
     ServerSettings,
     Settings,
     SettingsError,
+    is_setting,
     load_settings,
 )
 
@@ -176,6 +177,39 @@ def test_true_in_the_environment(text: str) -> None:
 def test_false_in_the_environment(text: str) -> None:
     loaded = load_settings({"POOL_SETTINGS__WARMUP_ON_STARTUP": text}, HERE)
     assert loaded.settings == pool(warmup_on_startup=False)
+
+
+def test_names_of_variables_in_the_environment() -> None:
+    loaded = load_settings({"CLAUDE__PASS_ENV": '["A", "B_*"]'}, HERE)
+    assert loaded.settings == claude(pass_env=("A", "B_*"))
+
+
+# -- Whose variable it is -------------------------------------------------------------------
+
+SPELLINGS = (str, str.upper, str.lower, str.title, str.swapcase)
+ALSO = [field.metadata["also"] for field in FIELDS.values() if "also" in field.metadata]
+OURS = [
+    *(path.replace(".", "__") for path in FIELDS),
+    *ALSO,
+    "CCPROXY_CONFIG",
+    "CLAUDE__",
+    "auth__x",
+]
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+@pytest.mark.parametrize("name", OURS)
+def test_a_variable_of_this_servers_is_known_in_any_spelling(name: str, spell: Any) -> None:
+    assert is_setting(spell(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "__", "PATH", "POOL__X", "CLAUDE_CODE__X", "CLAUDE_", "AUTH", "LOG_LEVELS", "HTTP_PROXY"],
+)
+def test_a_variable_of_others_is_not_ours(name: str) -> None:
+    assert not is_setting(name)
+    load_settings({name: "no value of any setting"}, HERE)
 
 
 # -- What is refused ------------------------------------------------------------------------
@@ -481,6 +515,12 @@ def test_a_number_of_any_length(path: str, number: str) -> None:
 @given(st.dictionaries(NAMES, WORDS | ANY_TEXT, max_size=5))
 def test_any_environment(environ: dict[str, str]) -> None:
     load_anything(environ)
+
+
+@given(st.dictionaries(NAMES | st.sampled_from(OURS), WORDS | ANY_TEXT, max_size=5))
+def test_a_variable_that_is_not_known_as_ours_is_not_read(environ: dict[str, str]) -> None:
+    others = {name: value for name, value in environ.items() if not is_setting(name)}
+    assert load_settings(others, HERE).settings == Settings()
 
 
 @pytest.mark.parametrize("name", ["AUTH__TOKENS", "CLAUDE__ENV"])

@@ -27,11 +27,12 @@ from trioproxy import logs, startup_error
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import (
     FIXED_ENVIRONMENT,
-    SET_PER_TURN,
+    MAX_RETRIES,
     Options,
     build_command,
     build_offline_command,
 )
+from trioproxy.claude.inherited import SET_PER_TURN, pass_env_problem
 from trioproxy.claude.session import Session
 from trioproxy.dialects.anthropic import Rules
 from trioproxy.errors import TrioproxyError
@@ -52,6 +53,7 @@ from trioproxy.settings import (
     SettingsError,
     load_settings,
 )
+from trioproxy.settings.values import shorten
 from trioproxy.standin import StandIn, serve_standin
 from trioproxy.tokens import DEFAULT, as_hashed, check_stored
 from trioproxy.web import connections
@@ -280,9 +282,15 @@ def _offline(settings: Settings, standin_url: str) -> Settings:
 
 def _options(claude: ClaudeSettings) -> Options:
     """What the operator says of every process."""
-    for name in claude.env:
-        if name in FIXED_ENVIRONMENT or name in SET_PER_TURN:
-            raise SettingsError([f"claude.env: {name} is what this server sets itself"])
+    fixed = {*FIXED_ENVIRONMENT, *SET_PER_TURN}
+    ours = "is what this server sets itself"
+    problems = [f"claude.env: {name} {ours}" for name in claude.env if name in fixed]
+    for name in claude.pass_env:
+        problem = ours if name in {*fixed, MAX_RETRIES} else pass_env_problem(name)
+        if problem is not None:
+            problems.append(f'claude.pass_env: "{shorten(name)}" {problem}')
+    if problems:
+        raise SettingsError(problems)
     same = (field.name for field in attrs.fields(Options))
     return Options(**{name: getattr(claude, name) for name in same})
 

@@ -42,6 +42,8 @@ from typing import Any
 
 from trioproxy.refusals import Category, Refusal
 
+_LONGEST_LOGGED = 4_000  # characters
+
 
 class TrioproxyError(Exception):
     """An error with a message for the caller, an HTTP status and an API error type.
@@ -63,8 +65,15 @@ class TrioproxyError(Exception):
 
     @property
     def log_message(self) -> str:
-        """The same for the operator: with `detail`, which may quote what the CLI printed."""
-        return f"{self} {self.detail}".rstrip()
+        """The same for the operator: with `detail`, which may quote what the CLI printed.
+
+        Of a long one, its beginning and its end: what went wrong is often said last.
+        """
+        text = f"{self} {self.detail}".rstrip()
+        if len(text) <= _LONGEST_LOGGED:
+            return text
+        half = _LONGEST_LOGGED // 2
+        return f"{text[:half]} ... {text[-half:]}"
 
 
 class CallerError(TrioproxyError):

@@ -3,15 +3,22 @@
 One logger a layer: `trioproxy.app`, `trioproxy.web`, `trioproxy.pool`, `trioproxy.standin`.
 """
 
+import json
 import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from types import TracebackType
+from typing import Literal, TypeAlias
 
 import orjson
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The request that the current task works for; empty for the server's own work."""
+
+
+_ExcInfo: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
 
 
 def configure(level: str, style: Literal["text", "json"]) -> None:
@@ -33,8 +40,14 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record's line; a message cannot forge another one."""
         message = _one_line(record.getMessage())
-        shown = logging.makeLogRecord({**record.__dict__, "msg": message, "args": None})
+        changes = {"msg": message, "args": None, "exc_text": None}  # another formatter's
+        shown = logging.makeLogRecord({**record.__dict__, **changes})
         return super().format(shown)
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
+        """The traceback's lines, indented: what an error quotes cannot pass for a log line."""
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  {_one_line(line)}" for line in lines)
 
 
 def _one_line(text: str) -> str:
@@ -60,4 +73,8 @@ class JSONFormatter(logging.Formatter):
         fields |= getattr(record, "fields", {})
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(fields).decode()
+        line = orjson.dumps(fields).decode()
+        # JSON leaves some characters that end a line, or move a terminal's cursor: U+2028, U+009B.
+        if line.isprintable():
+            return line
+        return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)

@@ -126,6 +126,17 @@ def test_settings_that_cannot_be_used(asked: Asked) -> None:
     assert asked.settings is None
 
 
+def test_the_cli_is_asked_in_the_environment_of_a_process() -> None:
+    cli = '#!/bin/sh\necho "${AUTH_TOKEN:-none} ${PASSED:-none} ${ADDED:-none} (Claude Code)"'
+    environ = {
+        "AUTH_TOKEN": SECRET,
+        "PASSED": "passed",
+        "CLAUDE__PASS_ENV": '["PASSED"]',
+        "CLAUDE__ENV": '{"ADDED": "added"}',
+    }
+    assert "version     none passed added (Claude Code)" in examine(cli=cli, **environ).out
+
+
 def test_no_cli(asked: Asked) -> None:
     ran = examine(CLAUDE__CLI_PATH="./gone")
     assert ran.status == 1

@@ -121,7 +121,7 @@ GOOD = [
     Good("the least", body()),
     Good("stream false", body(stream=False)),
     Good("stream true", body(stream=True), stream=True),
-    Good("another model", body(model="claude-😀"), model="claude-😀"),
+    Good("another model", body(model="a/claude@1:x[1m]"), model="a/claude@1:x[1m]"),
     Good("one token", body(max_tokens=1), max_tokens=1),
     Good("more tokens than any model has", body(max_tokens=2**53), max_tokens=2**53),
     Good("a system text", body(system="be brief"), system="be brief"),

@@ -23,6 +23,10 @@ from tests.forward.serving import (
     upstream,
 )
 from tests.standin.raw import connect, read_all
+from trioproxy.errors import InvalidRequest
+from trioproxy.forward.body import RequestBody
+from trioproxy.forward.connection import Request, Timeouts, open_connection
+from trioproxy.forward.upstream import read_upstream
 from trioproxy.settings import HttpPoolSettings, ServerSettings
 
 pytestmark = pytest.mark.real
@@ -533,3 +537,15 @@ async def test_a_certificate_that_nobody_trusts_until_somebody_does(
             while not server.stats().recreations:  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.01)
         assert (await server.http.get("/proxy/up/")).text == "ok"
+
+
+async def test_of_a_header_that_cannot_be_sent_a_part_is_told() -> None:
+    async with upstream() as server:
+        connection = open_connection(
+            read_upstream("up", server.url), Timeouts(1.0, 1.0, 1.0, 1.0), None
+        )
+        header = (b"x-evil", b"evil\n" * 10_000)
+        with pytest.raises(InvalidRequest, match="cannot be sent as HTTP") as caught:
+            await connection.send(Request("GET", b"/", [header], RequestBody()))
+        await connection.aclose()
+    assert len(caught.value.message) < 150

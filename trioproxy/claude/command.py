@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from attrs import Factory, evolve, frozen
 
+from trioproxy.claude.inherited import inherited
+
 _ARGUMENTS = (
     "--print",
     "--input-format=stream-json",
@@ -46,30 +48,8 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
 }
 """What every process has in its environment, whatever the server's own has."""
 
-SET_PER_TURN = frozenset(
-    {
-        "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
-        "CLAUDE_CODE_EXTRA_BODY",
-        "CLAUDE_CODE_PROMPT_CACHE_TTL",
-        "DISABLE_PROMPT_CACHING",
-    }
-)
-"""What a session sets for each turn: from outside, it would reach requests that did not ask."""
-
-# What would alter requests too, and what a server that was itself started by a Claude process
-# must not hand on.
-_DROPPED = SET_PER_TURN | {
-    "ANTHROPIC_BETAS",
-    "AUTH_TOKEN",
-    "CLAUDECODE",
-    "CLAUDE_CODE_DISABLE_THINKING",
-    "CLAUDE_CODE_ENTRYPOINT",
-    "CLAUDE_CODE_MAX_RETRIES",
-    "CLAUDE_CODE_SESSION_ID",
-    "CLAUDE_CODE_SSE_PORT",
-    "COUNT_TOKENS__API_KEY",
-    "MAX_THINKING_TOKENS",
-}
+MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES"
+"""Set by `[claude] max_retries`."""
 
 _KEPT_OFFLINE = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
@@ -86,6 +66,7 @@ class Options:
     nothing added, and takes credentials only from `ANTHROPIC_API_KEY`, so "auto" asks whether
     that is set and not empty, and nothing more. `tools` are the CLI's own, as its `--tools`
     takes them, and `mcp_config` is a file; either makes a turn take up to `max_turns` API calls.
+    `pass_env`: see `inherited`; offline, nothing more is inherited.
     """
 
     bare: str = "auto"
@@ -96,6 +77,7 @@ class Options:
     max_retries: int = 0
     extra_args: tuple[str, ...] = ()
     env: Mapping[str, str] = Factory(dict)
+    pass_env: tuple[str, ...] = ()
 
     @property
     def own_tools(self) -> bool:
@@ -134,10 +116,15 @@ def build_command(
     binary: str, environ: Mapping[str, str], cwd: str, options: Options = Options()
 ) -> Command:
     """The command of a process that uses the operator's own account."""
-    kept = {name: value for name, value in environ.items() if name not in _DROPPED}
-    has_key = bool({**kept, **options.env}.get("ANTHROPIC_API_KEY"))
+    own = build_environment(environ, options)
+    has_key = bool(own.get("ANTHROPIC_API_KEY"))
     is_bare = options.bare == "always" or (options.bare == "auto" and has_key)
-    return _command(binary, kept, cwd, options, is_bare=is_bare)
+    return Command(_argv(binary, options, is_bare=is_bare), own, cwd)
+
+
+def build_environment(environ: Mapping[str, str], options: Options = Options()) -> dict[str, str]:
+    """The environment of such a process: inherited, fixed, and what the operator adds."""
+    return _completed(inherited(environ, options.pass_env), options)
 
 
 def build_offline_command(  # noqa: PLR0913 - each is another thing
@@ -156,12 +143,12 @@ def build_offline_command(  # noqa: PLR0913 - each is another thing
     kept = {name: environ[name] for name in _KEPT_OFFLINE if name in environ}
     own = {"HOME": home, "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "offline"}
     offline = evolve(options, env={**options.env, **own})
-    return _command(binary, kept, cwd, offline, is_bare=True)
+    return Command(_argv(binary, options, is_bare=True), _completed(kept, offline), cwd)
 
 
-def _command(
-    binary: str, environ: Mapping[str, str], cwd: str, options: Options, *, is_bare: bool
-) -> Command:
-    argv = (binary, *_ARGUMENTS, *options.arguments(), *(["--bare"] if is_bare else []))
-    retries = {"CLAUDE_CODE_MAX_RETRIES": str(options.max_retries)}
-    return Command(argv, {**environ, **FIXED_ENVIRONMENT, **retries, **options.env}, cwd)
+def _argv(binary: str, options: Options, *, is_bare: bool) -> tuple[str, ...]:
+    return (binary, *_ARGUMENTS, *options.arguments(), *(["--bare"] if is_bare else []))
+
+
+def _completed(kept: Mapping[str, str], options: Options) -> dict[str, str]:
+    return {**kept, **FIXED_ENVIRONMENT, MAX_RETRIES: str(options.max_retries), **options.env}

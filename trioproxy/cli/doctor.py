@@ -11,7 +11,7 @@ import trio
 from attrs import define
 
 from trioproxy.claude.binary import find_binary, wheel_binary
-from trioproxy.claude.command import FIXED_ENVIRONMENT
+from trioproxy.claude.command import Options, build_environment
 from trioproxy.cli import checks, facts, options, programs
 from trioproxy.cli.finding import Finding, announced, ok
 from trioproxy.cli.listeners import listener
@@ -109,7 +109,7 @@ async def _examine_cli(
         report.tell(checks.skipped("answer", "a CLI"))
         return
     report.tell(ok("CLI", binary))
-    own = {**environ, **FIXED_ENVIRONMENT, **claude.env}
+    own = build_environment(environ, Options(env=claude.env, pass_env=claude.pass_env))
     version = await _run("version", [binary, "--version"], own)
     report.tell(checks.check_version(binary, version))
     report.tell(await _look_at_login(binary, claude, own))

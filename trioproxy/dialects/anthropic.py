@@ -3,7 +3,6 @@
 Source: https://docs.anthropic.com/en/api/messages.
 """
 
-import re
 from typing import Any
 
 import orjson
@@ -12,9 +11,10 @@ from attrs import field, frozen
 from trioproxy.claude.models import Model, Models
 from trioproxy.claude.turn import Turn
 from trioproxy.dialects.breakpoints import with_breakpoints
-from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, is_word, kind, short
+from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, kind, short
 from trioproxy.dialects.images import image_notes
 from trioproxy.dialects.messages import read_messages
+from trioproxy.dialects.names import is_model, read_betas
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.dialects.system import read_system
 from trioproxy.dialects.tool_references import with_loaded_tools
@@ -23,7 +23,6 @@ from trioproxy.refusals import Refusal
 
 _DEPTH = 200
 _MOST_TOKENS = 2**53
-_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @frozen
@@ -70,9 +69,7 @@ def read_request(
     model = _or_default(data.get("model"), rules.model)
     if model is None:
         raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path="model")
-    is_word(model, "model")
-    if model != model.strip() or model == "<synthetic>":
-        raise InvalidRequest(Refusal.MODEL_NAME, "is no name of a model", path="model")
+    is_model(model, "model")
     stream = data.get("stream")
     if stream is not None:
         is_flag(stream, "stream")
@@ -193,17 +190,6 @@ def _max_tokens(data: dict[str, Any]) -> int:
             Refusal.WRONG_VALUE, f"must be at most {_MOST_TOKENS}, not {value}", path="max_tokens"
         )
     return value
-
-
-def read_betas(header: str) -> tuple[str, ...]:
-    """The names in `anthropic-beta` headers, joined by commas. Raises `InvalidRequest`."""
-    names = [name.strip() for name in header.split(",") if name.strip()]
-    for name in names:
-        if not _BETA.fullmatch(name):
-            raise InvalidRequest(
-                Refusal.BETA_NAME, "has a name that is none", path="anthropic-beta"
-            )
-    return tuple(dict.fromkeys(names))
 
 
 def error_body(error: TrioproxyError, request_id: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from trioproxy.dialects.checks import (
     with_large_numbers_as_text,
 )
 from trioproxy.dialects.images import check_image
+from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
@@ -110,6 +111,7 @@ def _image(value: Block, path: str) -> None:
 def _server_use(value: Block, path: str) -> None:
     _cached(value, path)
     is_word(value.get("id"), f"{path}.id")
+    nullable(is_name_of_any_form)(value.get("name"), f"{path}.name")
 
 
 def _cached(value: Mapping[str, Any], path: str) -> None:
@@ -176,7 +178,7 @@ _TOOL_USE = an_object(
     {
         "type": is_string,
         "id": is_word,
-        "name": is_word,
+        "name": is_name_of_any_form,
         "input": is_object,
         "caller": _direct_caller,
         "cache_control": nullable(is_cache_control),

@@ -30,6 +30,7 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.names import is_name, is_tool
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
@@ -65,9 +66,10 @@ def _tool(value: object, path: str) -> None:
     is_object(value, path)
     assert isinstance(value, dict)
     if value.get("type") not in (None, "custom"):
-        is_word(value["type"], f"{path}.type")  # one of the API's own tools: it knows their fields
+        is_name(value["type"], f"{path}.type")  # one of the API's own tools: it knows their fields
+        nullable(is_name)(value.get("name"), f"{path}.name")
         return
-    for name, check in {"name": is_word, "input_schema": is_object}.items():
+    for name, check in {"name": is_tool, "input_schema": is_object}.items():
         if name not in value:
             raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=f"{path}.{name}")
         check(value[name], f"{path}.{name}")
@@ -93,7 +95,7 @@ _tool_choice = by_type(
     {
         "auto": an_object(_PARALLEL),
         "any": an_object(_PARALLEL),
-        "tool": an_object({**_PARALLEL, "name": is_word}, required={"name"}),
+        "tool": an_object({**_PARALLEL, "name": is_name}, required={"name"}),
         "none": an_object({"type": is_string}),
     }
 )

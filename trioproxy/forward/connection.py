@@ -13,6 +13,7 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
+from trioproxy.dialects.checks import short
 from trioproxy.errors import (
     InvalidRequest,
     TrioproxyError,
@@ -162,8 +163,9 @@ class Connection:
         try:
             response = await self._transport.handle_async_request(sent)
         except httpx.LocalProtocolError as error:
+            reason = short(str(error))  # it quotes a header whole
             raise InvalidRequest(
-                Refusal.FRAMING, f"This request cannot be sent as HTTP/1.1: {error}"
+                Refusal.FRAMING, f"This request cannot be sent as HTTP/1.1: {reason}"
             ) from error
         except (TrioproxyError, ClientLeft):
             raise

@@ -7,7 +7,7 @@
 Other modules import from here.
 """
 
-from trioproxy.settings.loading import Loaded, SettingsError, load_settings
+from trioproxy.settings.loading import Loaded, SettingsError, is_setting, load_settings
 from trioproxy.settings.sections import (
     FIELDS,
     SECTIONS,
@@ -36,5 +36,6 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "is_setting",
     "load_settings",
 ]

@@ -2,7 +2,8 @@
 
 A setting's value is the first that is given by
 
-1. the environment: `SECTION__KEY` in any case, then the setting's other variable if it has one;
+1. the environment: `SECTION__KEY` in any case, then the setting's other variable if it has one
+   (`is_setting` knows all of these names);
 2. one file: that named by `CCPROXY_CONFIG` (.toml or .json), else `ccproxy.toml`, else
    `.ccproxy.toml`;
 3. the default.
@@ -25,6 +26,11 @@ from trioproxy.settings.sections import FIELDS, SECTIONS, Settings
 from trioproxy.settings.values import from_text, printable, shorten, show, strict
 
 ENVIRONMENT = "environment"
+
+_FILE = "CCPROXY_CONFIG"
+_ALSO: Mapping[str, str] = {
+    path: field.metadata["also"] for path, field in FIELDS.items() if "also" in field.metadata
+}
 
 
 class SettingsError(Exception):
@@ -67,6 +73,20 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Loaded:
     return Loaded(reading.settings(), file, MappingProxyType(sources))
 
 
+def is_setting(variable: str) -> bool:
+    """Whether `load_settings` reads the environment variable of this name, in whatever case.
+
+    Such a variable is for this server alone, and may be a secret.
+    """
+    return _path_of(variable) is not None or variable.upper() in {_FILE, *_ALSO.values()}
+
+
+def _path_of(variable: str) -> str | None:
+    """The setting that a `SECTION__KEY` names, which need not exist; None: not of that form."""
+    section, mark, key = variable.lower().partition("__")
+    return f"{section}.{key}" if mark and section in SECTIONS else None
+
+
 @attrs.frozen
 class _Given:
     """A value, where it was given ("environment", a file, "default") and its name there."""
@@ -102,7 +122,7 @@ class _Reading:
 
     def find_file(self, environ: Mapping[str, str], directory: Path) -> Path | None:
         # lexists: a dangling link is a broken configuration, not the lack of one.
-        name = environ.get("CCPROXY_CONFIG")
+        name = environ.get(_FILE)
         if not name:
             files = (directory / "ccproxy.toml", directory / ".ccproxy.toml")
             return next(filter(os.path.lexists, files), None)
@@ -115,7 +135,7 @@ class _Reading:
             reason = f"{show(str(file))} is not a file"
         else:
             return file
-        self.problem(ENVIRONMENT, "CCPROXY_CONFIG", reason)
+        self.problem(ENVIRONMENT, _FILE, reason)
         return None
 
     def read_file(self, file: Path) -> None:
@@ -137,15 +157,14 @@ class _Reading:
     def read_environment(self, environ: Mapping[str, str]) -> None:
         names: dict[str, str] = {}
         for name in sorted(environ):
-            section, mark, key = name.lower().partition("__")
-            if not mark or section not in SECTIONS:
+            path = _path_of(name)
+            if path is None:
                 continue  # somebody else's variable
-            first = names.setdefault(f"{section}.{key}", name)
+            first = names.setdefault(path, name)
             if first != name:
                 self.problem(ENVIRONMENT, shorten(name), f"is {shorten(first)} in another case")
-        for path, field in FIELDS.items():
-            also = field.metadata.get("also")
-            if also is not None and also in environ:
+        for path, also in _ALSO.items():
+            if also in environ:
                 names.setdefault(path, also)
         for path, name in names.items():
             kind = FIELDS[path].type if path in FIELDS else None

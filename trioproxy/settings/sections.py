@@ -116,6 +116,9 @@ class ClaudeSettings:
     max_retries: int = setting(0, "times that it asks the API again after an error", at_least=0)
     extra_args: tuple[str, ...] = setting((), "more arguments of its command line")
     env: Mapping[str, str] = setting({}, "more variables of its environment", is_secret=True)
+    pass_env: tuple[str, ...] = setting(
+        (), "names of this server's variables that it has too; a * at the end: all that begin so"
+    )
     cwd: str = setting("", "its working directory; empty: a private empty one")
     max_line_size: int = setting(67_108_864, "bytes of its longest line", at_least=65_536)
 

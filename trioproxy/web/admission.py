@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from trioproxy.dialects.checks import short
 from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
 from trioproxy.refusals import Refusal
 from trioproxy.settings import AuthSettings, ServerSettings
@@ -127,7 +128,8 @@ class Admission:
         if _is_address(name) and not self._hosts:
             return
         raise Forbidden(
-            f"This server is not called {name!r}. If it is, say so in `[server] allowed_hosts`."
+            f"This server is not called {short(name)!r}. "
+            "If it is, say so in `[server] allowed_hosts`."
         )
 
     def _foreign_origin(self, said: Mapping[bytes, str], scope: Mapping[str, Any]) -> str:
@@ -138,7 +140,7 @@ class Admission:
             if origin.lower() in {f"{one}://{said.get(b'host', '')}".lower() for one in _SCHEMES}:
                 return ""
             raise Forbidden(
-                f"Web pages of {origin!r} may not ask this server. "
+                f"Web pages of {short(origin)!r} may not ask this server. "
                 "If they are to, say so in `[server] allowed_origins`."
             )
         is_visit = scope["path"] == "/" and said.get(b"sec-fetch-mode") == "navigate"

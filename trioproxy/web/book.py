@@ -40,6 +40,7 @@ _OPERATORS = frozenset(
 _LATEST = 50
 _SECONDS = 300  # of the history: as long as a person looks back on a page
 _FAILED = 500
+_LONGEST_NAME = 256  # characters of what a caller or a gateway says, that are kept
 _LONGEST_BODY = 65_536  # bytes that are kept
 
 
@@ -124,7 +125,8 @@ class Entry:
         for event in events:
             if event["type"] == "message_start":
                 message = event["message"]
-                self.model = message.get("model", self.model)
+                if isinstance(model := message.get("model"), str):
+                    self.model = model[:_LONGEST_NAME]  # a gateway may say anything
                 self._used(message.get("usage"))
             elif event["type"] == "message_delta":
                 self._used(event.get("usage"))
@@ -206,7 +208,8 @@ class Book:
     @contextmanager
     def entry(self, request_id: str, method: str, path: str) -> Generator[Entry]:
         """The entry of a request whose call is there for as long as the block."""
-        entry = Entry(request_id, method, path, trio.current_time())
+        shown = (method[:_LONGEST_NAME], path[:_LONGEST_NAME])
+        entry = Entry(request_id, *shown, trio.current_time())
         entry.bodies = Bodies() if self.keeps_bodies else None
         self.running[request_id] = entry
         try:

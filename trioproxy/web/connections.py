@@ -19,6 +19,7 @@ import trio
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.trio.tcp_server import TCPServer
 
+from trioproxy.dialects.checks import short
 from trioproxy.web.presence import Presence
 
 STATE = "trioproxy"  # where the web app is in the lifespan's state
@@ -106,7 +107,7 @@ class Connection(TCPServer):
 def _tell(fault: BaseException) -> None:
     while isinstance(fault, BaseExceptionGroup):
         fault = fault.exceptions[0]
-    logger.warning("[API] A connection was closed for what came over it: %r", fault)
+    logger.warning("[API] A connection was closed for what came over it: %s", short(repr(fault)))
 
 
 def install() -> None:

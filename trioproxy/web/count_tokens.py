@@ -8,7 +8,8 @@ from quart import request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
-from trioproxy.dialects.anthropic import Rules, count_request, read_betas
+from trioproxy.dialects.anthropic import Rules, count_request
+from trioproxy.dialects.names import read_betas
 from trioproxy.errors import NotConfigured
 from trioproxy.forward.api import ApiClient
 from trioproxy.pool.pool import Pool

@@ -15,6 +15,7 @@ from werkzeug.exceptions import (
 )
 
 from trioproxy import errors
+from trioproxy.dialects.checks import short
 from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
 from trioproxy.refusals import Refusal
 from trioproxy.web.book import Entry
@@ -66,11 +67,13 @@ def _known(error: Exception) -> TrioproxyError:
 def _of_http(error: HTTPException) -> TrioproxyError:
     match error:
         case NotFound():
-            return errors.UnknownRoute(f"Nothing is served at {request.method} {request.path}.")
+            return errors.UnknownRoute(
+                f"Nothing is served at {short(request.method)} {short(request.path)}."
+            )
         case MethodNotAllowed():
             methods = ", ".join(sorted(error.valid_methods or ()))
             return errors.MethodNotAllowed(
-                f"{request.path} takes {methods}, not {request.method}.",
+                f"{short(request.path)} takes {methods}, not {short(request.method)}.",
                 allowed=error.valid_methods or (),
             )
         case RequestEntityTooLarge():

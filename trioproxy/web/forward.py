@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import trio
 
+from trioproxy.dialects.checks import short
 from trioproxy.errors import (
     BodyTooSlow,
     InternalError,
@@ -72,7 +73,7 @@ class Forward:
         name, rest = split(scope["raw_path"])
         pool = self._client.pools.get(name)
         if pool is None:
-            raise UnknownRoute(f"There is no {name!r} in `[http_pool] upstreams`.")
+            raise UnknownRoute(f"There is no {short(name)!r} in `[http_pool] upstreams`.")
         current_call(scope).entry.route = f"/proxy/{name}"
         target = pool.upstream.target(rest, scope["query_string"])
         caller = Caller(

@@ -9,6 +9,7 @@ from quart_trio.wrappers import TrioResponse
 
 from trioproxy.claude.models import Model
 from trioproxy.dialects.anthropic import model_body, models_body
+from trioproxy.dialects.checks import short
 from trioproxy.dialects.openai import models as openai
 from trioproxy.errors import InvalidRequest, UnknownModel
 from trioproxy.pool.pool import Pool
@@ -34,7 +35,7 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
         query: dict[str, Any] = request.args.to_dict()
         for name in query:
             if name not in _QUERY:
-                raise InvalidRequest(Refusal.QUERY, "no such query parameter", path=name)
+                raise InvalidRequest(Refusal.QUERY, "no such query parameter", path=short(name))
         limit = _limit(query.get("limit"))
         found = await pool.models.wait_models()
         body = models_body(
@@ -51,7 +52,7 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
             return as_json(openai.model_body(Model(name, name)))
         found = known.find(name)
         if found is None:
-            raise UnknownModel(f"model: {name}")
+            raise UnknownModel(f"model: {short(name)}")
         return as_json(openai.model_body(found) if _is_openai() else model_body(found))
 
 

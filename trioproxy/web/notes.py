@@ -23,14 +23,16 @@ logger = logging.getLogger("trioproxy.web")
 
 def as_header(notes: Iterable[str]) -> str:
     """The notes by kind and count, as far as the header has room."""
-    kinds = [_counted(kind, count) for kind, count in Counter(notes).items()]
+    # Some quote the caller, and a header has only printable ASCII.
+    escaped = (note.encode("unicode_escape").decode() for note in notes)
+    kinds = [_counted(kind, count) for kind, count in Counter(escaped).items()]
     shown = 0
     for at, kind in enumerate(kinds):
         shown += len(kind) + 2
         if shown > _LONGEST_HEADER:
             kinds[at:] = [f"and {len(kinds) - at} more"]
             break
-    return "; ".join(kinds).encode("unicode_escape").decode()
+    return "; ".join(kinds)
 
 
 def _counted(kind: str, count: int) -> str:

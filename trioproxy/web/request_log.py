@@ -26,7 +26,7 @@ def log(entry: Entry) -> None:
 def _plain(value: str | float) -> str:
     """A value that cannot pass for several."""
     text = f"{value:.8f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    return text if _WORD.fullmatch(text) else json.dumps(text)
+    return text if _WORD.fullmatch(text) and text.isprintable() else json.dumps(text)
 
 
 def log_bodies(entry: Entry) -> None:

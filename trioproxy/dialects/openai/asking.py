@@ -18,6 +18,7 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.names import is_tool
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.models import claude_name
 from trioproxy.errors import InvalidRequest
@@ -129,7 +130,7 @@ def json_only(talk: Conversation) -> None:
 # -- Tools ---------------------------------------------------------------------------------------
 
 _FUNCTION: Mapping[str, Check] = {
-    "name": is_word,
+    "name": is_tool,
     "description": nullable(is_string),
     "parameters": nullable(is_object),
     "strict": nullable(is_flag),

@@ -18,6 +18,7 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -52,7 +53,7 @@ _FILE = an_object(
     }
 )
 _FUNCTION_CALL = an_object(
-    {"name": is_word, "arguments": is_string, "parsed_arguments": anything},
+    {"name": is_name_of_any_form, "arguments": is_string, "parsed_arguments": anything},
     required={"name", "arguments"},
 )
 

@@ -23,6 +23,7 @@ from trioproxy.dialects.checks import (
     kind,
     one_of,
 )
+from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.errors import InvalidRequest
@@ -36,8 +37,8 @@ _ROLES = ("user", "assistant", "system", "developer")
 _CALL = an_object(
     {
         "type": anything, "id": anything, "status": anything, "call_id": is_word,
-        "name": is_word, "arguments": is_string, "namespace": anything, "caller": anything,
-        "async": anything, "async_": anything, "parsed_arguments": anything,
+        "name": is_name_of_any_form, "arguments": is_string, "namespace": anything,
+        "caller": anything, "async": anything, "async_": anything, "parsed_arguments": anything,
     },
     required={"call_id", "name", "arguments"},
 )  # fmt: skip

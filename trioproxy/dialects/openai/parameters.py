@@ -19,10 +19,10 @@ from trioproxy.dialects.checks import (
     is_flag,
     is_object,
     is_string,
-    is_word,
     one_of,
     short,
 )
+from trioproxy.dialects.names import is_name
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
@@ -60,7 +60,7 @@ def _refused(name: str, note: str, *unless: object) -> Parameter:
 _STREAM_OPTIONS = an_object({"include_usage": is_flag, "include_obfuscation": is_flag})
 
 _BOTH = (
-    _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_word),
+    _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_name),
     _honoured("stream", "events as they come, or one answer", is_flag),
     _honoured("stream_options", "`include_usage`", _STREAM_OPTIONS),
     _honoured(

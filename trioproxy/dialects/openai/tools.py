@@ -246,11 +246,17 @@ class Toolbox:
         )
         if made is None or self.has_search:
             return
-        if taken := self._tools.pop(CLAUDES_NAME, None):  # a function that has come before
-            del self._names[taken]
-            self._definitions[self.name_of(taken)] = self._definitions.pop(CLAUDES_NAME)
+        taken = self._tools.pop(CLAUDES_NAME, None)  # by a function that has come before
+        definition = self._definitions.get(CLAUDES_NAME)
+        origin = self._origins.get(CLAUDES_NAME, "")
         self._definitions[CLAUDES_NAME] = made
         self._origins[CLAUDES_NAME] = path
+        if taken is not None:
+            del self._names[taken]
+            name = self.name_of(taken)
+            if definition is not None:
+                self._definitions[name] = {**definition, "name": name}
+                self._origins[name] = origin
 
     def _note_once(self, note: str) -> None:
         if note not in self._is_noted:

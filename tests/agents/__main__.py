@@ -4,6 +4,9 @@ import argparse
 import os
 import sys
 import time
+from hashlib import md5
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 import pytest
@@ -11,6 +14,9 @@ import pytest
 from tests.agents import install, results
 
 HERE: Final = install.ROOT / "tests" / "agents"
+_CHECKOUT: Final = md5(bytes(install.ROOT), usedforsecurity=False).hexdigest()[:8]
+# Not below this repository: programs look for instructions in the folders above their own.
+RUNS: Final = Path(gettempdir()) / f"trioproxy-agents-{_CHECKOUT}"
 
 
 def main() -> int:
@@ -25,12 +31,12 @@ def main() -> int:
     straight = ["--straight"] if options.straight else []
     chosen = [str(HERE / f"test_{name.replace('-', '_')}.py") for name in wanted]
     os.chdir(install.ROOT)
-    status = pytest.main([*straight, *chosen, *options.pytest])
+    status = pytest.main([f"--basetemp={RUNS}", *straight, *chosen, *options.pytest])
     rows = results.load()
     print("", results.table(rows), sep="\n")
     if options.table:
         results.write(HERE / "README.md", rows)
-    _tell(f"{time.monotonic() - begin:.0f} s in all")
+    _tell(f"{time.monotonic() - begin:.0f} s in all; what was sent and written is in {RUNS}")
     return int(status)
 
 

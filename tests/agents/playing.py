@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+import attrs
+import orjson
 from attrs import define, frozen
 
 from tests.agents import results
@@ -24,7 +26,7 @@ class Done:
     """What a program has done, and what the model was asked meanwhile."""
 
     ended: Ended
-    files: Mapping[str, str]
+    files: Mapping[str, bytes]
     """All files of the repository, by path."""
     asked: list[RecordedRequest]
     """The requests that reached the API."""
@@ -42,6 +44,11 @@ class Play:
     task: str
     ways: Ways
     folder: Path
+
+    @property
+    def work(self) -> Path:
+        """The repository, both times."""
+        return self.folder / "place" / "work"
 
     def __call__(
         self,
@@ -77,6 +84,8 @@ class Play:
         done = Done(ended, place.files(), self.ways.arrived())
         place.root.rename(self.folder / way)
         (self.folder / way / "output").write_text(f"{ended.output}\n{ended.errors}")
+        requests = orjson.dumps([attrs.asdict(one) for one in done.asked])
+        (self.folder / way / "asked.json").write_bytes(requests)
         return done
 
     def _note(
@@ -86,7 +95,7 @@ class Play:
         exchanges: list[Exchange],
         differences: int | None,
     ) -> None:
-        written = [name for name in done.files if _is_written(name, done.files, before)]
+        written = [name for name, data in done.files.items() if before.get(name) != data]
         row = results.Row(
             program=self.program.name,
             version=self.program.version,
@@ -98,10 +107,6 @@ class Play:
             differences=differences,
         )
         results.add(row)
-
-
-def _is_written(name: str, files: Mapping[str, str], before: Mapping[str, bytes]) -> bool:
-    return name not in before or files[name] != before[name].decode(errors="replace")
 
 
 def _differences(straight: Done, through: Done, exchanges: list[Exchange]) -> list[Difference]:

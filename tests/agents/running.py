@@ -4,10 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import orjson
@@ -34,7 +34,6 @@ class Ended:
     status: int
     output: str
     errors: str
-    seconds: float
 
     def lines(self) -> list[dict[str, Any]]:
         """The output of a program that writes a line of JSON for each thing that happens."""
@@ -83,13 +82,12 @@ class Place:
 
         Raises `TimeoutExpired`; it and all that it has started are ended then.
         """
-        begin = time.monotonic()
         process = self.start(command, environ)
         try:
             output, errors = process.communicate(given, timeout=timeout)
         finally:
             end(process)
-        return Ended(process.returncode, output, errors, time.monotonic() - begin)
+        return Ended(process.returncode, output, errors)
 
     def start(
         self, command: Sequence[str | Path], environ: Mapping[str, str]
@@ -106,22 +104,20 @@ class Place:
             start_new_session=True,
         )
 
-    def files(self) -> dict[str, str]:
+    def files(self) -> dict[str, bytes]:
         """All that is in the repository, by path."""
         found = sorted(path for path in self.work.rglob("*") if path.is_file())
         inside = ((path, path.relative_to(self.work)) for path in found)
-        return {
-            str(name): path.read_text(errors="replace")
-            for path, name in inside
-            if name.parts[0] != ".git"
-        }
+        return {str(name): path.read_bytes() for path, name in inside if name.parts[0] != ".git"}
 
 
-def end(process: "subprocess.Popen[str]") -> None:
-    """End a program and what it has started, if anything of it still runs."""
+def end(process: "subprocess.Popen[str]", reader: Thread | None = None) -> None:
+    """End a program and what it has started, if anything of it still runs, and who reads it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    if reader is not None:
+        reader.join()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

@@ -28,7 +28,7 @@ LEAVES = [one for one in CLASSES if not one.__subclasses__()]
 
 # https://docs.anthropic.com/en/api/errors, and 408 and 504, whose type it gives to a timeout.
 STATUSES = {
-    "invalid_request_error": {400, 405},
+    "invalid_request_error": {400, 405, 415},
     "authentication_error": {401},
     "permission_error": {403},
     "not_found_error": {404},

@@ -188,7 +188,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                     settings.auth,
                     settings.logging,
                     _rules(settings),
-                    settings.openai.models,
+                    settings.openai,
                     settings.pool_settings,
                     is_offline=standin is not None,
                 )

@@ -8,6 +8,7 @@
     |   |-- HeadTooLarge            431 request_too_large
     |   |-- BodyTooLarge            413 request_too_large
     |   |-- BodyTooSlow             408 timeout_error
+    |   |-- UnsupportedEncoding     415 invalid_request_error
     |   |-- UnknownRoute            404 not_found_error
     |   |-- UnknownModel            404 not_found_error
     |   `-- MethodNotAllowed        405 invalid_request_error
@@ -160,6 +161,13 @@ class BodyTooSlow(CallerError):
     status = 408
     type = "timeout_error"
     refusal = Refusal.BODY_TOO_SLOW
+
+
+class UnsupportedEncoding(CallerError):
+    """The body is compressed in a way that is not taken; the message names those that are."""
+
+    status = 415
+    refusal = Refusal.CONTENT_ENCODING
 
 
 class UnknownRoute(CallerError):

@@ -48,6 +48,7 @@ class Refusal(Enum):
     BODY_TOO_LARGE = "body_too_large", Category.API
     BODY_TOO_SLOW = "body_too_slow", Category.LIMIT
     FRAMING = "framing", Category.API
+    CONTENT_ENCODING = "content_encoding", Category.API
     QUERY = "query", Category.API
     BETA_NAME = "beta_name", Category.API
 
@@ -72,7 +73,6 @@ class Refusal(Enum):
     FIRST_ROLE = "first_role", Category.API
     UNPAIRED_CALL = "unpaired_call", Category.API
     MEDIA_IN_AN_ERROR = "media_in_an_error", Category.API
-    THOUGHTS_OF_ANOTHER_SERVER = "thoughts_of_another_server", Category.API
 
     # What the CLI cannot carry.
     ASSISTANT_LAST = (

@@ -10,7 +10,7 @@ from trioproxy.claude.models import Model, Models
 from trioproxy.dialects.anthropic import Rules, parse_request
 from trioproxy.dialects.names import read_betas
 from trioproxy.dialects.openai.chat import parse_chat
-from trioproxy.dialects.openai.responses import parse_responses
+from trioproxy.dialects.openai.response_request import parse_responses
 from trioproxy.errors import InvalidRequest
 
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
@@ -126,11 +126,11 @@ PLACES = {
     ),
     "a chat's function": Place(
         lambda name: chat(tools=[{"type": "function", "function": {"name": name}}]),
-        "tools.0.function.name", 128, NOT_OF_TOOLS, OF_TOOLS,
+        "tools.0.function.name", 256, tuple(HOSTILE), OF_API_TOOLS,
     ),
     "a response's function": Place(
         lambda name: responses(tools=[{"type": "function", "name": name}]),
-        "tools.0.name", 128, NOT_OF_TOOLS, OF_TOOLS,
+        "tools.0.name", 256, tuple(HOSTILE), OF_API_TOOLS,
     ),
     "a call": Place(
         lambda name: messages(messages=history(name)),

@@ -128,6 +128,7 @@ class OpenAISettings:
     """What callers say that speak OpenAI's API."""
 
     models: Mapping[str, str] = setting({}, "their names of models, and Claude's for them")
+    web_search: bool = setting(False, "whether the model may search the web, which costs money")
 
 
 @attrs.frozen(kw_only=True)

@@ -16,6 +16,7 @@ or, by hand, `python -m trioproxy.standin`.
     record.py       the requests that came
     answers.py      pure: a request's body -> `Answer` -> the API's events
     directives.py   pure: what a message asks of the stand-in
+    script.py       pure: a model that is played, turn by turn
     bodies.py       pure: what the API checks and counts in a body
     pace.py         pure: which event is due when
     errors.py       pure: the API's errors

@@ -4,7 +4,7 @@ The same request has the same answer; only its ids tell one from the next. A del
 a token: `max_tokens` and the usage count deltas.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -38,6 +38,12 @@ class Answer:
     drop_after: int | None = None
     """Deltas that come before the connection is cut."""
     hang: bool = False
+    stop_details: Mapping[str, Any] | None = None
+    """Why the model stopped, if `stop_reason` does not say all of it."""
+    usage: Mapping[str, Any] = attrs.field(factory=dict)
+    """What the usage says other than what was counted."""
+    chunk: int | None = None
+    """Bytes of a chunk of the stream, wherever that cuts; None: as many as are due."""
 
     @property
     def output_tokens(self) -> int:
@@ -66,8 +72,9 @@ def plan(body: object, *, number: int, pace: Pace | None = None) -> Answer:
         number=number,
         model=request["model"],
         blocks=kept,
-        stop_reason=_stop_reason(cut=cut, stopped=stop_sequence is not None, tools=tools),
+        stop_reason=_stop_reason(asked, cut=cut, stopped=stop_sequence is not None),
         stop_sequence=None if cut else stop_sequence,
+        stop_details=None if cut or stop_sequence is not None else _stop_details(asked),
         input_tokens=count_tokens(request),
         is_streamed=request.get("stream") is True,
         pace=_pace(asked, pace or Pace()),
@@ -99,22 +106,29 @@ def whole(answer: Answer) -> dict[str, Any]:
         "content": [block.whole() for block in answer.blocks],
         "stop_reason": answer.stop_reason,
         "stop_sequence": answer.stop_sequence,
+        **_details(answer),
         "usage": _usage(answer, answer.output_tokens),
     }
 
 
-def _usage(answer: Answer, output_tokens: int) -> dict[str, int]:
+def _details(answer: Answer) -> dict[str, Any]:
+    return {} if answer.stop_details is None else {"stop_details": answer.stop_details}
+
+
+def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
     return {
         "input_tokens": answer.input_tokens,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "output_tokens": output_tokens,
+        **answer.usage,
     }
 
 
 def _all_events(answer: Answer) -> Iterator[dict[str, Any]]:
     opening: dict[str, object] = {"content": [], "stop_reason": None, "stop_sequence": None}
     message = {**whole(answer), **opening, "usage": _usage(answer, 0)}
+    message.pop("stop_details", None)
     yield {"type": "message_start", "message": message}
     for index, block in enumerate(answer.blocks):
         yield {"type": "content_block_start", "index": index, "content_block": block.start}
@@ -124,6 +138,7 @@ def _all_events(answer: Answer) -> Iterator[dict[str, Any]]:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     stop = {"stop_reason": answer.stop_reason, "stop_sequence": answer.stop_sequence}
+    stop |= _details(answer)
     usage = _usage(answer, answer.output_tokens)
     yield {"type": "message_delta", "delta": stop, "usage": usage}
     yield {"type": "message_stop"}
@@ -142,12 +157,12 @@ def _until(stream: Iterable[dict[str, Any]], deltas: int) -> Iterator[dict[str, 
 
 
 def _text(asked: Directives, request: Body) -> str | None:
-    """What is said, if anything: a call of a tool needs no words."""
+    """What is said, if anything: a call of a tool needs no words, nor does a refusal."""
     if asked.text is not None:
         return asked.text
     if asked.words is not None:
         return " ".join(f"w{i}" for i in range(asked.words))
-    return None if asked.tools else _usual_text(request)
+    return None if asked.tools or asked.refusal is not None else _usual_text(request)
 
 
 def _usual_text(request: Body) -> str:
@@ -168,12 +183,21 @@ def _stopped(text: str | None, sequences: Sequence[str]) -> tuple[str | None, st
     return text[:at], stop
 
 
-def _stop_reason(*, cut: bool, stopped: bool, tools: Sequence[ToolCall]) -> str:
+def _stop_reason(asked: Directives, *, cut: bool, stopped: bool) -> str:
     if cut:
         return "max_tokens"
     if stopped:
         return "stop_sequence"
-    return "tool_use" if tools else "end_turn"
+    if asked.refusal is not None:
+        return "refusal"
+    return "tool_use" if asked.tools else "end_turn"
+
+
+def _stop_details(asked: Directives) -> dict[str, Any] | None:
+    """What the API tells of a refusal, if it tells anything."""
+    if not asked.refusal:
+        return None
+    return {"type": "refusal", "category": asked.category, "explanation": asked.refusal}
 
 
 def _error(asked: Directives) -> ApiError | None:

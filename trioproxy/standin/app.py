@@ -27,6 +27,7 @@ from .delivery import deliver
 from .errors import ApiError, request_id
 from .pace import Pace
 from .record import Record
+from .script import Script, play
 
 MODEL: Final = {
     "type": "model",
@@ -45,6 +46,8 @@ class StandIn:
     record: Record = attrs.field(factory=Record)
     failures: deque[ApiError] = attrs.field(factory=deque)
     """What the next requests for a message are answered with, whatever they ask."""
+    script: Script | None = None
+    """A model that is played; what it leaves open is answered as usual."""
     open_streams: int = attrs.field(default=0, init=False)
     """Answers to `POST /v1/messages` that are being given now, whole ones included."""
     _idle: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
@@ -102,7 +105,7 @@ class StandIn:
             case "POST", "/v1/messages":
                 if self.failures:
                     raise self.failures.popleft()
-                return plan(request.json, number=number, pace=self.pace)
+                return self._answer(request.json, number)
             case "POST", "/v1/messages/count_tokens":
                 return {"input_tokens": count_tokens(check_body(request.json, COUNTED))}
             case "GET", "/v1/models":
@@ -118,6 +121,12 @@ class StandIn:
                 return {"requests": []}
             case method, path:
                 raise ApiError(404, f"Not found: {method} {path}")
+
+    def _answer(self, body: object, number: int) -> Answer:
+        turn = None if self.script is None else self.script(check_body(body))
+        if turn is None:
+            return plan(body, number=number, pace=self.pace)
+        return play(turn, body, number=number, pace=self.pace)
 
     @contextmanager
     def _open_stream(self) -> Iterator[None]:

@@ -18,15 +18,20 @@ class Block:
     """A content block: as it starts, and the deltas that fill it."""
 
     start: dict[str, Any]
-    deltas: tuple[dict[str, str], ...]
+    deltas: tuple[dict[str, Any], ...]
 
     def whole(self) -> dict[str, Any]:
         """The block as it is once all its deltas came."""
         filled = dict(self.start)
-        if filled["type"] == "tool_use":
+        if not self.deltas:
+            return filled
+        if "input" in filled:
             return {**filled, "input": _parsed(self._joined("partial_json"))}
-        for field in filled.keys() - {"type"}:
+        for field in filled.keys() - {"type", "citations"}:
             filled[field] = self._joined(field)
+        if "citations" in filled:
+            cited = (delta["citation"] for delta in self.deltas if "citation" in delta)
+            filled["citations"] = list(cited)
         return filled
 
     def _joined(self, field: str) -> str:
@@ -37,6 +42,23 @@ def text_block(text: str) -> Block:
     """A text, a word a delta."""
     deltas = ({"type": "text_delta", "text": word} for word in _WORD.findall(text))
     return Block({"type": "text", "text": ""}, tuple(deltas))
+
+
+def cited_block(text: str, citations: Iterable[Mapping[str, Any]]) -> Block:
+    """A text with what it is from; the citations come after the words, as the API has it."""
+    cited = ({"type": "citations_delta", "citation": dict(citation)} for citation in citations)
+    start = {"type": "text", "text": "", "citations": []}
+    return Block(start, (*text_block(text).deltas, *cited))
+
+
+def given_block(block: Mapping[str, Any]) -> Block:
+    """A block that is whole as it starts; the input of a tool of the API's comes in pieces."""
+    if block["type"] == "server_tool_use":
+        return attrs.evolve(
+            tool_block(block["id"], block["name"], block["input"]),
+            start={**block, "input": {}},
+        )
+    return Block(dict(block), ())
 
 
 def thinking_block(thinking: str) -> Block:

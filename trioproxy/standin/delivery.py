@@ -47,7 +47,7 @@ async def _stream(answer: Answer, begin: float, send: ASGISendCallable) -> None:
     await trio.sleep_until(begin + answer.pace.first)
     about = {"content-type": CONTENT_TYPE, "cache-control": "no-cache"}
     await send_head(send, 200, {**about, "request-id": request_id(answer.number)})
-    for due, chunk in timetable(events(answer), answer.pace):
+    for due, chunk in timetable(events(answer), answer.pace, answer.chunk):
         await trio.sleep_until(begin + due)
         await send_body(send, chunk, more=True)
 

@@ -14,6 +14,8 @@ A directive stands anywhere in the text of the last user message:
 | `words=200` | answer with that many deltas: w0 w1 w2 … |
 | `thinking="…"` | think this first |
 | `tool=name`, `input={…}` | call a tool; several tools are called in parallel |
+| `refusal`, `refusal="…"` | the model refuses, after the text asked for or none; why |
+| `category=cyber` | of a refusal that says why |
 | `first=0.3`, `rate=50` | seconds before the first event; deltas per second |
 | `fail_after=3` | an `error` event after that many deltas (`error` and `message` say which) |
 | `drop_after=3` | cut the connection after that many deltas |
@@ -60,6 +62,9 @@ class Directives:
     words: int | None = None
     thinking: str | None = None
     tools: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+    """The explanation; empty: without one."""
+    category: str | None = None
     first: float | None = None
     rate: float | None = None
     fail_after: int | None = None
@@ -169,6 +174,10 @@ def _rate(value: object) -> float:
     return rate
 
 
+def _explanation(value: object) -> str:
+    return "" if value is True else _string(value)
+
+
 def _flag(value: object) -> bool:
     if value is not True:
         raise ValueError
@@ -183,6 +192,8 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "thinking": _string,
     "tool": _string,
     "input": _object,
+    "refusal": _explanation,
+    "category": _string,
     "first": _seconds,
     "rate": _rate,
     "fail_after": _count,

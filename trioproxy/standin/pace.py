@@ -27,11 +27,23 @@ class Pace:
         return self.first + deltas / self.rate
 
 
-def timetable(events: Iterable[Mapping[str, Any]], pace: Pace) -> list[tuple[float, bytes]]:
+def timetable(
+    events: Iterable[Mapping[str, Any]], pace: Pace, size: int | None = None
+) -> list[tuple[float, bytes]]:
     """The chunks of a streamed answer, each with its due time.
 
     Without a rate there is one chunk, as from an upstream that had it all; else one per event.
+    `size` cuts each into pieces of so many bytes, in the midst of a line or a character.
     """
+    chunks = _chunks(events, pace)
+    if size is None:
+        return chunks
+    return [
+        (due, data[at : at + size]) for due, data in chunks for at in range(0, len(data), size)
+    ]
+
+
+def _chunks(events: Iterable[Mapping[str, Any]], pace: Pace) -> list[tuple[float, bytes]]:
     if pace.rate == inf:
         return [(pace.first, encode_events(events))]
     chunks = []

@@ -22,6 +22,7 @@ from trioproxy.pool.pool import Pool
 from trioproxy.refusals import Refusal
 from trioproxy.web import failures
 from trioproxy.web.book import Entry
+from trioproxy.web.decoding import decoded
 from trioproxy.web.notes import as_header
 from trioproxy.web.presence import Call, current_call
 
@@ -34,8 +35,11 @@ T = TypeVar("T")
 
 
 async def read_body() -> bytes:
-    """The body of the request that is being handled."""
-    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    """The body of the request that is being handled, as it was before it was compressed."""
+    body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    encoding = ",".join(request.headers.getlist("content-encoding"))
+    limit = request.max_content_length
+    return await decoded(body, encoding, len(body) if limit is None else limit)
 
 
 async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:

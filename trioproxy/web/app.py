@@ -1,6 +1,5 @@
 """The Quart app: its routes over a pool, behind the presence of each client."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import trio
@@ -12,7 +11,13 @@ from trioproxy.forward.api import ApiClient
 from trioproxy.forward.client import ForwardClient
 from trioproxy.forward.upstream import PREFIX
 from trioproxy.pool.pool import Pool
-from trioproxy.settings import AuthSettings, LoggingSettings, PoolSettings, ServerSettings
+from trioproxy.settings import (
+    AuthSettings,
+    LoggingSettings,
+    OpenAISettings,
+    PoolSettings,
+    ServerSettings,
+)
 from trioproxy.web import (
     capabilities,
     count_tokens,
@@ -47,13 +52,13 @@ from trioproxy.web.transport import Watcher
 
 @frozen
 class Terms:
-    """What the operator lays down for callers. `openai_models`: OpenAI's names for Claude's."""
+    """What the operator lays down for callers."""
 
     server: ServerSettings = Factory(ServerSettings)
     auth: AuthSettings = Factory(AuthSettings)
     logging: LoggingSettings = Factory(LoggingSettings)
     rules: Rules = Factory(Rules)
-    openai_models: Mapping[str, str] = Factory(dict)
+    openai: OpenAISettings = Factory(OpenAISettings)
     pool: PoolSettings = Factory(PoolSettings)
     is_offline: bool = False
 
@@ -93,7 +98,7 @@ def create_web(
 def _create_quart(
     pool: Pool, client: ForwardClient, terms: Terms, front: Front, api: ApiClient | None
 ) -> QuartTrio:
-    settings, rules, mapped = terms.server, terms.rules, terms.openai_models
+    settings, rules = terms.server, terms.rules
     quart = QuartTrio("trioproxy", static_folder=None)
     quart.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_size,
@@ -111,9 +116,9 @@ def _create_quart(
         front.book.on_settled.append(request_log.log_bodies)
     failures.install(quart)
     messages.install(quart, pool, rules, ping_interval=settings.ping_interval)
-    openai.install(quart, pool, rules, mapped, ping_interval=settings.ping_interval)
+    openai.install(quart, pool, rules, terms.openai, ping_interval=settings.ping_interval)
     count_tokens.install(quart, pool, api, rules)
-    models.install(quart, pool, mapped)
+    models.install(quart, pool, terms.openai.models)
     capabilities.install(quart)
     operations.install(quart, pool, client)
     health.install(quart, pool, client, front)

@@ -6,10 +6,12 @@ from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects.blocks import BLOCKS
-from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
+from trioproxy.dialects.openai.parameters import CHAT, COMPACT, RESPONSES
 from trioproxy.dialects.parameters import PARAMETERS
 from trioproxy.refusals import Refusal
 from trioproxy.web.replies import as_json
+
+_TABLES = {"chat/completions": CHAT, "responses": RESPONSES, "responses/compact": COMPACT}
 
 
 def install(app: QuartTrio) -> None:
@@ -27,7 +29,7 @@ def _capabilities() -> dict[str, Any]:
     blocks = {role: sorted(known) for role, known in BLOCKS.items()}
     openai = {
         path: {one.name: {"effect": one.effect, "note": one.note} for one in table.values()}
-        for path, table in (("chat/completions", CHAT), ("responses", RESPONSES))
+        for path, table in _TABLES.items()
     }
     refusals = {
         one.value: {"category": one.category.value, "advice": one.advice} for one in Refusal

@@ -13,6 +13,7 @@ from trioproxy.dialects.names import read_betas
 from trioproxy.errors import NotConfigured
 from trioproxy.forward.api import ApiClient
 from trioproxy.pool.pool import Pool
+from trioproxy.web import answering
 
 _NO_KEY = (
     "The Claude CLI cannot count tokens exactly. Set a key of the Anthropic API for it: "
@@ -26,8 +27,7 @@ def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: Rules) -> 
     @app.post("/v1/messages/count_tokens")
     @app.post("/anthropic/v1/messages/count_tokens")
     async def count_tokens() -> TrioResponse:
-        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-        asked = count_request(body, pool.models.known, rules)
+        asked = count_request(await answering.read_body(), pool.models.known, rules)
         if api is None:
             raise NotConfigured(_NO_KEY)
         betas = ",".join(read_betas(",".join(request.headers.getlist("anthropic-beta"))))

@@ -1,9 +1,11 @@
-"""OpenAI's API: `POST /v1/chat/completions` and `/v1/responses`, also under `/openai`."""
+"""OpenAI's API, also under `/openai`.
+
+`POST /v1/chat/completions`, `/v1/responses` and `/v1/responses/compact`.
+"""
 
 import time
-from collections.abc import Mapping
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
@@ -11,31 +13,51 @@ from quart_trio.wrappers import TrioResponse
 from trioproxy.claude.models import Models
 from trioproxy.dialects.anthropic import Rules
 from trioproxy.dialects.openai.chat import ChatStream, parse_chat
-from trioproxy.dialects.openai.responses import ResponseStream, parse_responses
+from trioproxy.dialects.openai.response_request import parse_compact, parse_responses
+from trioproxy.dialects.openai.responses import CompactReply, ResponseStream
 from trioproxy.errors import UnknownModel
 from trioproxy.pool.pool import Pool
+from trioproxy.settings import OpenAISettings
 from trioproxy.web import answering
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 def install(
-    app: QuartTrio, pool: Pool, rules: Rules, mapped: Mapping[str, str], *, ping_interval: float
+    app: QuartTrio, pool: Pool, rules: Rules, settings: OpenAISettings, *, ping_interval: float
 ) -> None:
-    """Add the routes. `mapped`: OpenAI's names of models, and Claude's for them."""
+    """Add the routes."""
+    terms: dict[str, Any] = {"mapped": settings.models, "rules": rules}
+    terms["can_search"] = settings.web_search
 
     @app.post("/v1/chat/completions")
     @app.post("/openai/v1/chat/completions")
     async def chat_completions() -> TrioResponse:
-        asked = await _read(pool, partial(parse_chat, mapped=mapped, rules=rules))
-        reply = ChatStream(int(time.time()), asked.has_usage)
+        asked = await _read(pool, partial(parse_chat, **terms))
+        reply = ChatStream(int(time.time()), asked.has_usage, tools=asked.tools)
         return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
 
     @app.post("/v1/responses")
     @app.post("/openai/v1/responses")
     async def responses() -> TrioResponse:
-        asked = await _read(pool, partial(parse_responses, mapped=mapped, rules=rules))
-        reply = ResponseStream(int(time.time()), asked.echo, asked.has_thoughts)
+        asked = await _read(pool, partial(parse_responses, **terms))
+        reply = ResponseStream(
+            int(time.time()),
+            asked.echo,
+            asked.has_thoughts,
+            tools=asked.tools,
+            has_sources=asked.has_sources,
+            wants_summary=asked.wants_summary,
+        )
+        return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
+
+    @app.post("/v1/responses/compact")
+    @app.post("/openai/v1/responses/compact")
+    async def compact() -> TrioResponse:
+        asked = await _read(pool, partial(parse_compact, **terms))
+        reply = CompactReply(
+            int(time.time()), {}, tools=asked.tools, wants_summary=True, kept=asked.kept
+        )
         return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
 
 

@@ -12,7 +12,9 @@ from trioproxy.errors import (
     PoolClosed,
     TrioproxyError,
     Unauthorized,
+    UnsupportedEncoding,
 )
+from trioproxy.web.decoding import TAKEN
 from trioproxy.web.dialect import error_body_for
 
 _FRAMING = {"transfer-encoding", "content-length"}
@@ -34,6 +36,8 @@ def as_error(
     match error:
         case MethodNotAllowed(allowed=[*allowed]) if allowed:
             headers.append((b"allow", ", ".join(allowed).encode()))
+        case UnsupportedEncoding():
+            headers.append((b"accept-encoding", ", ".join(TAKEN).encode()))
         case Unauthorized():
             headers.append((b"www-authenticate", b'Bearer, Basic realm="trioproxy"'))
         case HeadTooLarge() | PoolClosed():

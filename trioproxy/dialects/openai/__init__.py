@@ -2,10 +2,13 @@
 
     parameters.py   which of its parameters are honoured, have no effect, or are refused
     conversation.py messages of a chat;  parts.py  images, files, arguments
-    items.py        the input of a response: messages, calls of functions and their outputs
+    items.py        the input of a response: messages, calls of tools and their outputs
+    tools.py        tools of every kind as functions;  search.py  the search of the web
     asking.py       what both ask for, as a Messages request; errors in the caller's own words
+    calls.py        a call of a tool, as what it is to its caller
     chat.py         chat completions: a request, a whole answer, a stream of chunks
-    responses.py    responses: a request, a whole answer, a stream of typed events
+    response_request.py  what a request for a response means
+    responses.py    responses: a whole answer, a stream of typed events;  output.py  their items
     errors.py       errors in OpenAI's shape
     models.py       whose names are whose
 

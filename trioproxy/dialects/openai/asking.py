@@ -1,13 +1,11 @@
 """What chat completions and responses ask for alike, and the Messages request that it makes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from trioproxy.claude.models import Models
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_request
 from trioproxy.dialects.checks import (
-    Check,
-    a_list,
     an_object,
     is_flag,
     is_object,
@@ -15,24 +13,23 @@ from trioproxy.dialects.checks import (
     is_word,
     kind,
     nullable,
-    one_of,
-    short,
 )
-from trioproxy.dialects.names import is_tool
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.models import claude_name
+from trioproxy.dialects.openai.tools import Toolbox
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
 _JSON_ONLY = "Answer with one JSON object, and with nothing else."
 
 _MOST_STOPS = 4
-_EFFORTS = {"minimal": "low"}
+_EFFORTS = {"minimal": "low", "ultra": "max"}
 
 
 def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     data: Mapping[str, Any],
     talk: Conversation,
+    tools: Toolbox,
     parameters: Mapping[str, Any],
     renamed: Mapping[str, str],
     *,
@@ -53,7 +50,7 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
         return read_request(asked, rules=rules, is_limited=False)
     except InvalidRequest as error:
         names = {**_words(data), **renamed}
-        raise _in_the_callers_words(error, talk.origins, names) from None
+        raise _in_the_callers_words(error, talk, tools, names) from None
 
 
 def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -93,6 +90,14 @@ def stop_sequences(value: object, path: str) -> list[str]:
     return listed
 
 
+def effort_notes(effort: object, path: str) -> tuple[str, ...]:
+    """Notes of an effort that Claude does not have."""
+    if effort not in _EFFORTS:
+        return ()
+    end = "lowest" if effort == "minimal" else "highest"
+    return (f"{path}: {effort} taken as {_EFFORTS[str(effort)]}, the {end} that Claude has",)
+
+
 def output(effort: str | None, form: Mapping[str, Any] | None) -> dict[str, Any]:
     """How hard to think, and the `form` of a structured answer: a `json_schema` or None."""
     found: dict[str, Any] = {"thinking": {"type": "disabled"}} if effort == "none" else {}
@@ -127,82 +132,6 @@ def json_only(talk: Conversation) -> None:
     talk.system.append(_JSON_ONLY)
 
 
-# -- Tools ---------------------------------------------------------------------------------------
-
-_FUNCTION: Mapping[str, Check] = {
-    "name": is_tool,
-    "description": nullable(is_string),
-    "parameters": nullable(is_object),
-    "strict": nullable(is_flag),
-}
-
-
-def _tool(value: Mapping[str, Any], path: str, extra: Mapping[str, Check]) -> dict[str, Any]:
-    """A function as a tool; `extra` are the fields that may stand beside its own."""
-    an_object({**_FUNCTION, **extra}, required={"name"})(value, path)
-    schema = value.get("parameters") or {"type": "object", "properties": {}}
-    tool: dict[str, Any] = {"name": value["name"], "input_schema": schema}
-    if value.get("description"):
-        tool["description"] = value["description"]
-    if value.get("strict"):
-        tool["strict"] = True
-    return tool
-
-
-def _is_function(value: object, path: str) -> None:
-    """A tool, or a choice of one, that is a function."""
-    is_object(value, path)
-    assert isinstance(value, dict)
-    name = value.get("type")
-    if name != "function":
-        shown = f'"{short(name)}"' if isinstance(name, str) else kind(name)
-        reason = f"only functions are supported by this server, not {shown}"
-        raise InvalidRequest(Refusal.TOOL_KIND, reason, path=f"{path}.type")
-
-
-def tools(data: Mapping[str, Any], extra: Mapping[str, Check], key: str = "") -> dict[str, Any]:
-    """The tools of a request, and the choice of them.
-
-    `extra` are the fields that a tool may have beside a function's own. With a `key`, a function
-    stands in that field of its tool, and of the choice.
-    """
-    given = data.get("tools", [])
-    a_list(_is_function)(given, "tools")
-    made = [_tool(*_function(tool, f"tools.{i}", key), extra) for i, tool in enumerate(given)]
-    choice: dict[str, Any] = {"type": "auto"}
-    asked = data.get("tool_choice")
-    if isinstance(asked, dict):
-        _is_function(asked, "tool_choice")
-        function, path = _function(asked, "tool_choice", key)
-        if function.get("name") not in [tool["name"] for tool in made]:
-            raise InvalidRequest(
-                Refusal.TOOL_CHOICE,
-                "there is no such function among the `tools`",
-                path=f"{path}.name",
-            )
-        choice = {"type": "tool", "name": function["name"]}
-    elif asked is not None:
-        one_of("auto", "none", "required")(asked, "tool_choice")
-        choice = {"type": "any" if asked == "required" else asked}
-    if not made:
-        if choice["type"] == "any":
-            raise InvalidRequest(
-                Refusal.TOOL_CHOICE, "there are no `tools` to choose from", path="tool_choice"
-            )
-        return {}
-    if not data.get("parallel_tool_calls", True) and choice["type"] != "none":
-        choice["disable_parallel_tool_use"] = True
-    return {"tools": made, **({} if choice == {"type": "auto"} else {"tool_choice": choice})}
-
-
-def _function(value: dict[str, Any], path: str, key: str) -> tuple[dict[str, Any], str]:
-    """Where the function is, and the path to it."""
-    if not key:
-        return value, path
-    is_object(value.get(key), f"{path}.{key}")
-    return value[key], f"{path}.{key}"
-
-
 # -- Errors --------------------------------------------------------------------------------------
 
 
@@ -216,17 +145,19 @@ def _words(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _in_the_callers_words(
-    error: InvalidRequest, origins: Sequence[str], renamed: Mapping[str, str]
+    error: InvalidRequest, talk: Conversation, tools: Toolbox, renamed: Mapping[str, str]
 ) -> InvalidRequest:
     """The error with the path of what the caller has sent, instead of what was made of it.
 
-    `origins`: where each message of the Messages request has come from; `renamed`: see `_words`.
+    `renamed`: see `_words`.
     """
-    head, _, rest = error.path.partition(".")
-    if head == "messages" and rest.partition(".")[0].isdigit():
-        index = int(rest.partition(".")[0])
-        path = origins[index] if index < len(origins) else renamed.get(head, head)
-    else:
-        changed = f"{renamed.get(head, head)}.{rest}".removesuffix(".")
-        path = renamed.get(error.path, changed)
+    head, *rest = error.path.split(".")
+    numbers = [int(part) for part in rest if part.isdigit()]
+    path = renamed.get(error.path) or ".".join((renamed.get(head, head), *rest))
+    if head == "messages" and rest and rest[0].isdigit():
+        at = numbers[1] if rest[1:2] == ["content"] and len(numbers) > 1 else 0
+        path = talk.origin(numbers[0], at) or renamed.get(head, head)
+    elif head == "tools" and rest and rest[0].isdigit():
+        inside = ["parameters" if part == "input_schema" else part for part in rest[1:]]
+        path = ".".join((tools.origin(numbers[0]) or head, *inside))
     return InvalidRequest(error.refusal, error.reason, path=path)

@@ -19,9 +19,12 @@ from trioproxy.claude.turn import Event
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
 from trioproxy.dialects.checks import an_object, by_type, is_object, is_string
 from trioproxy.dialects.openai import asking
+from trioproxy.dialects.openai.calls import Call, Told
 from trioproxy.dialects.openai.conversation import Conversation, read_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.parameters import CHAT, checked
+from trioproxy.dialects.openai.search import url_citations
+from trioproxy.dialects.openai.tools import Toolbox
 from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import TrioproxyError
 
@@ -42,27 +45,43 @@ class ChatRequest:
 
     messages: MessagesRequest
     has_usage: bool = False
+    tools: Toolbox = field(factory=Toolbox, kw_only=True)
 
 
 def parse_chat(
-    body: bytes, *, models: Models, mapped: Mapping[str, str], rules: Rules
+    body: bytes,
+    *,
+    models: Models,
+    mapped: Mapping[str, str],
+    rules: Rules,
+    can_search: bool = False,
 ) -> ChatRequest:
-    """Read a request body. Raises `InvalidRequest` or `UnknownModel`."""
+    """Read a request body. Raises `InvalidRequest` or `UnknownModel`.
+
+    `can_search`: whether the model may search the web.
+    """
     data, notes = checked(read_object(body), CHAT)
     talk = read_chat(data.get("messages"))
     limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
     found, noted = asking.sampling(data, limit)
     if "stop" in data:
         found["stop_sequences"] = asking.stop_sequences(data["stop"], "stop")
-    found |= asking.tools(data, {}, "function")
-    found |= asking.output(data.get("reasoning_effort"), _form(data, talk))
+    tools = Toolbox(can_search)
+    tools.add(data.get("tools", []), "tools", is_nested=True)
+    if "web_search_options" in data:
+        tools.add_search(data["web_search_options"], "web_search_options")
+    in_parallel = data.get("parallel_tool_calls", True)
+    found |= tools.chosen(data.get("tool_choice"), in_parallel=in_parallel, is_nested=True)
+    effort = data.get("reasoning_effort")
+    noted += asking.effort_notes(effort, "reasoning_effort")
+    found |= asking.output(effort, _form(data, talk))
     renamed = {"max_tokens": limit, "system": "messages"}
     request = asking.messages_request(
-        data, talk, found, renamed, models=models, mapped=mapped, rules=rules
+        data, talk, tools, found, renamed, models=models, mapped=mapped, rules=rules
     )
-    notes += (*talk.notes, *noted, *request.notes)
+    notes += (*talk.notes, *tools.notes, *noted, *request.notes)
     has_usage = data.get("stream_options", {}).get("include_usage", False)
-    return ChatRequest(evolve(request, notes=notes), has_usage)
+    return ChatRequest(evolve(request, notes=notes), has_usage, tools=tools)
 
 
 _PLAIN = an_object({"type": is_string})
@@ -112,12 +131,13 @@ def finish_reason(stop_reason: object) -> str:
     return _FINISH.get(str(stop_reason), "stop")
 
 
-def completion(answer: WholeAnswer, now: int) -> dict[str, Any]:
+def completion(answer: WholeAnswer, now: int, tools: Toolbox) -> dict[str, Any]:
     """A whole answer as a chat completion; `now`: seconds since 1970."""
     message = answer.message
-    text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
+    texts = [block for block in message["content"] if block["type"] == "text"]
+    text = "".join(block["text"] for block in texts)
     calls = [
-        _tool_call(block, answer.inputs.get(index) or "{}")
+        _tool_call(tools, block, answer.inputs.get(index, ""))
         for index, block in enumerate(message["content"])
         if block["type"] == "tool_use"
     ]
@@ -127,6 +147,8 @@ def completion(answer: WholeAnswer, now: int) -> dict[str, Any]:
         "content": text or None,
         "refusal": refusal(message) if is_refusal else None,
     }
+    if annotations := _annotations(texts):
+        said["annotations"] = annotations
     if calls:
         said["tool_calls"] = calls
     choice = {
@@ -145,27 +167,57 @@ def completion(answer: WholeAnswer, now: int) -> dict[str, Any]:
     }
 
 
+def _annotations(texts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    start = 0
+    for block in texts:
+        end = start + len(block["text"])
+        found += _as_annotations(url_citations(block.get("citations") or [], start, end))
+        start = end
+    return found
+
+
+def _as_annotations(citations: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Citations as a chat has them: what they say stands in a field of its own."""
+    return [
+        {"type": one["type"], one["type"]: {k: v for k, v in one.items() if k != "type"}}
+        for one in citations
+    ]
+
+
 def refusal(message: Mapping[str, Any]) -> str:
     """Why the model has refused, as far as the API says."""
     details = message.get("stop_details") or {}
     return str(details.get("explanation") or "The model has refused to answer.")
 
 
-def _tool_call(block: Mapping[str, Any], arguments: str) -> dict[str, Any]:
-    function = {"name": block["name"], "arguments": arguments}
-    return {"id": block["id"], "type": "function", "function": function}
+def _tool_call(tools: Toolbox, block: Mapping[str, Any], written: str) -> dict[str, Any]:
+    call = Call.begun(tools.called(block["name"]), block["id"], "")
+    call.add(written)
+    call.end()
+    kind, field_ = _KINDS[call.item["type"]]
+    about = {"name": call.item["name"], field_: call.item[field_]}
+    return {"id": block["id"], "type": kind, kind: about}
+
+
+_KINDS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
+"""A call's type in a chat, and where its input stands, by the type of its item."""
 
 
 @define(eq=False)
 class ChatStream:
-    """The chunks of one answer. `now`: seconds since 1970."""
+    """The chunks of one answer. `now`: seconds since 1970; `tools`: what the model was given."""
 
     now: int
     has_usage: bool = False
+    tools: Toolbox = field(factory=Toolbox, kw_only=True)
     _head: dict[str, Any] = field(factory=dict, init=False)
     _usage: dict[str, Any] = field(factory=dict, init=False)
-    _calls: dict[int, int] = field(factory=dict, init=False)
+    _calls: dict[int, tuple[int, Call]] = field(factory=dict, init=False)
     _has_input: set[int] = field(factory=set, init=False)
+    _citations: list[Mapping[str, Any]] = field(factory=list, init=False)  # of this block
+    _length: int = field(default=0, init=False)  # of the text
+    _block_start: int = field(default=0, init=False)  # in the text
 
     def events(self, batch: Iterable[Event]) -> bytes:
         """The chunks that these events become, as they are sent."""
@@ -185,7 +237,7 @@ class ChatStream:
 
     def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer."""
-        return orjson.dumps(completion(answer, self.now))
+        return orjson.dumps(completion(answer, self.now, self.tools))
 
     def _chunks(self, event: Event) -> list[dict[str, Any]]:
         match event["type"]:
@@ -213,30 +265,51 @@ class ChatStream:
         return [self._chunk({"role": "assistant", "content": None, "refusal": None})]
 
     def _open(self, index: int, block: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self._citations, self._block_start = [], self._length
         if block["type"] != "tool_use":
             return []
-        at = self._calls[index] = len(self._calls)
-        function = {"name": block["name"], "arguments": ""}
-        call = {"index": at, "id": block["id"], "type": "function", "function": function}
-        return [self._chunk({"tool_calls": [call]})]
+        call = Call.begun(self.tools.called(block["name"]), block["id"], "")
+        at = len(self._calls)
+        self._calls[index] = (at, call)
+        kind, field_ = _KINDS[call.item["type"]]
+        about = {"name": call.item["name"], field_: ""}
+        said = {"index": at, "id": block["id"], "type": kind, kind: about}
+        return [self._chunk({"tool_calls": [said]})]
 
     def _delta(self, index: int, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if delta["type"] == "text_delta":
-            return [self._chunk({"content": delta["text"]})]
-        is_input = delta["type"] == "input_json_delta" and delta["partial_json"]
-        if is_input and index in self._calls:  # and not a tool of the API's own
-            self._has_input.add(index)
-            return [self._arguments(index, delta["partial_json"])]
+        match delta["type"]:
+            case "text_delta":
+                self._length += len(delta["text"])
+                return [self._chunk({"content": delta["text"]})]
+            case "citations_delta":
+                self._citations.append(delta["citation"])
+            case "input_json_delta" if delta["partial_json"] and index in self._calls:
+                self._has_input.add(index)  # and it is not a tool of the API's own
+                return self._pieces(index, self._calls[index][1].add(delta["partial_json"]))
+            case _:
+                pass
         return []
 
     def _close(self, index: int) -> list[dict[str, Any]]:
-        # A call without arguments streams none, but a client reads JSON.
-        is_bare = index in self._calls and index not in self._has_input
-        return [self._arguments(index, "{}")] if is_bare else []
+        if found := url_citations(self._citations, self._block_start, self._length):
+            return [self._chunk({"annotations": _as_annotations(found)})]
+        if index not in self._calls:
+            return []
+        _, call = self._calls[index]
+        told = [one for one in call.end() if one[0].endswith(".delta")]
+        if call.tool.kind == "function" and index not in self._has_input:
+            # A call without arguments streams none, but a client reads JSON.
+            told = [("function_call_arguments.delta", {"delta": "{}"})]
+        return self._pieces(index, told)
 
-    def _arguments(self, index: int, piece: str) -> dict[str, Any]:
-        call = {"index": self._calls[index], "function": {"arguments": piece}}
-        return self._chunk({"tool_calls": [call]})
+    def _pieces(self, index: int, told: Iterable[Told]) -> list[dict[str, Any]]:
+        """What has come of a call's input."""
+        at, call = self._calls[index]
+        kind, field_ = _KINDS[call.item["type"]]
+        return [
+            self._chunk({"tool_calls": [{"index": at, kind: {field_: fields["delta"]}}]})
+            for _, fields in told
+        ]
 
     def _finish(self, event: Event) -> list[dict[str, Any]]:
         self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}

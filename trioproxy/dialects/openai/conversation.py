@@ -1,6 +1,6 @@
 """The messages of a chat as those of a Messages request."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -20,6 +20,7 @@ from trioproxy.dialects.checks import (
 )
 from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
+from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
@@ -57,37 +58,116 @@ _FUNCTION_CALL = an_object(
     required={"name", "arguments"},
 )
 
+_CUSTOM_CALL = an_object(
+    {"name": is_name_of_any_form, "input": is_string}, required={"name", "input"}
+)
+
+
+@define(eq=False)
+class _Run:
+    """Neighbours of one role, as one message: blocks that stand first in it, and the others.
+
+    Of a user these are results of tools, of an assistant all that is not behind a call. Each
+    block has with it where it has come from.
+    """
+
+    role: str
+    first: list[tuple[dict[str, Any], str]] = field(factory=list)
+    others: list[tuple[dict[str, Any], str]] = field(factory=list)
+
 
 @define(eq=False)
 class Conversation:
-    """What a chat's messages say: the system prompt, the turns, and where each has come from."""
+    """What a chat's messages say: the system prompt, the turns, and where each has come from.
+
+    A block is put into its place when it comes, in constant time: a body is read in a time that
+    grows as its length does.
+    """
 
     system: list[str] = field(factory=list)
-    messages: list[dict[str, Any]] = field(factory=list)
-    origins: list[str] = field(factory=list)
     notes: list[str] = field(factory=list)
+    _runs: list[_Run] = field(factory=list, init=False)
+    _results: dict[str, tuple[_Run, dict[str, Any]]] = field(factory=dict, init=False)
 
-    def say(self, role: str, content: list[dict[str, Any]], origin: str) -> None:
-        """Add a message. A tool's result stands before what the user has said meanwhile."""
-        at = len(self.messages)
-        if content and content[0]["type"] == "tool_result":
-            while at and _is_users(self.messages[at - 1]):
-                at -= 1
-            if at < len(self.messages):
-                self.notes.append(f"{origin}: moved before the user's words, as all results")
-        self.messages.insert(at, {"role": role, "content": content})
-        self.origins.insert(at, origin)
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The turns, neighbours of one role in one message."""
+        return [
+            {"role": run.role, "content": [block for block, _ in (*run.first, *run.others)]}
+            for run in self._runs
+        ]
+
+    def origin(self, message: int, block: int = 0) -> str | None:
+        """Where a block of one of the `messages` has come from; None: there is no such."""
+        if message >= len(self._runs):
+            return None
+        run = self._runs[message]
+        origins = [origin for _, origin in (*run.first, *run.others)]
+        return origins[block] if block < len(origins) else None
+
+    def say(self, role: str, content: Iterable[dict[str, Any]], origin: str) -> None:
+        """Add to what a role says.
+
+        A tool's result stands before what the user has said meanwhile, and a text before the
+        calls of its turn: Claude has them in no other order.
+        """
+        if not self._runs or self._runs[-1].role != role:
+            self._runs.append(_Run(role))
+        run = self._runs[-1]
+        is_moved = False
+        for block in content:
+            if block["type"] == "tool_result":
+                self._results[block["tool_use_id"]] = (run, block)
+            is_first = _is_first(block, run)
+            is_moved |= is_first and bool(run.others)
+            (run.first if is_first else run.others).append((block, origin))
+        if is_moved:
+            behind = "the user's words, as all results" if role == "user" else "the calls"
+            self.notes.append(f"{origin}: moved before {behind}")
+
+    def say_more_of_a_result(self, name: str, content: list[dict[str, Any]], origin: str) -> bool:
+        """Add to the result of the call `name`; False: it has none yet.
+
+        Once the model has answered that result, what comes later is a user's message.
+        """
+        if name not in self._results:
+            return False
+        run, result = self._results[name]
+        if run is not self._runs[-1]:
+            self.say("user", content, origin)
+            return True
+        before = result["content"]
+        if isinstance(before, str):
+            before = [{"type": "text", "text": before}] if before else []
+        before.extend(content)
+        result["content"] = before
+        return True
+
+    def leave_out_bare_thoughts(self) -> None:
+        """Take away the turns that are thoughts alone, such as one that was interrupted."""
+        for run in self._runs:
+            if run.first and not run.others and all(_is_thought(one) for one, _ in run.first):
+                self.notes.append(f"{run.first[0][1]}: thoughts without an answer are left out")
+                run.first.clear()
+        self._runs = [run for run in self._runs if run.first or run.others]
 
     def instruct(self, text: str, origin: str) -> None:
         """Add to the system prompt, which stands at the top."""
         if not is_blank(text):
             self.system.append(text)
-        if self.messages:
+        if self._runs:
             self.notes.append(f"{origin}: moved to the top, as all instructions")
 
 
-def _is_users(message: Mapping[str, Any]) -> bool:
-    return bool(message["role"] == "user" and message["content"][0]["type"] != "tool_result")
+def _is_thought(block: Mapping[str, Any]) -> bool:
+    return block["type"] in {"thinking", "redacted_thinking"}
+
+
+def _is_first(block: Mapping[str, Any], run: _Run) -> bool:
+    """Whether a block belongs before the `others` of its run."""
+    if run.role == "user":
+        return bool(block["type"] == "tool_result")
+    return block["type"] == "text" or (block["type"] != "tool_use" and not run.others)
 
 
 def read_chat(value: object) -> Conversation:
@@ -176,11 +256,15 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
 def _call(value: object, path: str) -> dict[str, Any]:
     is_object(value, path)
     assert isinstance(value, dict)
-    one_of("function")(value.get("type", "function"), f"{path}.type")
+    one_of("function", "custom")(value.get("type", "function"), f"{path}.type")
     is_word(value.get("id"), f"{path}.id")
-    _FUNCTION_CALL(value.get("function"), f"{path}.function")
-    given = arguments(value["function"]["arguments"], f"{path}.function.arguments")
-    name = value["function"]["name"]
+    if value.get("type") == "custom":
+        _CUSTOM_CALL(value.get("custom"), f"{path}.custom")
+        name, given = value["custom"]["name"], {TEXT: value["custom"]["input"]}
+    else:
+        _FUNCTION_CALL(value.get("function"), f"{path}.function")
+        name = value["function"]["name"]
+        given = arguments(value["function"]["arguments"], f"{path}.function.arguments")
     return {"type": "tool_use", "id": value["id"], "name": name, "input": given}
 
 

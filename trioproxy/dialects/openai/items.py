@@ -6,11 +6,12 @@ is the API's own block, signature and all: see `sealed`.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import orjson
+from attrs import define, field
 
 from trioproxy.dialects.checks import (
     an_object,
@@ -22,48 +23,85 @@ from trioproxy.dialects.checks import (
     is_word,
     kind,
     one_of,
+    short,
 )
 from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
+from trioproxy.dialects.openai.tools import TEXT, Kind, Tool, Toolbox
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
 _SEAL = "trioproxy-thinking-1:"
+_SUMMARY_SEAL = "trioproxy-summary-1:"
 _THOUGHTS = ("thinking", "redacted_thinking")
 _DEPTH = 200
 _ROLES = ("user", "assistant", "system", "developer")
 
-_CALL = an_object(
-    {
-        "type": anything, "id": anything, "status": anything, "call_id": is_word,
-        "name": is_name_of_any_form, "arguments": is_string, "namespace": anything,
-        "caller": anything, "async": anything, "async_": anything, "parsed_arguments": anything,
-    },
-    required={"call_id", "name", "arguments"},
-)  # fmt: skip
-_OUTPUT = an_object(
-    {
-        "type": anything, "id": anything, "status": anything, "call_id": is_word,
-        "output": anything, "caller": anything,
-    },
-    required={"call_id", "output"},
-)  # fmt: skip
+SUMMARIZE = (
+    "Write a summary of this conversation for another assistant, who goes on with it and sees "
+    "nothing of it but your summary. Say what the user wants, in their own words where these "
+    "matter; what has been done and decided, and why; the names of files, commands and results "
+    "that are needed again; and what is still to be done. Answer with the summary alone."
+)
+_SUMMARY = "This is a summary of the conversation so far:\n\n{}"
+
+# What the tools of others have done, or what only they can read. Each is passed over, with a note.
+_PASSED_OVER = {
+    "web_search_call": "Claude cannot be shown it again",
+    "configuration_update": "what the request itself says counts",
+    **dict.fromkeys(
+        (
+            "apply_patch_call", "apply_patch_call_output", "code_interpreter_call",
+            "computer_call", "computer_call_output", "file_search_call", "image_generation_call",
+            "mcp_approval_request", "mcp_approval_response", "mcp_call", "mcp_list_tools",
+            "program", "program_output", "shell_call", "shell_call_output",
+        ),
+        "no such tool is there",
+    ),
+}  # fmt: skip
+
+_CALLS: Mapping[str, Kind] = {
+    "function_call": "function",
+    "custom_tool_call": "custom",
+    "local_shell_call": "local_shell",
+    "tool_search_call": "tool_search",
+}
+_FIELDS_OF_CALLS: Mapping[Kind, tuple[str, ...]] = {
+    "function": ("arguments", "name"),
+    "custom": ("input", "name"),
+    "local_shell": ("action",),
+    "tool_search": ("arguments",),
+}
 
 
-def read_input(value: object) -> Conversation:
-    """Read the `input` of a response. Raises `InvalidRequest`."""
-    found = Conversation()
+@define(eq=False)
+class Input:
+    """What the input of a response says. `wants_summary`: a `compaction_trigger` is in it.
+
+    `tools` are those of the request, and those that come with the conversation.
+    """
+
+    tools: Toolbox
+    talk: Conversation = field(factory=Conversation, init=False)
+    wants_summary: bool = field(default=False, init=False)
+    shell_calls: dict[object, str] = field(factory=dict, init=False)  # by the id of the item
+
+
+def read_input(value: object, tools: Toolbox) -> Input:
+    """Read the `input` of a response, and the tools in it. Raises `InvalidRequest`."""
+    found = Input(tools)
     if isinstance(value, str):
-        found.say("user", [{"type": "text", "text": value}], "input")
-        return found
-    if not isinstance(value, list):
+        found.talk.say("user", [{"type": "text", "text": value}], "input")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _read(item, f"input.{index}", found)
+        found.talk.leave_out_bare_thoughts()
+    else:
         shown = "missing" if value is None else kind(value)
         raise InvalidRequest(
             Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path="input"
         )
-    for index, item in enumerate(value):
-        _read(item, f"input.{index}", found)
     return found
 
 
@@ -72,62 +110,145 @@ def sealed(block: Mapping[str, Any]) -> str:
     return _SEAL + base64.b64encode(orjson.dumps(dict(block))).decode()
 
 
-def _unsealed(text: str, path: str) -> dict[str, Any]:
-    found: object = None
-    if text.startswith(_SEAL):
-        with suppress(ValueError):  # neither base64 nor JSON
-            found = orjson.loads(base64.b64decode(text.removeprefix(_SEAL), validate=True))
-    if not isinstance(found, dict) or found.get("type") not in _THOUGHTS or is_deep(found, _DEPTH):
-        raise InvalidRequest(
-            Refusal.THOUGHTS_OF_ANOTHER_SERVER, "is not of this server", path=path
-        )
-    return found
+def sealed_summary(text: str) -> str:
+    """A summary as the `encrypted_content` of a compaction item."""
+    return _SUMMARY_SEAL + base64.b64encode(orjson.dumps({"summary": text})).decode()
 
 
-def _read(item: object, path: str, found: Conversation) -> None:
+def _unsealed(text: object, seal: str) -> dict[str, Any] | None:
+    """What this server has sealed; None: another has, or nobody."""
+    if not isinstance(text, str) or not text.startswith(seal):
+        return None
+    with suppress(ValueError):  # neither base64 nor JSON
+        found = orjson.loads(base64.b64decode(text.removeprefix(seal), validate=True))
+        if isinstance(found, dict) and not is_deep(found, _DEPTH):
+            return found
+    return None
+
+
+def _read(item: object, path: str, into: Input) -> None:
     is_object(item, path)
     assert isinstance(item, dict)
-    match item.get("type", "message"):
-        case "message":
-            _read_message(item, path, found)
-        case "function_call":
-            _CALL(item, path)
+    type_ = item.get("type", "message")
+    if type_ == "item_reference":
+        raise InvalidRequest(
+            Refusal.STORED_STATE, "nothing is stored: send the item itself", path=path
+        )
+    known = isinstance(type_, str) and _READERS.get(type_)
+    if not known:
+        shown = type_ if isinstance(type_, str) else kind(type_)
+        reason = f"not supported by this server: {short(shown)}"
+        raise InvalidRequest(Refusal.CONTENT_KIND, reason, path=f"{path}.type")
+    known(item, path, into)
+
+
+def _pass_over(item: Mapping[str, Any], path: str, into: Input) -> None:
+    name = item["type"]
+    into.talk.notes.append(f"{path}: {name} left out: {_PASSED_OVER[name]}")
+
+
+def _read_trigger(_item: Mapping[str, Any], _path: str, into: Input) -> None:
+    into.wants_summary = True
+
+
+def _read_tools(item: Mapping[str, Any], path: str, into: Input) -> None:
+    into.tools.add(item.get("tools"), f"{path}.tools")
+
+
+def _read_call(item: Mapping[str, Any], path: str, into: Input) -> None:
+    type_ = _CALLS[item["type"]]
+    if type_ == "tool_search" and item.get("execution") == "server":
+        return  # all tools are there from the first
+    _require(item, _FIELDS_OF_CALLS[type_], path)
+    call_id = item.get("call_id") or item.get("id")
+    is_word(call_id, f"{path}.call_id")
+    name: object = type_
+    match type_:
+        case "function":
+            name = item["name"]
             given = arguments(item["arguments"], f"{path}.arguments")
-            call = {
-                "type": "tool_use",
-                "id": item["call_id"],
-                "name": item["name"],
-                "input": given,
-            }
-            found.say("assistant", [call], path)
-        case "function_call_output":
-            _OUTPUT(item, path)
-            content = _output(item["output"], f"{path}.output")
-            result = {"type": "tool_result", "tool_use_id": item["call_id"], "content": content}
-            found.say("user", [result], path)
-        case "reasoning":
-            _read_reasoning(item, path, found)
-        case "item_reference":
-            raise InvalidRequest(
-                Refusal.STORED_STATE, "nothing is stored: send the item itself", path=path
-            )
-        case other:
-            shown = other if isinstance(other, str) else kind(other)
-            raise InvalidRequest(
-                Refusal.CONTENT_KIND, f"not supported by this server: {shown}", path=f"{path}.type"
-            )
+        case "custom":
+            name = item["name"]
+            is_string(item["input"], f"{path}.input")
+            given = {TEXT: item["input"]}
+        case "local_shell":
+            is_object(item["action"], f"{path}.action")
+            into.shell_calls[item.get("id")] = str(call_id)
+            action = item["action"].items()
+            given = {k: v for k, v in action if k != "type" and v not in (None, {})}
+        case "tool_search":
+            given = item["arguments"] or {}
+            is_object(given, f"{path}.arguments")
+    is_name_of_any_form(name, f"{path}.name")
+    tool = Tool(type_, str(name), str(item.get("namespace") or ""))
+    call = {"type": "tool_use", "id": call_id, "name": into.tools.name_of_call(tool)}
+    into.talk.say("assistant", [{**call, "input": given}], path)
 
 
-def _read_reasoning(item: Mapping[str, Any], path: str, found: Conversation) -> None:
-    text = item.get("encrypted_content")
-    if text is None:
-        found.notes.append(f"{path} without effect: it has no encrypted_content")
+def _require(item: Mapping[str, Any], names: Iterable[str], path: str) -> None:
+    """Refuse an item without these fields; what else it has is the client's own."""
+    for name in names:
+        if name not in item:
+            raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=f"{path}.{name}")
+
+
+def _read_output(item: Mapping[str, Any], path: str, into: Input) -> None:
+    call_id = item.get("call_id") or into.shell_calls.get(item.get("id")) or item.get("id")
+    is_word(call_id, f"{path}.call_id")
+    _require(item, ("output",), path)
+    content = _output(item["output"], f"{path}.output")
+    # A tool that runs on may say more of one call, as often as it likes.
+    if item["type"] == "custom_tool_call_output":
+        more = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if into.talk.say_more_of_a_result(str(call_id), more, path):
+            return
+    result = {"type": "tool_result", "tool_use_id": call_id, "content": content}
+    into.talk.say("user", [result], path)
+
+
+def _read_found_tools(item: Mapping[str, Any], path: str, into: Input) -> None:
+    names = into.tools.add(item.get("tools"), f"{path}.tools")
+    if item.get("execution") == "server" or item.get("call_id") is None:
         return
-    is_string(text, f"{path}.encrypted_content")
-    found.say("assistant", [_unsealed(text, f"{path}.encrypted_content")], path)
+    is_word(item["call_id"], f"{path}.call_id")
+    text = f"These tools can be called now: {', '.join(names)}" if names else "None is found."
+    result = {"type": "tool_result", "tool_use_id": item["call_id"], "content": text}
+    into.talk.say("user", [result], path)
 
 
-def _read_message(item: Mapping[str, Any], path: str, found: Conversation) -> None:
+def _read_reasoning(item: Mapping[str, Any], path: str, into: Input) -> None:
+    thought = _unsealed(item.get("encrypted_content"), _SEAL)
+    if thought is not None and thought.get("type") in _THOUGHTS:
+        into.talk.say("assistant", [thought], path)
+    elif item.get("encrypted_content") is None:
+        into.talk.notes.append(f"{path} without effect: it has no encrypted_content")
+    else:
+        into.talk.notes.append(f"{path} without effect: it is not of this server")
+
+
+def _read_summary(item: Mapping[str, Any], path: str, into: Input) -> None:
+    found = _unsealed(item.get("encrypted_content"), _SUMMARY_SEAL) or {}
+    if isinstance(found.get("summary"), str) and not is_blank(found["summary"]):
+        text = _SUMMARY.format(found["summary"])
+        into.talk.say("user", [{"type": "text", "text": text}], path)
+    else:
+        into.talk.notes.append(f"{path} without effect: it is not of this server")
+
+
+def _read_agents(item: Mapping[str, Any], path: str, into: Input) -> None:
+    """What another agent of the client's has said."""
+    parts = item.get("content")
+    parts = parts if isinstance(parts, list) else []
+    texts = [one.get("text") for one in parts if isinstance(one, dict)]
+    text = "\n".join(one for one in texts if isinstance(one, str))
+    if is_blank(text):
+        into.talk.notes.append(f"{path} without effect: it has no text")
+        return
+    about = f"{item.get('author', 'An agent')} to {item.get('recipient', 'all')}"
+    into.talk.say("user", [{"type": "text", "text": f"{about}:\n{text}"}], path)
+
+
+def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
     one_of(*_ROLES)(item.get("role"), f"{path}.role")
     role = str(item["role"])
     content = item.get("content")
@@ -141,14 +262,15 @@ def _read_message(item: Mapping[str, Any], path: str, found: Conversation) -> No
             Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=f"{path}.content"
         )
     if role == "assistant" and any(is_blank(block["text"]) for block in blocks):
-        found.notes.append(f"{path}: a blank text is left out")
+        into.talk.notes.append(f"{path}: a blank text is left out")
         blocks = [block for block in blocks if not is_blank(block["text"])]
     if role in {"system", "developer"}:
-        found.instruct("\n\n".join(block["text"] for block in blocks), path)
-    elif role == "user" or blocks:
-        found.say(role, blocks, path)
+        into.talk.instruct("\n\n".join(block["text"] for block in blocks), path)
+    elif blocks:
+        into.talk.say(role, blocks, path)
     else:
-        found.notes.append(f"{path}: an empty answer is left out")
+        what = "answer" if role == "assistant" else "message"
+        into.talk.notes.append(f"{path}: an empty {what} is left out")
 
 
 _PARTS = {
@@ -207,3 +329,21 @@ def _output(value: object, path: str) -> Any:  # noqa: ANN401 - text or blocks
             Refusal.WRONG_TYPE, f"must be a string or a list, not {kind(value)}", path=path
         )
     return [_part(part, "user", f"{path}.{i}") for i, part in enumerate(value)]
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], str, Input], None]] = {
+    "message": _read_message,
+    "agent_message": _read_agents,
+    **dict.fromkeys(_CALLS, _read_call),
+    "function_call_output": _read_output,
+    "custom_tool_call_output": _read_output,
+    "local_shell_call_output": _read_output,
+    "tool_search_output": _read_found_tools,
+    "additional_tools": _read_tools,
+    "reasoning": _read_reasoning,
+    "compaction": _read_summary,
+    "compaction_summary": _read_summary,
+    "context_compaction": _read_summary,
+    "compaction_trigger": _read_trigger,
+    **dict.fromkeys(_PASSED_OVER, _pass_over),
+}

@@ -40,7 +40,10 @@ class Parameter:
     unless: tuple[Any, ...] = ()
 
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
+"""How hard a model may be asked to think; Claude has all but `minimal` and `ultra`."""
+
+_EFFORT_NOTE = "`none` is no thinking, `minimal` is low, `ultra` is max"
 
 
 def _honoured(name: str, note: str, check: Check = anything) -> Parameter:
@@ -57,6 +60,8 @@ def _refused(name: str, note: str, *unless: object) -> Parameter:
     return Parameter(name, "refused", note, unless=unless)
 
 
+_WHERE_ALLOWED = "where `[openai] web_search` is on"
+
 _STREAM_OPTIONS = an_object({"include_usage": is_flag, "include_obfuscation": is_flag})
 
 _BOTH = (
@@ -67,8 +72,6 @@ _BOTH = (
         "temperature", "0 to 1 as given; above 1, which Claude does not have, 1", a_number(0, 2)
     ),
     _honoured("top_p", "as given", a_number(0, 1)),
-    _honoured("tools", "functions"),
-    _honoured("tool_choice", "`auto`, `none`, `required`, or a function"),
     _honoured("parallel_tool_calls", "as given", is_flag),
     _honoured("user", "as `metadata.user_id`", is_string),
     _honoured("safety_identifier", "as `metadata.user_id`", is_string),
@@ -82,6 +85,8 @@ _BOTH = (
 )
 
 _CHAT = (
+    _honoured("tools", "functions and custom tools"),
+    _honoured("tool_choice", "`auto`, `none`, `required`, a tool, or those that are allowed"),
     _honoured("messages", "as real turns; system and developer messages stand at the top"),
     _honoured(
         "max_completion_tokens", "as given; without, what the model can give", a_whole_number(1)
@@ -89,7 +94,7 @@ _CHAT = (
     _honoured("max_tokens", "as `max_completion_tokens`", a_whole_number(1)),
     _honoured("stop", "a string or a list"),
     _honoured("response_format", "`json_schema`; `json_object` as an instruction"),
-    _honoured("reasoning_effort", "as effort; `none` is no thinking", one_of(*_EFFORTS)),
+    _honoured("reasoning_effort", f"as effort; {_EFFORT_NOTE}", one_of(*EFFORTS)),
     _idle("seed", "Claude has none"),
     _idle("store", "nothing is stored", is_flag, unless=(False,)),
     _idle("verbosity", "Claude has none", unless=("medium",)),
@@ -103,30 +108,41 @@ _CHAT = (
     _refused("audio", "Claude has none"),
     _refused("modalities", "Claude answers with text", ["text"]),
     _refused("prediction", "Claude has none"),
-    _refused("web_search_options", "use a tool of your own"),
+    _honoured("web_search_options", f"Claude's own search, {_WHERE_ALLOWED}", is_object),
 )
 
 _RESPONSES = (
+    _honoured(
+        "tools",
+        "functions, namespaces, `custom`, `local_shell`, `tool_search` by the client; "
+        f"`web_search` {_WHERE_ALLOWED}; others are left out, with a note",
+    ),
+    _honoured(
+        "tool_choice", "`auto`, `none`, `required`, one of these tools, or those that are allowed"
+    ),
     _honoured("input", "the whole conversation, each time"),
     _honoured("instructions", "as the system prompt", is_string),
     _honoured(
         "max_output_tokens", "as given; without, what the model can give", a_whole_number(1)
     ),
     _honoured("text", "`format`: `json_schema`; `json_object` as an instruction", is_object),
-    _honoured("reasoning", "`effort`; `none` is no thinking", is_object),
+    _honoured("reasoning", f"`effort`; {_EFFORT_NOTE}", is_object),
     _honoured(
-        "include", "`reasoning.encrypted_content`; nothing else is there", a_list(is_string)
+        "include",
+        "`reasoning.encrypted_content`, `web_search_call.action.sources`; nothing else is there",
+        a_list(is_string),
     ),
     _idle("store", "nothing is stored", is_flag, unless=(False,)),
     _idle("truncation", "nothing is truncated", unless=("disabled", "auto")),
-    _idle("max_tool_calls", "it is for OpenAI's own tools"),
+    _honoured("max_tool_calls", "searches of the web at most", a_whole_number(1)),
+    _idle("client_metadata", "it is not for the model", is_object),
     _idle("access_programs", "they are OpenAI's"),
+    _idle("image", "images are not compressed here"),
     _refused("previous_response_id", "nothing is stored: send the whole `input` each time"),
     _refused("conversation", "nothing is stored: send the whole `input` each time"),
     _refused("prompt", "there are no stored prompts: send `instructions`"),
     _refused("background", "nothing is stored: wait for the answer, or stream it", False),
     _refused("context_management", "send what the model is to see"),
-    _refused("image", "Claude answers with text"),
 )
 
 CHAT: Mapping[str, Parameter] = {one.name: one for one in (*_CHAT, *_BOTH)}
@@ -134,6 +150,11 @@ CHAT: Mapping[str, Parameter] = {one.name: one for one in (*_CHAT, *_BOTH)}
 
 RESPONSES: Mapping[str, Parameter] = {one.name: one for one in (*_RESPONSES, *_BOTH)}
 """The parameters of a response by name."""
+
+COMPACT: Mapping[str, Parameter] = {
+    one.name: one for one in RESPONSES.values() if one.name not in {"stream", "stream_options"}
+}
+"""The parameters of a request to compact a conversation, by name."""
 
 
 def _is_same(value: object, usual: object) -> bool:

@@ -1,10 +1,10 @@
-"""Responses: what a request means, and how its answer is told, whole or event by event.
+"""Responses: how an answer is told, whole or event by event. What is asked: response_request.py.
 
     message_start          response.created, response.in_progress
     a block begins         response.output_item.added (and content_part.added for text)
     text_delta             response.output_text.delta
-    input_json_delta       response.function_call_arguments.delta
-    a block ends           ....done, content_part.done, output_item.done
+    input_json_delta       response.function_call_arguments.delta, or as its tool has it: calls.py
+    the next begins        ....done, content_part.done, output_item.done: see output.py
     message_delta          response.completed, or response.incomplete
 
 Thinking becomes a `reasoning` item without words; with `include: ["reasoning.encrypted_content"]`
@@ -15,123 +15,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
-from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
-from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
-from trioproxy.dialects.checks import (
-    an_object,
-    anything,
-    by_type,
-    is_blank,
-    is_object,
-    is_string,
-    nullable,
-    one_of,
-    short,
-)
-from trioproxy.dialects.openai import asking
+from trioproxy.dialects.openai.calls import Call, Told
 from trioproxy.dialects.openai.chat import refusal
-from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.errors import error_fields
-from trioproxy.dialects.openai.items import read_input, sealed
-from trioproxy.dialects.openai.parameters import RESPONSES, checked
+from trioproxy.dialects.openai.output import Called, Item, Search, Summary, Text, Thought
+from trioproxy.dialects.openai.search import CLAUDES_NAME
+from trioproxy.dialects.openai.tools import Toolbox
 from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import TrioproxyError
-
-_ENCRYPTED = "reasoning.encrypted_content"
-_CUT = {"max_tokens": "max_output_tokens", "model_context_window_exceeded": "max_output_tokens"}
-_TOOL_FIELDS = {"type": anything, "defer_loading": anything, "output_schema": anything}
-_REASONING = an_object(
-    {
-        "effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")),
-        "summary": anything,
-        "generate_summary": anything,
-        "context": anything,
-    }
-)
-
-
-@frozen
-class ResponsesRequest:
-    """A response that is asked for, as a Messages request, and what it repeats of the request."""
-
-    messages: MessagesRequest
-    echo: Mapping[str, Any]
-    has_thoughts: bool
-
-
-def parse_responses(
-    body: bytes, *, models: Models, mapped: Mapping[str, str], rules: Rules
-) -> ResponsesRequest:
-    """Read a request body. Raises `InvalidRequest` or `UnknownModel`."""
-    given = read_object(body)
-    data, notes = checked(given, RESPONSES)
-    talk = read_input(data.get("input"))
-    if not is_blank(data.get("instructions", "")):
-        talk.system.insert(0, data["instructions"])
-    found, noted = asking.sampling(data, "max_output_tokens")
-    found |= asking.tools(data, _TOOL_FIELDS)
-    _REASONING(data.get("reasoning", {}), "reasoning")
-    found |= asking.output(data.get("reasoning", {}).get("effort"), _form(data, talk))
-    renamed = {"max_tokens": "max_output_tokens", "messages": "input", "system": "instructions"}
-    request = asking.messages_request(
-        data, talk, found, renamed, models=models, mapped=mapped, rules=rules
-    )
-    notes += (*talk.notes, *noted, *_idle(data), *request.notes)
-    has_thoughts = _ENCRYPTED in data.get("include", ())
-    return ResponsesRequest(evolve(request, notes=notes), _echo(given), has_thoughts)
-
-
-def _idle(data: Mapping[str, Any]) -> Iterator[str]:
-    """Notes of the parts of parameters that have no effect."""
-    if data.get("text", {}).get("verbosity") not in (None, "medium"):
-        yield "text.verbosity without effect: Claude has none"
-    if data.get("reasoning", {}).get("summary") not in (None, "auto"):
-        yield "reasoning.summary without effect: Claude's thoughts have none"
-    if others := [one for one in data.get("include", ()) if one != _ENCRYPTED]:
-        yield f"include without effect: {short(', '.join(others))}"
-
-
-_PLAIN = an_object({"type": is_string})
-_FORMAT = by_type({"text": _PLAIN, "json_object": _PLAIN, "json_schema": is_object})
-_TEXT = an_object({"format": nullable(_FORMAT), "verbosity": nullable(is_string)})
-
-
-def _form(data: Mapping[str, Any], talk: Conversation) -> Mapping[str, Any] | None:
-    _TEXT(data.get("text", {}), "text")
-    form = data.get("text", {}).get("format")
-    if form is not None and form["type"] == "json_schema":
-        return asking.schema_at(form, "text.format", talk)
-    if form is not None and form["type"] == "json_object":
-        asking.json_only(talk)
-    return None
-
-
-def _echo(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a response that repeat the request, or say what is assumed."""
-    assumed: dict[str, Any] = {
-        "instructions": None,
-        "max_output_tokens": None,
-        "metadata": {},
-        "parallel_tool_calls": True,
-        "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
-        "tool_choice": "auto",
-        "tools": [],
-        "top_p": 1.0,
-        "truncation": "disabled",
-        "reasoning": {"effort": None, "summary": None},
-        "user": None,
-    }
-    said = {k: v for k, v in given.items() if k in assumed and v is not None}
-    fixed = {"previous_response_id": None, "store": False, "background": False}
-    return {**assumed, **said, **fixed}
-
-
-# -- The answer ----------------------------------------------------------------------------------
 
 
 def usage(counted: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,20 +45,26 @@ def usage(counted: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_CUT = {"max_tokens": "max_output_tokens", "model_context_window_exceeded": "max_output_tokens"}
+
+
 @define(eq=False)
 class ResponseStream:
     """The events of one answer, and the response that they make. `now`: seconds since 1970.
 
-    A whole answer is told by the same steps, so it is the response of the last event.
+    A whole answer is told by the same steps, so it is the response of the last event. `tools` are
+    those that the model was given; the other fields are as in `ResponsesRequest`.
     """
 
     now: int
     echo: Mapping[str, Any]
     has_thoughts: bool = False
+    tools: Toolbox = field(factory=Toolbox, kw_only=True)
+    has_sources: bool = field(default=False, kw_only=True)
+    wants_summary: bool = field(default=False, kw_only=True)
     _response: dict[str, Any] = field(factory=dict, init=False)
     _output: list[dict[str, Any]] = field(factory=list, init=False)
-    _item: dict[str, Any] = field(factory=dict, init=False)
-    _block: dict[str, Any] = field(factory=dict, init=False)
+    _open_item: Item | None = field(default=None, init=False)
     _usage: dict[str, Any] = field(factory=dict, init=False)
     _sequence: int = field(default=0, init=False)
 
@@ -195,11 +96,10 @@ class ResponseStream:
         message = answer.message
         self.add({"type": "message_start", "message": message})
         for index, block in enumerate(message["content"]):
-            self._open(index, {**block, "text": ""})
-            self._block = dict(block)
-            if block["type"] == "tool_use":
-                self._item["arguments"] = answer.inputs.get(index, "")
-            self._close()
+            self._open(index, block)
+            for delta in _deltas(block, answer.inputs.get(index, "")):
+                self._delta(delta)
+            self._pause()
         self.add({"type": "message_delta", "delta": message, "usage": message.get("usage")})
         return self._as_it_is()
 
@@ -213,7 +113,7 @@ class ResponseStream:
             case "content_block_delta":
                 return self._delta(event["delta"])
             case "content_block_stop":
-                return self._close()
+                return self._pause()
             case "message_delta":
                 return self._finish(event)
             case _:
@@ -245,89 +145,63 @@ class ResponseStream:
         ]
 
     def _open(self, index: int, block: Mapping[str, Any]) -> list[Event]:
-        self._block = dict(block)
+        if self._open_item is not None and self._open_item.takes(block):
+            return []
+        told = self._close("completed")
         name = f"{self._response['id'].removeprefix('resp_')}_{index}"
+        self._open_item = self._item(name, block)
+        if self._open_item is not None:
+            at, item = len(self._output), {**self._open_item.item}
+            told.append(self._told("response.output_item.added", output_index=at, item=item))
+            told += self._told_of_item(self._open_item.begin())
+        return told
+
+    def _item(self, name: str, block: Mapping[str, Any]) -> Item | None:
+        """The item that a block begins; None: there is none for it."""
         match block["type"]:
+            case "text" if self.wants_summary:
+                return Summary.begun(name)
             case "text":
-                self._item = {"id": f"msg_{name}", "type": "message", "role": "assistant"}
-                self._item |= {"status": "in_progress", "content": []}
-                return [self._added(), self._part("added")]
+                return Text.begun(name, is_joined=self.tools.has_search)
             case "tool_use":
-                self._item = {"id": f"fc_{name}", "type": "function_call", "status": "in_progress"}
-                self._item |= {"call_id": block["id"], "name": block["name"], "arguments": ""}
-                return [self._added()]
-            case "thinking" | "redacted_thinking":
-                self._item = {"id": f"rs_{name}", "type": "reasoning", "summary": []}
-                return [self._added()]
+                call = Call.begun(self.tools.called(block["name"]), block["id"], name)
+                return Called(call.item, call)
+            case "thinking" | "redacted_thinking" if not self.wants_summary:
+                return Thought.begun(name, block, is_shown=self.has_thoughts)
+            case "server_tool_use" if self.tools.has_search and block["name"] == CLAUDES_NAME:
+                return Search.begun(name, block, has_sources=self.has_sources)
             case _:
-                self._item = {}
-                return []
+                return None
 
-    def _added(self) -> Event:
-        at = len(self._output)
-        return self._told("response.output_item.added", output_index=at, item={**self._item})
-
-    def _of_item(self) -> dict[str, Any]:
-        return {"item_id": self._item["id"], "output_index": len(self._output)}
-
-    def _part(self, how: str) -> Event:
-        part = {"type": "output_text", "text": self._block["text"], "annotations": []}
-        kind = f"response.content_part.{how}"
-        return self._told(kind, **self._of_item(), content_index=0, part={**part, "logprobs": []})
+    def _told_of_item(self, told: Iterable[Told]) -> list[Event]:
+        assert self._open_item is not None
+        at = {"item_id": self._open_item.item["id"], "output_index": len(self._output)}
+        return [self._told(f"response.{kind}", **at, **fields) for kind, fields in told]
 
     def _delta(self, delta: Mapping[str, Any]) -> list[Event]:
-        match delta["type"]:
-            case "text_delta":
-                self._block["text"] += delta["text"]
-                said = {"content_index": 0, "delta": delta["text"], "logprobs": []}
-                return [self._told("response.output_text.delta", **self._of_item(), **said)]
-            case "input_json_delta" if delta["partial_json"] and self._item:
-                self._item["arguments"] += delta["partial_json"]
-                kind = "response.function_call_arguments.delta"
-                return [self._told(kind, **self._of_item(), delta=delta["partial_json"])]
-            case "thinking_delta":
-                self._block["thinking"] += delta["thinking"]
-            case "signature_delta":
-                self._block["signature"] = delta["signature"]
-            case _:
-                pass
-        return []
+        return [] if self._open_item is None else self._told_of_item(self._open_item.add(delta))
 
-    def _close(self) -> list[Event]:
-        told: list[Event] = []
-        match self._item.get("type"):
-            case "message":
-                said = {"content_index": 0, "text": self._block["text"], "logprobs": []}
-                told.append(self._told("response.output_text.done", **self._of_item(), **said))
-                told.append(self._part("done"))
-                self._item["content"] = [told[-1]["part"]]
-                self._item["status"] = "completed"
-            case "function_call":
-                self._item["arguments"] = self._item["arguments"] or "{}"
-                self._item["status"] = "completed"
-                done = {"name": self._item["name"], "arguments": self._item["arguments"]}
-                kind = "response.function_call_arguments.done"
-                told.append(self._told(kind, **self._of_item(), **done))
-            case "reasoning":
-                if self.has_thoughts and self._block.get("signature", "none of its own"):
-                    self._item["encrypted_content"] = sealed(self._block)
-            case _:
-                return []
-        at = len(self._output)
-        told.append(self._told("response.output_item.done", output_index=at, item={**self._item}))
-        self._output.append(self._item)
-        self._item = {}
+    def _pause(self) -> list[Event]:
+        return [] if self._open_item is None else self._told_of_item(self._open_item.pause())
+
+    def _close(self, status: str) -> list[Event]:
+        """The item that is open has ended."""
+        if self._open_item is None:
+            return []
+        told = self._told_of_item(self._open_item.end(status))
+        item, at = self._open_item.item, len(self._output)
+        told.append(self._told("response.output_item.done", output_index=at, item={**item}))
+        self._output.append(item)
+        self._open_item = None
         return told
 
     def _finish(self, event: Event) -> list[Event]:
         self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
         reason = event["delta"].get("stop_reason")
-        told: list[Event] = []
-        if reason == "refusal":
-            told = self._refuse(refusal(event["delta"]))
         why = _CUT.get(str(reason))
-        if why and self._output and "status" in self._output[-1]:
-            self._output[-1] = {**self._output[-1], "status": "incomplete"}
+        told = self._close("incomplete" if why else "completed")
+        if reason == "refusal":
+            told += self._refuse(refusal(event["delta"]))
         self._response["status"] = "incomplete" if why else "completed"
         self._response["incomplete_details"] = {"reason": why} if why else None
         self._response["usage"] = usage(self._usage)
@@ -353,3 +227,28 @@ class ResponseStream:
         ]
         self._output.append(whole)
         return told
+
+
+def _deltas(block: Mapping[str, Any], written: str) -> Iterator[dict[str, Any]]:
+    """What a block would have streamed. `written`: the input of a call, as the model wrote it."""
+    for citation in block.get("citations") or []:
+        yield {"type": "citations_delta", "citation": citation}
+    if block.get("text"):
+        yield {"type": "text_delta", "text": block["text"]}
+    if written:
+        yield {"type": "input_json_delta", "partial_json": written}
+
+
+@define(eq=False)
+class CompactReply(ResponseStream):
+    """A conversation that is compacted: what is `kept` of it, and the summary. Never streamed."""
+
+    kept: tuple[dict[str, Any], ...] = field(default=(), kw_only=True)
+
+    def whole(self, answer: WholeAnswer) -> bytes:
+        """The whole answer."""
+        made = self.of_answer(answer)
+        names = ("id", "created_at", "usage", "model")
+        about = {name: made[name] for name in names}
+        output = [*self.kept, *made["output"]]
+        return orjson.dumps({**about, "object": "response.compaction", "output": output})

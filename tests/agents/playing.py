@@ -1,0 +1,117 @@
+"""A task, done twice: straight to a played model, and through this server."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+import orjson
+from attrs import define, frozen
+
+from tests.agents import results
+from tests.agents.comparing import Difference, carried, repeated, request
+from tests.agents.install import Program
+from tests.agents.recorded import Exchange
+from tests.agents.running import Ended, Place, make_place
+from tests.agents.serving import Ways
+from trioproxy.standin import RecordedRequest
+from trioproxy.standin.script import Script
+
+Drive: TypeAlias = Callable[[Place], Ended]
+"""Runs the program in its place, to its end."""
+
+
+@frozen
+class Done:
+    """What a program has done, and what the model was asked meanwhile."""
+
+    ended: Ended
+    files: Mapping[str, bytes]
+    """All files of the repository, by path."""
+    asked: list[RecordedRequest]
+    """The requests that reached the API."""
+
+
+Check: TypeAlias = Callable[[Done], None]
+"""Asserts that the task was done, and rightly."""
+
+
+@define
+class Play:
+    """The tasks of one program."""
+
+    program: Program
+    task: str
+    ways: Ways
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """The repository, both times."""
+        return self.folder / "place" / "work"
+
+    def __call__(
+        self,
+        script: Script,
+        drive: Drive,
+        check: Check,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Do the task straight, then through the server, and hold the one against the other."""
+        before = files or {}
+        straight = self._run("straight", self.ways.straight, script, drive, before)
+        if not self.ways.through:
+            self._note(straight, before, [], None)
+            check(straight)
+            return
+        check(straight)
+        through = self._run("through", self.ways.through, script, drive, before)
+        exchanges = [one for one in self.ways.exchanged() if one.is_messages]
+        differences = _differences(straight, through, exchanges)
+        self._note(through, before, exchanges, len(differences))
+        refused = [f"{one.status}: {one.error}" for one in exchanges if one.is_refused]
+        assert not refused, "\n".join(refused)
+        check(through)
+        assert not differences, "\n".join(map(str, differences))
+
+    def _run(
+        self, way: str, url: str, script: Script, drive: Drive, files: Mapping[str, bytes]
+    ) -> Done:
+        # The same path both ways: programs tell the model where they are.
+        place = make_place(self.folder / "place", url, files)
+        self.ways.begin(script)
+        ended = drive(place)
+        done = Done(ended, place.files(), self.ways.arrived())
+        place.root.rename(self.folder / way)
+        (self.folder / way / "output").write_text(f"{ended.output}\n{ended.errors}")
+        requests = orjson.dumps([attrs.asdict(one) for one in done.asked])
+        (self.folder / way / "asked.json").write_bytes(requests)
+        return done
+
+    def _note(
+        self,
+        done: Done,
+        before: Mapping[str, bytes],
+        exchanges: list[Exchange],
+        differences: int | None,
+    ) -> None:
+        written = [name for name, data in done.files.items() if before.get(name) != data]
+        row = results.Row(
+            program=self.program.name,
+            version=self.program.version,
+            task=self.task,
+            files=len(written),
+            requests=len(exchanges or done.asked),
+            refused=sum(one.is_refused for one in exchanges),
+            noted=sum(one.notes != "" for one in exchanges),
+            differences=differences,
+        )
+        results.add(row)
+
+
+def _differences(straight: Done, through: Done, exchanges: list[Exchange]) -> list[Difference]:
+    sent = [request(one.body, one.headers) for one in exchanges]
+    return [
+        *repeated([request(one.body, one.headers) for one in straight.asked], sent),
+        *carried(sent, [request(one.body, one.headers) for one in through.asked]),
+    ]

@@ -1,0 +1,190 @@
+"""What a request for a response means, and one to compact a conversation."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from trioproxy.claude.models import Models
+from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
+from trioproxy.dialects.checks import (
+    an_object,
+    anything,
+    by_type,
+    is_blank,
+    is_object,
+    is_string,
+    nullable,
+    one_of,
+    short,
+)
+from trioproxy.dialects.openai import asking
+from trioproxy.dialects.openai.conversation import Conversation
+from trioproxy.dialects.openai.items import SUMMARIZE, read_input
+from trioproxy.dialects.openai.parameters import COMPACT, EFFORTS, RESPONSES, checked
+from trioproxy.dialects.openai.tools import Toolbox
+
+_ENCRYPTED = "reasoning.encrypted_content"
+_SOURCES = "web_search_call.action.sources"
+_REASONING = an_object(
+    {
+        "effort": nullable(one_of(*EFFORTS)),
+        "summary": anything,
+        "generate_summary": anything,
+        "context": anything,
+    }
+)
+
+
+@frozen
+class ResponsesRequest:
+    """A response that is asked for, as a Messages request, and what it repeats of the request.
+
+    `has_thoughts`, `has_sources`: whether these are in the answer. With `wants_summary` the answer
+    is a summary, for the conversation to go on with. `kept`: the user's messages beside it, as the
+    endpoint for it returns them.
+    """
+
+    messages: MessagesRequest
+    echo: Mapping[str, Any]
+    has_thoughts: bool
+    tools: Toolbox = field(factory=Toolbox, kw_only=True)
+    has_sources: bool = field(default=False, kw_only=True)
+    wants_summary: bool = field(default=False, kw_only=True)
+    kept: tuple[dict[str, Any], ...] = field(default=(), kw_only=True)
+
+
+def parse_responses(
+    body: bytes,
+    *,
+    models: Models,
+    mapped: Mapping[str, str],
+    rules: Rules,
+    can_search: bool = False,
+) -> ResponsesRequest:
+    """Read a request body. Raises `InvalidRequest` or `UnknownModel`.
+
+    `can_search`: whether the model may search the web.
+    """
+    given = read_object(body)
+    data, notes = checked(given, RESPONSES)
+    read = partial(asking.messages_request, models=models, mapped=mapped, rules=rules)
+    asked = _read(data, Toolbox(can_search, data.get("max_tool_calls")), read)
+    notes += asked.messages.notes
+    return evolve(asked, messages=evolve(asked.messages, notes=notes), echo=_echo(given))
+
+
+def parse_compact(
+    body: bytes,
+    *,
+    models: Models,
+    mapped: Mapping[str, str],
+    rules: Rules,
+    can_search: bool = False,
+) -> ResponsesRequest:
+    """Read the body of a request to compact a conversation; all else as `parse_responses`."""
+    data, notes = checked(read_object(body), COMPACT)
+    read = partial(asking.messages_request, models=models, mapped=mapped, rules=rules)
+    items = data.get("input")
+    if isinstance(items, str):
+        items = [{"role": "user", "content": items}]
+    if isinstance(items, list):
+        data["input"] = [*items, {"type": "compaction_trigger"}]
+    asked = _read(data, Toolbox(can_search, data.get("max_tool_calls")), read)
+    assert isinstance(items, list)
+    notes += asked.messages.notes
+    kept = tuple(_users(items))
+    return evolve(asked, messages=evolve(asked.messages, notes=notes), kept=kept)
+
+
+def _users(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The user's messages of an input, which is checked, as items of an output."""
+    for index, item in enumerate(items):
+        if item.get("type", "message") == "message" and item["role"] == "user":
+            text = item["content"]
+            content = [{"type": "input_text", "text": text}] if isinstance(text, str) else text
+            about = {"type": "message", "id": f"msg_{index}", "status": "completed"}
+            yield {**about, **item, "content": content}
+
+
+def _read(
+    data: Mapping[str, Any], tools: Toolbox, read: Callable[..., MessagesRequest]
+) -> ResponsesRequest:
+    """The request that checked parameters are. `read`: makes one of the Messages API of them."""
+    tools.add(data.get("tools", []), "tools")
+    said = read_input(data.get("input"), tools)
+    talk = said.talk
+    if not is_blank(data.get("instructions", "")):
+        talk.system.insert(0, data["instructions"])
+    found, noted = asking.sampling(data, "max_output_tokens")
+    _REASONING(data.get("reasoning", {}), "reasoning")
+    effort = data.get("reasoning", {}).get("effort")
+    form, choice = _form(data, talk), data.get("tool_choice")
+    if said.wants_summary:  # of what was said, and not an answer to it
+        talk.say("user", [{"type": "text", "text": SUMMARIZE}], "input")
+        form, choice = None, "none"
+    found |= tools.chosen(choice, in_parallel=data.get("parallel_tool_calls", True))
+    found |= asking.output(effort, form)
+    renamed = {"max_tokens": "max_output_tokens", "messages": "input", "system": "instructions"}
+    request = read(data, talk, tools, found, renamed)
+    noted += asking.effort_notes(effort, "reasoning.effort")
+    notes = (*talk.notes, *tools.notes, *noted, *_idle(data, tools), *request.notes)
+    include = data.get("include", ())
+    return ResponsesRequest(
+        evolve(request, notes=notes),
+        {},
+        _ENCRYPTED in include,
+        tools=tools,
+        has_sources=_SOURCES in include,
+        wants_summary=said.wants_summary,
+    )
+
+
+def _idle(data: Mapping[str, Any], tools: Toolbox) -> Iterator[str]:
+    """Notes of the parts of parameters that have no effect."""
+    if "max_tool_calls" in data and not tools.has_search:
+        yield "max_tool_calls without effect: nothing is searched"
+    if data.get("text", {}).get("verbosity") not in (None, "medium"):
+        yield "text.verbosity without effect: Claude has none"
+    if data.get("reasoning", {}).get("summary") not in (None, "auto"):
+        yield "reasoning.summary without effect: Claude's thoughts have none"
+    honoured = {_ENCRYPTED, *([_SOURCES] if tools.has_search else [])}
+    if others := [name for name in data.get("include", ()) if name not in honoured]:
+        yield f"include without effect: {short(', '.join(others))}"
+
+
+_PLAIN = an_object({"type": is_string})
+_FORMAT = by_type({"text": _PLAIN, "json_object": _PLAIN, "json_schema": is_object})
+_TEXT = an_object({"format": nullable(_FORMAT), "verbosity": nullable(is_string)})
+
+
+def _form(data: Mapping[str, Any], talk: Conversation) -> Mapping[str, Any] | None:
+    _TEXT(data.get("text", {}), "text")
+    form = data.get("text", {}).get("format")
+    if form is not None and form["type"] == "json_schema":
+        return asking.schema_at(form, "text.format", talk)
+    if form is not None and form["type"] == "json_object":
+        asking.json_only(talk)
+    return None
+
+
+def _echo(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a response that repeat the request, or say what is assumed."""
+    assumed: dict[str, Any] = {
+        "instructions": None,
+        "max_output_tokens": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "reasoning": {"effort": None, "summary": None},
+        "user": None,
+    }
+    said = {k: v for k, v in given.items() if k in assumed and v is not None}
+    fixed = {"previous_response_id": None, "store": False, "background": False}
+    return {**assumed, **said, **fixed}

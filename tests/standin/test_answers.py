@@ -26,6 +26,8 @@ SHAPES = [
     '[[standin tool=get_weather input={"city":"Zürich 🌍","days":[1,2,{"a":null}]}]]',
     "[[standin text=look tool=a tool=b tool=c]]",
     '[[standin thinking=hm text="1 2" tool=a input={"b":{}}]]',
+    "[[standin refusal]]",
+    '[[standin text="I would" refusal="it is too much"]]',
 ]
 
 
@@ -60,7 +62,8 @@ def test_the_events_add_up_to_the_message_wherever_it_is_cut(text: str, max_toke
     answer = answer_to(text, max_tokens=max_tokens)
     assert answer.output_tokens <= max_tokens
     made, told = accumulated(answer), Message.model_validate(whole(answer))
-    if made.content[-1].type == "tool_use" and told.stop_reason == "max_tokens":
+    is_cut = told.stop_reason == "max_tokens"
+    if is_cut and made.content[-1].type == "tool_use":
         del made.content[-1], told.content[-1]  # the official client guesses at half an input
     assert made == told
 
@@ -226,3 +229,19 @@ def test_an_error_says_what_it_was_told_to() -> None:
 def test_a_directive_overrides_the_pace() -> None:
     body = asking("[[standin rate=50]]")
     assert plan(body, number=1, pace=Pace(first=2, rate=9)).pace == Pace(first=2, rate=50)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 100])
+def test_a_refusal_comes_after_what_was_asked_for_or_after_nothing(max_tokens: int) -> None:
+    bare = whole(answer_to("[[standin refusal]]", max_tokens=max_tokens))
+    assert (bare["content"], bare["stop_reason"]) == ([], "refusal")
+    assert "stop_details" not in bare
+    ask = '[[standin words=3 refusal="too much"]]'
+    answer = answer_to(ask, max_tokens=max_tokens)
+    is_whole = max_tokens > 3
+    why = {"type": "refusal", "explanation": "too much"} if is_whole else None
+    assert text_of(answer) == ("w0 w1 w2" if is_whole else "w0 ")
+    assert answer.stop_reason == ("refusal" if is_whole else "max_tokens")
+    assert events(answer)[-2]["delta"].get("stop_details") == why
+    assert whole(answer).get("stop_details") == why
+    assert "stop_details" not in events(answer)[0]["message"]

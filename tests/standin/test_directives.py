@@ -42,6 +42,8 @@ UNDERSTOOD = [
         '[[standin tool=get_weather input={"city":"Paris"} tool=a]] [[standin tool=b]]',
         {"tools": (WEATHER, ToolCall("a"), ToolCall("b"))},
     ),
+    Case("[[standin refusal]]", {"refusal": ""}),
+    Case('[[standin text=a refusal="no, thanks"]]', {"text": "a", "refusal": "no, thanks"}),
     Case('[[standin tool=a input={"b": [[1]]}]]', {"tools": (ToolCall("a", {"b": [[1]]}),)}),
 ]
 
@@ -59,6 +61,7 @@ REFUSED = {
     "[[standin rate=0]]": "rate cannot be '0'",
     "[[standin rate=nan]]": "rate cannot be 'nan'",
     "[[standin hang=no]]": "hang cannot be 'no'",
+    "[[standin refusal=[1]]]": "refusal cannot be [1]",
     "[[standin text=[1]]]": "text cannot be [1]",
     "[[standin tool=a input=[1]]]": "input cannot be [1]",
     "[[standin input={}]]": "input comes after the tool",

@@ -31,6 +31,8 @@ class Answer:
     input_tokens: int
     is_streamed: bool
     pace: Pace
+    stop_details: dict[str, Any] | None = None
+    """What the API says of a refusal that it explains."""
     error: ApiError | None = None
     """Instead of the answer; or, with `fail_after`, in the midst of it."""
     fail_after: int | None = None
@@ -62,15 +64,17 @@ def plan(body: object, *, number: int, pace: Pace | None = None) -> Answer:
     blocks = tuple(_blocks(asked.thinking, text, tools, number))
     kept = limit(blocks, request["max_tokens"])
     cut = kept != blocks
+    stop_reason = _stop_reason(asked, cut=cut, stopped=stop_sequence is not None)
     return Answer(
         number=number,
         model=request["model"],
         blocks=kept,
-        stop_reason=_stop_reason(cut=cut, stopped=stop_sequence is not None, tools=tools),
+        stop_reason=stop_reason,
         stop_sequence=None if cut else stop_sequence,
         input_tokens=count_tokens(request),
         is_streamed=request.get("stream") is True,
         pace=_pace(asked, pace or Pace()),
+        stop_details=_stop_details(asked) if stop_reason == "refusal" else None,
         error=_error(asked),
         fail_after=asked.fail_after,
         drop_after=asked.drop_after,
@@ -97,10 +101,14 @@ def whole(answer: Answer) -> dict[str, Any]:
         "role": "assistant",
         "model": answer.model,
         "content": [block.whole() for block in answer.blocks],
-        "stop_reason": answer.stop_reason,
-        "stop_sequence": answer.stop_sequence,
+        **_stop(answer),
         "usage": _usage(answer, answer.output_tokens),
     }
+
+
+def _stop(answer: Answer) -> dict[str, Any]:
+    stop = {"stop_reason": answer.stop_reason, "stop_sequence": answer.stop_sequence}
+    return stop if answer.stop_details is None else {**stop, "stop_details": answer.stop_details}
 
 
 def _usage(answer: Answer, output_tokens: int) -> dict[str, int]:
@@ -115,6 +123,7 @@ def _usage(answer: Answer, output_tokens: int) -> dict[str, int]:
 def _all_events(answer: Answer) -> Iterator[dict[str, Any]]:
     opening: dict[str, object] = {"content": [], "stop_reason": None, "stop_sequence": None}
     message = {**whole(answer), **opening, "usage": _usage(answer, 0)}
+    message.pop("stop_details", None)
     yield {"type": "message_start", "message": message}
     for index, block in enumerate(answer.blocks):
         yield {"type": "content_block_start", "index": index, "content_block": block.start}
@@ -123,9 +132,8 @@ def _all_events(answer: Answer) -> Iterator[dict[str, Any]]:
         for delta in block.deltas:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    stop = {"stop_reason": answer.stop_reason, "stop_sequence": answer.stop_sequence}
     usage = _usage(answer, answer.output_tokens)
-    yield {"type": "message_delta", "delta": stop, "usage": usage}
+    yield {"type": "message_delta", "delta": _stop(answer), "usage": usage}
     yield {"type": "message_stop"}
 
 
@@ -142,12 +150,13 @@ def _until(stream: Iterable[dict[str, Any]], deltas: int) -> Iterator[dict[str, 
 
 
 def _text(asked: Directives, request: Body) -> str | None:
-    """What is said, if anything: a call of a tool needs no words."""
+    """What is said, if anything: a call of a tool needs no words, nor does a refusal."""
     if asked.text is not None:
         return asked.text
     if asked.words is not None:
         return " ".join(f"w{i}" for i in range(asked.words))
-    return None if asked.tools else _usual_text(request)
+    is_silent = asked.tools or asked.refusal is not None
+    return None if is_silent else _usual_text(request)
 
 
 def _usual_text(request: Body) -> str:
@@ -168,12 +177,18 @@ def _stopped(text: str | None, sequences: Sequence[str]) -> tuple[str | None, st
     return text[:at], stop
 
 
-def _stop_reason(*, cut: bool, stopped: bool, tools: Sequence[ToolCall]) -> str:
+def _stop_reason(asked: Directives, *, cut: bool, stopped: bool) -> str:
     if cut:
         return "max_tokens"
     if stopped:
         return "stop_sequence"
-    return "tool_use" if tools else "end_turn"
+    if asked.refusal is not None:
+        return "refusal"
+    return "tool_use" if asked.tools else "end_turn"
+
+
+def _stop_details(asked: Directives) -> dict[str, Any] | None:
+    return {"type": "refusal", "explanation": asked.refusal} if asked.refusal else None
 
 
 def _error(asked: Directives) -> ApiError | None:

@@ -14,6 +14,7 @@ A directive stands anywhere in the text of the last user message:
 | `words=200` | answer with that many deltas: w0 w1 w2 … |
 | `thinking="…"` | think this first |
 | `tool=name`, `input={…}` | call a tool; several tools are called in parallel |
+| `refusal`, `refusal="…"` | refuse, after the text or words asked for, if any; with a reason |
 | `first=0.3`, `rate=50` | seconds before the first event; deltas per second |
 | `fail_after=3` | an `error` event after that many deltas (`error` and `message` say which) |
 | `drop_after=3` | cut the connection after that many deltas |
@@ -60,6 +61,8 @@ class Directives:
     words: int | None = None
     thinking: str | None = None
     tools: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+    """The reason that is given; empty for none. None: no refusal."""
     first: float | None = None
     rate: float | None = None
     fail_after: int | None = None
@@ -135,6 +138,10 @@ def _string(value: object) -> str:
     return value
 
 
+def _reason(value: object) -> str:
+    return "" if value is True else _string(value)
+
+
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError
@@ -183,6 +190,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "thinking": _string,
     "tool": _string,
     "input": _object,
+    "refusal": _reason,
     "first": _seconds,
     "rate": _rate,
     "fail_after": _count,

@@ -1,4 +1,4 @@
-"""The lines that the real CLI writes (2.1.329, 2.1.332), less the fields that only a terminal wants.
+"""The lines that the real CLI writes (2.1.332), less the fields that only a terminal wants.
 
 They are those of a conversation of `driving.exchange_of`: its messages have the uuids "m1", "m2",
 ... in their order, and the exchange's own control requests the ids "c1", "c2", ...

@@ -16,6 +16,7 @@ from attrs import define, evolve, field, frozen
 
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
+from trioproxy.dialects import sse
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
 from trioproxy.dialects.checks import an_object, by_type, is_object, is_string
 from trioproxy.dialects.openai import asking
@@ -116,8 +117,10 @@ def completion(answer: WholeAnswer, now: int) -> dict[str, Any]:
     """A whole answer as a chat completion; `now`: seconds since 1970."""
     message = answer.message
     text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
+    reason = finish_reason(message.get("stop_reason"))
+    whole = len(message["content"]) - (reason == "length")  # blocks; the last one may be cut
     calls = [
-        _tool_call(block, answer.inputs.get(index) or "{}")
+        _tool_call(block, answer.inputs.get(index) or "{}" * (index < whole))
         for index, block in enumerate(message["content"])
         if block["type"] == "tool_use"
     ]
@@ -133,7 +136,7 @@ def completion(answer: WholeAnswer, now: int) -> dict[str, Any]:
         "index": 0,
         "message": said,
         "logprobs": None,
-        "finish_reason": finish_reason(message.get("stop_reason")),
+        "finish_reason": reason,
     }
     return {
         "id": f"chatcmpl-{message['id']}",
@@ -169,7 +172,7 @@ class ChatStream:
 
     def events(self, batch: Iterable[Event]) -> bytes:
         """The chunks that these events become, as they are sent."""
-        return b"".join(_framed(chunk) for event in batch for chunk in self._chunks(event))
+        return b"".join(sse.encode_data(one) for event in batch for one in self._chunks(event))
 
     def ping(self) -> bytes:
         """A sign of life: a comment, which clients pass over."""
@@ -181,7 +184,7 @@ class ChatStream:
 
     def failed(self, error: TrioproxyError, request_id: str) -> bytes:
         """What is sent when the answer breaks off."""
-        return _framed(error_body(error, request_id))
+        return sse.encode_data(error_body(error, request_id))
 
     def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer."""
@@ -192,11 +195,9 @@ class ChatStream:
             case "message_start":
                 return self._start(event["message"])
             case "content_block_start":
-                return self._open(event["index"], event["content_block"])
+                return [*self._close(), *self._open(event["index"], event["content_block"])]
             case "content_block_delta":
                 return self._delta(event["index"], event["delta"])
-            case "content_block_stop":
-                return self._close(event["index"])
             case "message_delta":
                 return self._finish(event)
             case _:
@@ -210,7 +211,7 @@ class ChatStream:
             "created": self.now,
             "model": message.get("model"),
         }
-        return [self._chunk({"role": "assistant", "content": None, "refusal": None})]
+        return [self._chunk({"role": "assistant", "content": "", "refusal": None})]
 
     def _open(self, index: int, block: Mapping[str, Any]) -> list[dict[str, Any]]:
         if block["type"] != "tool_use":
@@ -229,10 +230,12 @@ class ChatStream:
             return [self._arguments(index, delta["partial_json"])]
         return []
 
-    def _close(self, index: int) -> list[dict[str, Any]]:
-        # A call without arguments streams none, but a client reads JSON.
-        is_bare = index in self._calls and index not in self._has_input
-        return [self._arguments(index, "{}")] if is_bare else []
+    def _close(self) -> list[dict[str, Any]]:
+        # A call without arguments streams none, but a client reads JSON. Not so when it was cut
+        # before its arguments came, which is known only from what follows the block.
+        bare = self._calls.keys() - self._has_input
+        self._has_input |= bare
+        return [self._arguments(index, "{}") for index in bare]
 
     def _arguments(self, index: int, piece: str) -> dict[str, Any]:
         call = {"index": self._calls[index], "function": {"arguments": piece}}
@@ -240,11 +243,11 @@ class ChatStream:
 
     def _finish(self, event: Event) -> list[dict[str, Any]]:
         self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
-        reason = event["delta"].get("stop_reason")
-        chunks = []
-        if reason == "refusal":
+        reason = finish_reason(event["delta"].get("stop_reason"))
+        chunks = [] if reason == "length" else self._close()
+        if reason == "content_filter":
             chunks.append(self._chunk({"refusal": refusal(event["delta"])}))
-        chunks.append(self._chunk({}, finish_reason(reason)))
+        chunks.append(self._chunk({}, reason))
         if self.has_usage:
             last = {**self._head, "choices": [], "usage": usage(self._usage)}
             chunks.append(last)
@@ -254,7 +257,3 @@ class ChatStream:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         chunk = {**self._head, "choices": [choice]}
         return {**chunk, "usage": None} if self.has_usage else chunk
-
-
-def _framed(data: Mapping[str, Any]) -> bytes:
-    return b"data: %b\n\n" % orjson.dumps(data)

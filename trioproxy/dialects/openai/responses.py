@@ -4,8 +4,17 @@
     a block begins         response.output_item.added (and content_part.added for text)
     text_delta             response.output_text.delta
     input_json_delta       response.function_call_arguments.delta
-    a block ends           ....done, content_part.done, output_item.done
+    what follows a block   ....done, content_part.done, output_item.done
     message_delta          response.completed, or response.incomplete
+    an error               error, response.failed
+    silence                response.in_progress once more
+
+Whether a block was cut is known only from what follows it: another block, or the reason for which
+the answer ends. An item is done when that is there, and not at the end of its block.
+
+Codex counts events, and ends a stream on which it sees none; a comment is no event. So the sign of
+life is the event that says that nothing has changed. Where the API's message has not begun, the
+response begins without it.
 
 Thinking becomes a `reasoning` item without words; with `include: ["reasoning.encrypted_content"]`
 it can come back in the next request's input.
@@ -155,11 +164,14 @@ class ResponseStream:
     """The events of one answer, and the response that they make. `now`: seconds since 1970.
 
     A whole answer is told by the same steps, so it is the response of the last event.
+    `model` and `name` are those of a response that begins before the API's message does.
     """
 
     now: int
     echo: Mapping[str, Any]
     has_thoughts: bool = False
+    model: str = ""
+    name: str = "early"
     _response: dict[str, Any] = field(factory=dict, init=False)
     _output: list[dict[str, Any]] = field(factory=list, init=False)
     _item: dict[str, Any] = field(factory=dict, init=False)
@@ -172,19 +184,31 @@ class ResponseStream:
         return sse.encode_events(told for event in batch for told in self.add(event))
 
     def ping(self) -> bytes:
-        """A sign of life: a comment, which clients pass over."""
-        return b": ping\n\n"
+        """A sign of life: the response as it is."""
+        if not self._response:
+            return sse.encode_events(self._begin(self.name, self.model))
+        so_far = {**self._response, "output": [*self._output, *self._unfinished()]}
+        return sse.encode_event(self._told("response.in_progress", response=so_far))
 
     def end(self) -> bytes:
         """What ends the stream: its last event has."""
         return b""
 
     def failed(self, error: TrioproxyError, _request_id: str) -> bytes:
-        """What is sent when the answer breaks off."""
+        """What is sent when the answer breaks off: `error`, for Codex also `response.failed`.
+
+        The reference has the fields of `error` in the event itself, and OpenAI's servers send
+        them in an object of their own, which is what its packages and the AI SDK look for.
+        """
         fields = error_fields(error)
-        shown = {"code": fields["code"] or fields["type"], "message": fields["message"]}
+        fields["code"] = fields["code"] or fields["type"]
+        shown = {name: fields[name] for name in ("code", "message")}
         self._response |= {"status": "failed", "error": shown}
-        return sse.encode_event(self._told("response.failed", response=self._as_it_is()))
+        told = [
+            self._told("error", **shown, param=fields["param"], error=fields),
+            self._told("response.failed", response=self._as_it_is()),
+        ]
+        return sse.encode_events(told)
 
     def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer, told from the events that it was made of."""
@@ -195,11 +219,11 @@ class ResponseStream:
         message = answer.message
         self.add({"type": "message_start", "message": message})
         for index, block in enumerate(message["content"]):
+            self._close()
             self._open(index, {**block, "text": ""})
             self._block = dict(block)
             if block["type"] == "tool_use":
                 self._item["arguments"] = answer.inputs.get(index, "")
-            self._close()
         self.add({"type": "message_delta", "delta": message, "usage": message.get("usage")})
         return self._as_it_is()
 
@@ -209,11 +233,9 @@ class ResponseStream:
             case "message_start":
                 return self._start(event["message"])
             case "content_block_start":
-                return self._open(event["index"], event["content_block"])
+                return [*self._close(), *self._open(event["index"], event["content_block"])]
             case "content_block_delta":
                 return self._delta(event["delta"])
-            case "content_block_stop":
-                return self._close()
             case "message_delta":
                 return self._finish(event)
             case _:
@@ -228,14 +250,20 @@ class ResponseStream:
 
     def _start(self, message: Mapping[str, Any]) -> list[Event]:
         self._usage = {**(message.get("usage") or {})}
+        if self._response:  # clients know it by its id, which stays
+            self._response["model"] = message.get("model")
+            return []
+        return self._begin(message["id"], message.get("model"))
+
+    def _begin(self, name: str, model: str | None) -> list[Event]:
         self._response = {
-            "id": f"resp_{message['id']}",
+            "id": f"resp_{name}",
             "object": "response",
             "created_at": self.now,
             "status": "in_progress",
             "error": None,
             "incomplete_details": None,
-            "model": message.get("model"),
+            "model": model,
             "usage": None,
             **self.echo,
         }
@@ -271,9 +299,18 @@ class ResponseStream:
         return {"item_id": self._item["id"], "output_index": len(self._output)}
 
     def _part(self, how: str) -> Event:
-        part = {"type": "output_text", "text": self._block["text"], "annotations": []}
         kind = f"response.content_part.{how}"
-        return self._told(kind, **self._of_item(), content_index=0, part={**part, "logprobs": []})
+        return self._told(kind, **self._of_item(), content_index=0, part=self._text())
+
+    def _text(self) -> dict[str, Any]:
+        text = self._block["text"]
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+    def _unfinished(self) -> list[dict[str, Any]]:
+        """The item that is being made: a client may take a response's items for all there are."""
+        if self._item.get("type") == "message":
+            return [{**self._item, "content": [self._text()]}]
+        return [self._item] if self._item else []
 
     def _delta(self, delta: Mapping[str, Any]) -> list[Event]:
         match delta["type"]:
@@ -293,7 +330,7 @@ class ResponseStream:
                 pass
         return []
 
-    def _close(self) -> list[Event]:
+    def _close(self, status: str = "completed") -> list[Event]:
         told: list[Event] = []
         match self._item.get("type"):
             case "message":
@@ -301,10 +338,11 @@ class ResponseStream:
                 told.append(self._told("response.output_text.done", **self._of_item(), **said))
                 told.append(self._part("done"))
                 self._item["content"] = [told[-1]["part"]]
-                self._item["status"] = "completed"
+                self._item["status"] = status
             case "function_call":
-                self._item["arguments"] = self._item["arguments"] or "{}"
-                self._item["status"] = "completed"
+                if status == "completed":
+                    self._item["arguments"] = self._item["arguments"] or "{}"
+                self._item["status"] = status
                 done = {"name": self._item["name"], "arguments": self._item["arguments"]}
                 kind = "response.function_call_arguments.done"
                 told.append(self._told(kind, **self._of_item(), **done))
@@ -322,13 +360,12 @@ class ResponseStream:
     def _finish(self, event: Event) -> list[Event]:
         self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
         reason = event["delta"].get("stop_reason")
-        told: list[Event] = []
-        if reason == "refusal":
-            told = self._refuse(refusal(event["delta"]))
         why = _CUT.get(str(reason))
-        if why and self._output and "status" in self._output[-1]:
-            self._output[-1] = {**self._output[-1], "status": "incomplete"}
-        self._response["status"] = "incomplete" if why else "completed"
+        status = "incomplete" if why else "completed"
+        told = self._close(status)
+        if reason == "refusal":
+            told += self._refuse(refusal(event["delta"]))
+        self._response["status"] = status
         self._response["incomplete_details"] = {"reason": why} if why else None
         self._response["usage"] = usage(self._usage)
         kind = f"response.{self._response['status']}"

@@ -108,8 +108,8 @@ def _create_quart(
         front.book.keeps_bodies = True
         front.book.on_settled.append(request_log.log_bodies)
     failures.install(quart)
-    messages.install(quart, pool, rules, ping_interval=settings.ping_interval)
-    openai.install(quart, pool, rules, mapped, ping_interval=settings.ping_interval)
+    messages.install(quart, pool, rules, settings)
+    openai.install(quart, pool, rules, mapped, settings)
     count_tokens.install(quart, pool, api, rules)
     models.install(quart, pool, mapped)
     capabilities.install(quart)

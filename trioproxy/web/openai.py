@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol, TypeVar
 
+from quart import request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
@@ -14,13 +15,15 @@ from trioproxy.dialects.openai.chat import ChatStream, parse_chat
 from trioproxy.dialects.openai.responses import ResponseStream, parse_responses
 from trioproxy.errors import UnknownModel
 from trioproxy.pool.pool import Pool
+from trioproxy.settings import ServerSettings
 from trioproxy.web import answering
+from trioproxy.web.presence import current_call
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 def install(
-    app: QuartTrio, pool: Pool, rules: Rules, mapped: Mapping[str, str], *, ping_interval: float
+    app: QuartTrio, pool: Pool, rules: Rules, mapped: Mapping[str, str], server: ServerSettings
 ) -> None:
     """Add the routes. `mapped`: OpenAI's names of models, and Claude's for them."""
 
@@ -29,14 +32,16 @@ def install(
     async def chat_completions() -> TrioResponse:
         asked = await _read(pool, partial(parse_chat, mapped=mapped, rules=rules))
         reply = ChatStream(int(time.time()), asked.has_usage)
-        return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
+        return await answering.respond(pool, asked.messages, reply, server)
 
     @app.post("/v1/responses")
     @app.post("/openai/v1/responses")
     async def responses() -> TrioResponse:
         asked = await _read(pool, partial(parse_responses, mapped=mapped, rules=rules))
-        reply = ResponseStream(int(time.time()), asked.echo, asked.has_thoughts)
-        return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
+        model = asked.messages.turn.model
+        name = current_call(request.scope).request_id
+        reply = ResponseStream(int(time.time()), asked.echo, asked.has_thoughts, model, name)
+        return await answering.respond(pool, asked.messages, reply, server)
 
 
 class _Parse(Protocol[T_co]):

@@ -37,10 +37,10 @@ def setting(default: T, doc: str, **rules: Unpack[Rules]) -> T:
 
 def _in_bounds(_instance: object, field: "attrs.Attribute[Any]", value: Any) -> None:  # noqa: ANN401 - any setting's
     at_least, above = field.metadata.get("at_least"), field.metadata.get("above")
+    shown = show(value).removesuffix(".0")  # seconds are typed as 5, and kept as 5.0
     if at_least is not None and not value >= at_least:  # nan is not >= anything
-        raise ValueError(f"must be at least {at_least}, not {show(value)}")
+        raise ValueError(f"must be at least {at_least}, not {shown}")
     if above is not None and not value > above:
-        shown = show(value).removesuffix(".0")  # seconds are typed as 5, and kept as 5.0
         raise ValueError(f"must be greater than {above}, not {shown}")
 
 

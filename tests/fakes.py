@@ -189,6 +189,50 @@ def _text(line: dict[str, Any]) -> str:
     return str(line["message"]["content"][0]["text"])
 
 
+class ThinksUnseen(FakeProcess):
+    """Thinks for eight seconds, with a delta each half second, and then answers."""
+
+    async def stream(self) -> None:
+        self.event("message_start", message={"id": "msg_1", "model": "claude-test", "usage": {}})
+        thought = {"type": "thinking", "thinking": "", "signature": ""}
+        self.event("content_block_start", index=0, content_block=thought)
+        for _ in range(16):
+            await trio.sleep(0.5)
+            hm = {"type": "thinking_delta", "thinking": "hm"}
+            self.event("content_block_delta", index=0, delta=hm)
+        self.event("content_block_stop", index=0)
+        self.event("content_block_start", index=1, content_block={"type": "text", "text": ""})
+        self.event("content_block_delta", index=1, delta={"type": "text_delta", "text": "yes"})
+        self.event("content_block_stop", index=1)
+        self.event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 9})
+        self.event("message_stop")
+
+
+class AnswersLate(FakeProcess):
+    """Says nothing for five seconds."""
+
+    async def stream(self) -> None:
+        await trio.sleep(5)
+        await super().stream()
+
+
+class FailsLate(FakeProcess):
+    """Says nothing for five seconds, and then that the API is overloaded."""
+
+    async def answer_query(self, uuid: str) -> None:
+        self.write({"type": "command_lifecycle", "command_uuid": uuid, "state": "started"})
+        await trio.sleep(5)
+        self.write(
+            {
+                "type": "result",
+                "subtype": "success",
+                "is_error": True,
+                "api_error_status": 529,
+                "result": "API Error: 529 Overloaded",
+            }
+        )
+
+
 class StallsMidAnswer(FakeProcess):
     """Writes the first events, then nothing; an interrupt still works."""
 

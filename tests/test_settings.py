@@ -252,6 +252,7 @@ BAD = [
     bad_value("pool_settings.spare_size", "-1", "must be at least 0, not -1"),
     bad_value("server.max_body_size", "0", "must be at least 1, not 0"),
     bad_value("claude.max_line_size", "65535", "must be at least 65536, not 65535"),
+    bad_value("server.status_timeout", "-1", "must be at least 0, not -1"),
     bad_value("server.body_timeout", "0", "must be greater than 0, not 0"),
     bad_value("server.body_timeout", "-0.5", "must be greater than 0, not -0.5"),
     bad_value("pool_settings.acquire_timeout", "-1", "must be greater than 0, not -1"),

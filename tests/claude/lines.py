@@ -1,4 +1,4 @@
-"""The lines that the real CLI writes (2.1.329), less the fields that only a terminal wants.
+"""The lines that the real CLI writes (2.1.332), less the fields that only a terminal wants.
 
 They are those of a conversation of `driving.exchange_of`: its messages have the uuids "m1", "m2",
 ... in their order, and the exchange's own control requests the ids "c1", "c2", ...
@@ -61,8 +61,22 @@ def assistant(*texts: str, model: str = "claude-test") -> Line:
     }
 
 
-def synthetic(text: str) -> Line:
-    return assistant(text, model="<synthetic>")
+def synthetic(text: str, reason: str = "stop_sequence") -> Line:
+    line = assistant(text, model="<synthetic>")
+    return {**line, "message": {**line["message"], "stop_reason": reason}}
+
+
+def refusal(*pieces: str, explanation: str | None = None) -> list[Line]:
+    """The lines of one API call that the model refuses, after these pieces of a text, if any."""
+    text = "API Error: Opus 5.5's safeguards flagged this message"
+    noted: Line = {"type": "system", "subtype": "model_refusal_no_fallback"}
+    last = ended("refusal")
+    if explanation is not None:
+        why = {"type": "refusal", "explanation": explanation}
+        last["event"]["delta"]["stop_details"] = why
+    said = answer(*pieces)[2:-2] if pieces else []
+    end = api_error(None, text, stop_reason="refusal")
+    return [REQUESTING, START, *said, noted, synthetic(text, "refusal"), last, STOP, end]
 
 
 def user(text: str, *, is_synthetic: bool = False) -> Line:

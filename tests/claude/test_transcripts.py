@@ -25,6 +25,7 @@ from tests.claude.lines import (
     ended,
     event,
     events_of,
+    refusal,
     result,
     synthetic,
     user,
@@ -140,6 +141,30 @@ TRANSCRIPTS = [
         [*PROLOGUE, *REFUSED, STOPPED, *REFUSED[:-2], synthetic(CANNOT), *REFUSED[-2:],
          api_error(None, CANNOT, stop_reason="refusal")],
         events_of(REFUSED),
+    ),
+    Transcript(
+        "a refusal after some text",
+        [*PROLOGUE, *refusal("I", " would", explanation="too much"), COMPLETED],
+        events_of(refusal("I", " would", explanation="too much")),
+    ),
+    Transcript(
+        "a refusal without a word",
+        [*PROLOGUE, *refusal(), COMPLETED],
+        events_of(refusal()),
+    ),
+    Transcript(
+        "a refusal whose stream is lost before its end",
+        [*PROLOGUE, *BEGUN, CLOSE, synthetic(CANNOT, "refusal"), synthetic(LOST), *FALSE_END[1:],
+         api_error(None, LOST, api_error="connection_failed")],
+        events_of([*BEGUN, CLOSE]),
+        ApiError(502, "api_error", LOST),
+    ),
+    Transcript(
+        "a refusal that the stream never says, and is closed",
+        [*PROLOGUE, *BEGUN, CLOSE, synthetic(CANNOT, "refusal"), STOP,
+         api_error(None, CANNOT, stop_reason="refusal")],
+        events_of([*BEGUN, CLOSE]),
+        ApiError(502, "api_error", CANNOT),
     ),
     # The API fails.
     Transcript(

@@ -293,6 +293,7 @@ ANSWERS: dict[str, list[Event]] = {
         *tool(1, '{"id": 123456789012345678901234567890, "x": 1e400}'),
         *end("tool_use"),
     ],
+    "a call cut before its input": [start(), *tool(0, "{}"), *tool(1, ""), *end("max_tokens")],
     "a call without input": [start(), *tool(0, ""), *end("tool_use")],
     "two calls": [start(), *tool(0, "{}"), *tool(1, '{"a":1}'), *end("tool_use")],
     "a refusal": [start(), *text_block(0, "I "), *end("refusal")],
@@ -327,7 +328,7 @@ def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
     events = ANSWERS[name]
     told = json.loads(ChatStream(1).whole(whole(events)))
     ChatCompletion.model_validate(told)
-    said: dict[str, Any] = {"content": None, "refusal": None}
+    said: dict[str, Any] = {"content": "", "refusal": None}
     calls: list[dict[str, str]] = []
     reason = None
     for line in ChatStream(1).events(events).split(b"\n\n")[:-1]:
@@ -342,7 +343,8 @@ def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
         reason = choice["finish_reason"] or reason
     (choice,) = told["choices"]
     assert choice["finish_reason"] == reason
-    assert {key: choice["message"][key] for key in said} == said
+    assert choice["message"]["content"] == (said["content"] or None)
+    assert choice["message"]["refusal"] == said["refusal"]
     wanted = [{"id": c["id"], **c["function"]} for c in choice["message"].get("tool_calls", [])]
     assert [(c["id"], c["arguments"]) for c in calls] == [
         (c["id"], c["arguments"]) for c in wanted
@@ -367,11 +369,74 @@ def test_what_a_model_writes_that_is_no_json() -> None:
             whole([start(), *tool(0, text), *end("tool_use")])
 
 
-def test_an_item_that_was_cut_says_so() -> None:
+CUT = {
+    "a call cut short": ("incomplete", '{"city":"Paris","da'),
+    "a call cut before its input": ("incomplete", ""),
+    "a call without input": ("completed", "{}"),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_an_item_that_was_cut_says_so_in_its_own_event_and_is_not_mended(name: str) -> None:
     stream = ResponseStream(1, {})
-    told = [event for one in ANSWERS["a call cut short"] for event in stream.add(one)]
-    (item,) = told[-1]["response"]["output"]
-    assert (item["status"], item["arguments"]) == ("incomplete", '{"city":"Paris","da')
+    told = [event for one in ANSWERS[name] for event in stream.add(one)]
+    item = told[-1]["response"]["output"][-1]
+    assert (item["status"], item["arguments"]) == CUT[name]
+    done = [one for one in told if one["type"].endswith(".done")]
+    assert done[-1]["type"] == "response.output_item.done"
+    assert done[-1]["item"] == item
+    assert done[-2]["arguments"] == item["arguments"]
+    assert [one["sequence_number"] for one in told] == list(range(len(told)))
+
+
+def test_a_text_that_was_cut_says_so_in_its_own_event() -> None:
+    stream = ResponseStream(1, {})
+    events = [start(), *tool(0, "{}"), *text_block(1, "a"), *end("max_tokens")]
+    told = [event for one in events for event in stream.add(one)]
+    done = [one["item"] for one in told if one["type"] == "response.output_item.done"]
+    assert [item["status"] for item in done] == ["completed", "incomplete"]
+    assert told[-1]["response"]["output"] == done
+
+
+def test_only_the_end_of_the_last_item_waits_for_what_follows() -> None:
+    stream = ResponseStream(1, {})
+    told = [[one["type"] for one in stream.add(event)] for event in ANSWERS["two calls"]]
+    added, delta_, done = "output_item.added", "function_call_arguments.delta", "output_item.done"
+    assert [kinds[-1:] for kinds in told[1:6]] == [
+        [f"response.{added}"], [f"response.{delta_}"], [],
+        [f"response.{added}"], [f"response.{delta_}"],
+    ]  # fmt: skip
+    assert f"response.{done}" in told[4]
+    assert f"response.{done}" in told[7]
+
+
+def test_the_first_chunk_of_a_chat_has_a_content() -> None:
+    first = ChatStream(1).events([start()]).removeprefix(b"data: ")
+    assert json.loads(first)["choices"][0]["delta"] == {
+        "role": "assistant",
+        "content": "",
+        "refusal": None,
+    }
+
+
+def test_a_response_that_breaks_off_has_both_events_and_its_own_id() -> None:
+    stream = ResponseStream(1, {}, model="claude-test", name="1")
+    begun = stream.ping() + stream.events([start(), *text_block(0, "a")])
+    told = begun + stream.failed(ApiError(529, "overloaded_error", "too much"), "req_1")
+    events = [json.loads(one.split(b"data: ")[1]) for one in told.split(b"\n\n")[:-1]]
+    error, failed = events[-2:]
+    flat = {"code": "overloaded", "message": "too much", "param": None}
+    nested = {**flat, "type": "server_error"}
+    assert error == {
+        "type": "error",
+        "sequence_number": len(events) - 2,
+        **flat,
+        "error": nested,
+    }
+    assert failed["type"] == "response.failed"
+    assert failed["response"]["status"] == "failed"
+    assert {one["response"]["id"] for one in events if "response" in one} == {"resp_1"}
+    assert not [one for one in events if one["type"] == "response.output_item.done"]
 
 
 # -- What clients send back, and what popular ones send ------------------------------------------

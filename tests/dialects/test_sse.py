@@ -42,6 +42,11 @@ FRAMED = [
         {"type": "x", "text": "é€😀"},
         'event: x\ndata: {"type":"x","text":"é€😀"}\n\n'.encode(),
     ),
+    Framed(
+        "line ends that JSON leaves as they are",
+        {"type": "x", "text": "a\u2028b\u2029c\x85d…"},
+        'event: x\ndata: {"type":"x","text":"a\\u2028b\\u2029c\\u0085d…"}\n\n'.encode(),
+    ),
 ]
 
 
@@ -54,6 +59,13 @@ def test_several_events_are_one_chunk() -> None:
     events = [framed.event for framed in FRAMED]
     assert sse.encode_events(iter(events)) == b"".join(framed.expected for framed in FRAMED)
     assert sse.encode_events([]) == b""
+
+
+@given(st.text())
+def test_data_is_one_line_to_every_reader(text: str) -> None:
+    chunk = sse.encode_data({"text": text}).decode()
+    (data,) = filter(None, chunk.splitlines())
+    assert json.loads(data.removeprefix("data: ")) == {"text": text}
 
 
 @settings(deadline=None, max_examples=40)

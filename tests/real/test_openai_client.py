@@ -242,6 +242,8 @@ async def test_a_stream_adds_up_to_the_whole_answer(tmp_path: Path) -> None:
                 async for _ in stream:
                     pass
                 streamed = await stream.get_final_completion()
+            # A stream begins before it is known whether there will be a text.
+            streamed.choices[0].message.content = streamed.choices[0].message.content or None
             assert same(streamed) == same(whole), ask
 
 
@@ -481,15 +483,35 @@ async def test_errors_have_openais_shape(tmp_path: Path) -> None:
 
 async def test_a_stream_that_breaks_is_told_in_its_own_way(tmp_path: Path) -> None:
     ask = "[[standin words=9 rate=100 fail_after=3]]"
-    async with speaking(tmp_path) as one:
-        with pytest.raises(openai.APIError):
+    asked = {"model": "gpt-4o", "input": ask, "stream": True}
+    async with speaking(tmp_path) as one, httpx.AsyncClient(timeout=30) as http:
+        with pytest.raises(openai.APIError, match="Overloaded"):
             async for _ in await one.client.chat.completions.create(**says(ask), stream=True):
                 pass
-        stream = await one.client.responses.create(model="gpt-4o", input=ask, stream=True)
-        events = [event async for event in stream]
-    assert events[-1].type == "response.failed"
-    assert events[-1].response.error is not None
-    assert events[-1].response.status == "failed"
+        with pytest.raises(openai.APIError, match="Overloaded"):
+            async for _ in await one.client.responses.create(**asked):
+                pass
+        raw = (await http.post(f"{one.server.url}/openai/v1/responses", json=asked)).text
+    *_, error, failed, end = raw.split("\n\n")
+    assert error.startswith("event: error\n")
+    assert failed.startswith("event: response.failed\n")
+    assert '"status":"failed","error":{"code":"overloaded","message":"Overloaded' in failed
+    assert end == ""
+
+
+async def test_a_call_that_was_cut_is_told_as_far_as_it_came(tmp_path: Path) -> None:
+    ask = '[[standin tool=get_weather input={"city":"Paris"}]]'
+    async with speaking(tmp_path) as one:
+        given = {"model": "gpt-4o", "input": ask, "tools": RESPONSE_TOOLS, "max_output_tokens": 2}
+        whole = await one.client.responses.create(**given)
+        stream = await one.client.responses.create(**given, stream=True)
+        done = [event.item async for event in stream if event.type == "response.output_item.done"]
+        asked = says(ask, tools=TOOLS, max_completion_tokens=2)
+        chat = await one.client.chat.completions.create(**asked)
+    for item in (*done, *whole.output):
+        assert (item.status, item.arguments) == ("incomplete", '{"city":')
+    assert chat.choices[0].finish_reason == "length"
+    assert chat.choices[0].message.tool_calls[0].function.arguments == '{"city":'
 
 
 async def test_models_in_the_shape_that_the_caller_asks_for(tmp_path: Path) -> None:
@@ -590,7 +612,7 @@ async def test_notes_stay_readable_however_many(tmp_path: Path) -> None:
     assert notes.endswith(" more")
 
 
-async def test_a_silent_stream_has_comments_that_clients_pass_over(tmp_path: Path) -> None:
+async def test_a_silent_stream_has_signs_that_clients_pass_over(tmp_path: Path) -> None:
     ask = "[[standin words=4 rate=4]]"
     patient = ServerSettings(ping_interval=0.1)
     async with running(tmp_path, ONE, openai=NAMES, server=patient) as server:
@@ -606,7 +628,7 @@ async def test_a_silent_stream_has_comments_that_clients_pass_over(tmp_path: Pat
             stream: Any = await client.chat.completions.create(**says(ask), stream=True)
             said = [chunk.choices[0].delta.content async for chunk in stream]
     assert chat.text.count(": ping\n\n") >= 3
-    assert response.text.count(": ping\n\n") >= 3
+    assert response.text.count("event: response.in_progress\n") >= 4
     assert "".join(filter(None, said)) == "w0 w1 w2 w3"
 
 

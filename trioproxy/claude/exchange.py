@@ -29,12 +29,15 @@ Lines that are not listed are passed over: the CLI writes many that tell a termi
 With tools of the CLI's own, `message_stop` ends the answer only when no tool was called: see
 `merging.py`.
 
-Five things were seen that a stream's reader must not fall for.
+Six things were seen that a stream's reader must not fall for.
 
 - When the API fails after the first event, the CLI closes the open block and writes a
   `message_stop` of its own, so that a truncated answer looks like a whole one. From the CLI's own
   `<synthetic>` message on, from a `message_delta` without a stop reason, or at a `message_stop`
   without any, nothing is handed on, and the `result` tells the error.
+- When the model refuses, the CLI writes such a message too, with the stop reason `refusal`, and
+  only then the API's own `message_delta` and `message_stop`: that is an answer, and is handed on.
+  The `result` calls it an error; by then the caller has had its answer.
 - After some refusals of the API (of an effort, a signature, a stream), the CLI asks again for less
   than the caller did, and remembers. Its error output tells of the refusal: see `refused`.
 - When an answer is cut at `max_tokens`, or shows nothing, the CLI asks the model to go on, up to
@@ -314,7 +317,8 @@ class Exchange:
             self._interrupt()
 
     def _on_assistant(self, line: Line) -> None:
-        if line["message"].get("model") == "<synthetic>":
+        message = line["message"]
+        if message.get("model") == "<synthetic>" and message.get("stop_reason") != "refusal":
             self._is_broken = True
             self.upstream_id = line.get("request_id")
 

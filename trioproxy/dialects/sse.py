@@ -16,10 +16,35 @@ import orjson
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 
 
+_LINE_ENDS = {
+    "\u2028".encode(): rb"\u2028",
+    "\u2029".encode(): rb"\u2029",
+    "\x85".encode(): rb"\u0085",
+}
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    """JSON on what every reader takes for one line.
+
+    JSON escapes newlines itself. The line ends of Unicode it leaves, and by the standard they end
+    no line of a stream; but to `str.splitlines`, and to readers that are made of it, they do.
+    """
+    text = orjson.dumps(data)
+    if b"\xe2\x80" in text or b"\xc2\x85" in text:
+        for raw, escaped in _LINE_ENDS.items():
+            text = text.replace(raw, escaped)
+    return text
+
+
 def encode_event(data: Mapping[str, Any]) -> bytes:
-    """One event, named by its own `type`. JSON has no raw newline, so one data line is enough."""
+    """One event, named by its own `type`."""
     name: str = data["type"]
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data))
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), _json(data))
+
+
+def encode_data(data: Mapping[str, Any]) -> bytes:
+    """One event without a name, as OpenAI's chats have them."""
+    return b"data: %b\n\n" % _json(data)
 
 
 def encode_events(events: Iterable[Mapping[str, Any]]) -> bytes:

@@ -83,7 +83,7 @@ class Job:
     worker_id: str | None = field(default=None, init=False)
     course: Course = field(factory=Course, init=False)
     tries: int = field(default=0, init=False)
-    has_waited: bool = field(default=False, init=False)
+    waits_since: float | None = field(default=None, init=False)
     is_abandoned: bool = field(default=False, init=False)
     _has_events: bool = field(default=False, init=False)
     _is_finished: bool = field(default=False, init=False)
@@ -111,6 +111,11 @@ class Job:
 
     # The pool's and the worker's side.
 
+    @property
+    def has_waited(self) -> bool:
+        """Whether it was in line: the caller is then told when a worker has it."""
+        return self.waits_since is not None
+
     def while_wanted(self) -> trio.CancelScope:
         """A new scope for waiting on the caller's behalf: it ends when the caller leaves."""
         self._scope = trio.CancelScope()
@@ -127,7 +132,7 @@ class Job:
     def wait_again(self) -> None:
         """No worker has the turn any more."""
         self.worker_id = None
-        self.has_waited = True
+        self.waits_since = trio.current_time()
 
     async def tell(self, note: Note) -> None:
         """Tell a caller that is, or will be, waiting at the channel."""
@@ -179,6 +184,7 @@ class Answer:
         self._job = job
         self._desk = desk
         self._is_released = False
+        self._waits_again = False
 
     @property
     def worker_id(self) -> str | None:
@@ -200,13 +206,19 @@ class Answer:
         await self._desk.wait_taken(self._job)
 
     async def receive(self) -> Batch | None:
-        """The next events, never none; None after the last. Raises what went wrong."""
+        """The next events, never none; None after the last. Raises what went wrong.
+
+        It may be cancelled and called again, and loses nothing.
+        """
         while True:
+            if self._waits_again:
+                await self._desk.wait_taken(self._job)
+                self._waits_again = False
             match await self._job.receive():
                 case Note.TAKEN:
                     pass
                 case Note.RETURNED:
-                    await self._desk.wait_taken(self._job)
+                    self._waits_again = True
                 case None:
                     if self._job.error is not None:
                         raise self._job.error

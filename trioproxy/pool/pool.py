@@ -121,9 +121,9 @@ class Pool:
         Raises `AcquireTimeout`, or what keeps every process from booting.
         """
         timeout = self._settings.acquire_timeout
-        if not job.has_waited:
+        if job.waits_since is None:
             return
-        with trio.move_on_after(timeout):
+        with trio.move_on_at(job.waits_since + timeout):
             if await job.receive() is None and job.error is not None:
                 raise job.error
             return

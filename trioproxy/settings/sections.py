@@ -37,10 +37,10 @@ def setting(default: T, doc: str, **rules: Unpack[Rules]) -> T:
 
 def _in_bounds(_instance: object, field: "attrs.Attribute[Any]", value: Any) -> None:  # noqa: ANN401 - any setting's
     at_least, above = field.metadata.get("at_least"), field.metadata.get("above")
+    shown = show(value).removesuffix(".0")  # seconds are typed as 5, and kept as 5.0
     if at_least is not None and not value >= at_least:  # nan is not >= anything
-        raise ValueError(f"must be at least {at_least}, not {show(value)}")
+        raise ValueError(f"must be at least {at_least}, not {shown}")
     if above is not None and not value > above:
-        shown = show(value).removesuffix(".0")  # seconds are typed as 5, and kept as 5.0
         raise ValueError(f"must be greater than {above}, not {shown}")
 
 
@@ -53,6 +53,9 @@ class ServerSettings:
     send_timeout: float = setting(60.0, "seconds for a client to read what was sent", above=0)
     max_messages: int = setting(10_000, "messages of one request at most", at_least=1)
     ping_interval: float = setting(15.0, "seconds of silence until a stream has a ping", above=0)
+    status_timeout: float = setting(
+        15.0, "seconds until a stream begins though nothing has come; 0: never", at_least=0
+    )
     max_header_size: int = setting(65_536, "bytes of a request's head", at_least=1024)
     keep_alive_timeout: float = setting(
         60.0, "seconds until a connection without a request is closed", above=0

@@ -1,6 +1,7 @@
 """A request that the model answers, from its parsed form to the last byte, in any dialect."""
 
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -17,9 +18,10 @@ from trioproxy.dialects.anthropic import MessagesRequest
 from trioproxy.dialects.reply import Reply
 from trioproxy.dialects.whole import WholeAnswer
 from trioproxy.errors import CliFailed, InvalidRequest
-from trioproxy.pool.job import Answer
+from trioproxy.pool.job import Answer, Batch
 from trioproxy.pool.pool import Pool
 from trioproxy.refusals import Refusal
+from trioproxy.settings import ServerSettings
 from trioproxy.web import failures
 from trioproxy.web.book import Entry
 from trioproxy.web.decoding import decoded
@@ -48,7 +50,7 @@ async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:
 
 
 async def respond(
-    pool: Pool, asked: MessagesRequest, reply: Reply, *, ping_interval: float
+    pool: Pool, asked: MessagesRequest, reply: Reply, server: ServerSettings
 ) -> TrioResponse:
     """Have it answered, and tell the answer by `reply`."""
     call = current_call(request.scope)
@@ -62,7 +64,7 @@ async def respond(
     call.entry.worker = answer.worker_id or ""
     if asked.stream:
         call.reply = reply
-        body = _chunks(answer, reply, call, ping_interval)
+        body = _chunks(answer, reply, call, server)
         response = TrioResponse(body, content_type=sse.CONTENT_TYPE)
         response.headers["cache-control"] = "no-cache"
     else:
@@ -101,7 +103,8 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
 
 
 # The response is made while the model thinks, and its head waits for the first of its body: until
-# that is there, an error still has a status of its own.
+# that is there, an error still has a status of its own. In a stream a ping is the first of it when
+# nothing else has come for `status_timeout`.
 
 
 async def _whole(answer: Answer, reply: Reply, call: Call) -> AsyncGenerator[bytes]:
@@ -119,21 +122,25 @@ async def _whole(answer: Answer, reply: Reply, call: Call) -> AsyncGenerator[byt
 
 
 async def _chunks(
-    answer: Answer, reply: Reply, call: Call, ping_interval: float
+    answer: Answer, reply: Reply, call: Call, server: ServerSettings
 ) -> AsyncGenerator[bytes]:
     has_begun = False
+    deadline = trio.current_time() + (server.status_timeout or math.inf)
     try:
-        batch = await answer.receive()
-        if batch is None:
-            raise CliFailed("The answer ended before it began.")
-        while batch is not None:
+        while True:
+            batch: Batch | None = ()
+            with trio.move_on_at(deadline):
+                batch = await answer.receive()
+            if batch is None:
+                break
             call.entry.heard(batch)
+            # Events that become no bytes, such as hidden thoughts, put no ping off.
             if chunk := reply.events(batch) if batch else reply.ping():
                 has_begun = True
                 yield chunk
-            batch = ()
-            with trio.move_on_after(ping_interval):
-                batch = await answer.receive()
+                deadline = trio.current_time() + server.ping_interval
+        if not has_begun:
+            raise CliFailed("The answer ended before it began.")
         _release(answer)
         if chunk := reply.end():
             yield chunk

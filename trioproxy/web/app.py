@@ -115,8 +115,8 @@ def _create_quart(
         front.book.keeps_bodies = True
         front.book.on_settled.append(request_log.log_bodies)
     failures.install(quart)
-    messages.install(quart, pool, rules, ping_interval=settings.ping_interval)
-    openai.install(quart, pool, rules, terms.openai, ping_interval=settings.ping_interval)
+    messages.install(quart, pool, rules, settings)
+    openai.install(quart, pool, rules, terms.openai, settings)
     count_tokens.install(quart, pool, api, rules)
     models.install(quart, pool, terms.openai.models)
     capabilities.install(quart)

@@ -9,10 +9,11 @@ from quart_trio.wrappers import TrioResponse
 from trioproxy.dialects.anthropic import Rules, parse_request
 from trioproxy.dialects.reply import MessagesReply
 from trioproxy.pool.pool import Pool
+from trioproxy.settings import ServerSettings
 from trioproxy.web import answering
 
 
-def install(app: QuartTrio, pool: Pool, rules: Rules, *, ping_interval: float) -> None:
+def install(app: QuartTrio, pool: Pool, rules: Rules, server: ServerSettings) -> None:
     """Add the route."""
 
     @app.post("/v1/messages")
@@ -22,4 +23,4 @@ def install(app: QuartTrio, pool: Pool, rules: Rules, *, ping_interval: float) -
         parse = partial(parse_request, betas=betas, rules=rules)
         asked = await answering.parsed(await answering.read_body(), parse)
         reply = MessagesReply()
-        return await answering.respond(pool, asked, reply, ping_interval=ping_interval)
+        return await answering.respond(pool, asked, reply, server)

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from quart import request
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
@@ -17,14 +18,15 @@ from trioproxy.dialects.openai.response_request import parse_compact, parse_resp
 from trioproxy.dialects.openai.responses import CompactReply, ResponseStream
 from trioproxy.errors import UnknownModel
 from trioproxy.pool.pool import Pool
-from trioproxy.settings import OpenAISettings
+from trioproxy.settings import OpenAISettings, ServerSettings
 from trioproxy.web import answering
+from trioproxy.web.presence import current_call
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 def install(
-    app: QuartTrio, pool: Pool, rules: Rules, settings: OpenAISettings, *, ping_interval: float
+    app: QuartTrio, pool: Pool, rules: Rules, settings: OpenAISettings, server: ServerSettings
 ) -> None:
     """Add the routes."""
     terms: dict[str, Any] = {"mapped": settings.models, "rules": rules}
@@ -35,7 +37,7 @@ def install(
     async def chat_completions() -> TrioResponse:
         asked = await _read(pool, partial(parse_chat, **terms))
         reply = ChatStream(int(time.time()), asked.has_usage, tools=asked.tools)
-        return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
+        return await answering.respond(pool, asked.messages, reply, server)
 
     @app.post("/v1/responses")
     @app.post("/openai/v1/responses")
@@ -45,11 +47,13 @@ def install(
             int(time.time()),
             asked.echo,
             asked.has_thoughts,
+            model=asked.messages.turn.model,
+            name=current_call(request.scope).request_id,
             tools=asked.tools,
             has_sources=asked.has_sources,
             wants_summary=asked.wants_summary,
         )
-        return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
+        return await answering.respond(pool, asked.messages, reply, server)
 
     @app.post("/v1/responses/compact")
     @app.post("/openai/v1/responses/compact")
@@ -58,7 +62,7 @@ def install(
         reply = CompactReply(
             int(time.time()), {}, tools=asked.tools, wants_summary=True, kept=asked.kept
         )
-        return await answering.respond(pool, asked.messages, reply, ping_interval=ping_interval)
+        return await answering.respond(pool, asked.messages, reply, server)
 
 
 class _Parse(Protocol[T_co]):

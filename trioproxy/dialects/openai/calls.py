@@ -156,15 +156,22 @@ class Call:
         self._pieces.append(text)
         return [("custom_tool_call_input.delta", {"delta": text})]
 
-    def end(self) -> list[Told]:
-        """No more of it comes."""
+    def so_far(self) -> dict[str, Any]:
+        """Its item with what has come of a text that is read as it comes."""
+        fields = {"function": "arguments", "custom": "input"}
+        name = fields.get(self.tool.kind)
+        return {**self.item, name: "".join(self._pieces)} if name else self.item
+
+    def end(self, *, is_cut: bool = False) -> list[Told]:
+        """No more of it comes. `is_cut`: the model was stopped in the middle of it."""
         told: list[Told] = []
         if self.tool.kind == "custom":
             told = self._add_text(self._text.rest())
         whole = "".join(self._pieces)
         match self.tool.kind:
             case "function":
-                self.item["arguments"] = whole or "{}"
+                # A call without arguments has none written, but a client reads JSON.
+                self.item["arguments"] = whole or ("" if is_cut else "{}")
                 done = {"name": self.tool.name, "arguments": self.item["arguments"]}
                 told.append(("function_call_arguments.done", done))
             case "custom":

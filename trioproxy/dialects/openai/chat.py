@@ -16,6 +16,7 @@ from attrs import define, evolve, field, frozen
 
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
+from trioproxy.dialects import sse
 from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
 from trioproxy.dialects.checks import an_object, by_type, is_object, is_string
 from trioproxy.dialects.openai import asking
@@ -136,8 +137,15 @@ def completion(answer: WholeAnswer, now: int, tools: Toolbox) -> dict[str, Any]:
     message = answer.message
     texts = [block for block in message["content"] if block["type"] == "text"]
     text = "".join(block["text"] for block in texts)
+    reason = finish_reason(message.get("stop_reason"))
+    last = len(message["content"]) - 1
     calls = [
-        _tool_call(tools, block, answer.inputs.get(index, ""))
+        _tool_call(
+            tools,
+            block,
+            answer.inputs.get(index, ""),
+            is_cut=reason == "length" and index == last,
+        )
         for index, block in enumerate(message["content"])
         if block["type"] == "tool_use"
     ]
@@ -155,7 +163,7 @@ def completion(answer: WholeAnswer, now: int, tools: Toolbox) -> dict[str, Any]:
         "index": 0,
         "message": said,
         "logprobs": None,
-        "finish_reason": finish_reason(message.get("stop_reason")),
+        "finish_reason": reason,
     }
     return {
         "id": f"chatcmpl-{message['id']}",
@@ -191,10 +199,12 @@ def refusal(message: Mapping[str, Any]) -> str:
     return str(details.get("explanation") or "The model has refused to answer.")
 
 
-def _tool_call(tools: Toolbox, block: Mapping[str, Any], written: str) -> dict[str, Any]:
+def _tool_call(
+    tools: Toolbox, block: Mapping[str, Any], written: str, *, is_cut: bool
+) -> dict[str, Any]:
     call = Call.begun(tools.called(block["name"]), block["id"], "")
     call.add(written)
-    call.end()
+    call.end(is_cut=is_cut)
     kind, field_ = _KINDS[call.item["type"]]
     about = {"name": call.item["name"], field_: call.item[field_]}
     return {"id": block["id"], "type": kind, kind: about}
@@ -221,7 +231,7 @@ class ChatStream:
 
     def events(self, batch: Iterable[Event]) -> bytes:
         """The chunks that these events become, as they are sent."""
-        return b"".join(_framed(chunk) for event in batch for chunk in self._chunks(event))
+        return b"".join(sse.encode_data(one) for event in batch for one in self._chunks(event))
 
     def ping(self) -> bytes:
         """A sign of life: a comment, which clients pass over."""
@@ -233,7 +243,7 @@ class ChatStream:
 
     def failed(self, error: TrioproxyError, request_id: str) -> bytes:
         """What is sent when the answer breaks off."""
-        return _framed(error_body(error, request_id))
+        return sse.encode_data(error_body(error, request_id))
 
     def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer."""
@@ -244,11 +254,11 @@ class ChatStream:
             case "message_start":
                 return self._start(event["message"])
             case "content_block_start":
-                return self._open(event["index"], event["content_block"])
+                return [*self._close(), *self._open(event["index"], event["content_block"])]
             case "content_block_delta":
                 return self._delta(event["index"], event["delta"])
             case "content_block_stop":
-                return self._close(event["index"])
+                return self._pause(event["index"])
             case "message_delta":
                 return self._finish(event)
             case _:
@@ -262,7 +272,7 @@ class ChatStream:
             "created": self.now,
             "model": message.get("model"),
         }
-        return [self._chunk({"role": "assistant", "content": None, "refusal": None})]
+        return [self._chunk({"role": "assistant", "content": "", "refusal": None})]
 
     def _open(self, index: int, block: Mapping[str, Any]) -> list[dict[str, Any]]:
         self._citations, self._block_start = [], self._length
@@ -290,17 +300,30 @@ class ChatStream:
                 pass
         return []
 
-    def _close(self, index: int) -> list[dict[str, Any]]:
+    def _pause(self, index: int) -> list[dict[str, Any]]:
+        """A block has ended: where its text is from, or what is left of the text of its call."""
         if found := url_citations(self._citations, self._block_start, self._length):
             return [self._chunk({"annotations": _as_annotations(found)})]
-        if index not in self._calls:
+        if index not in self._calls or self._is_function(index):
             return []
-        _, call = self._calls[index]
-        told = [one for one in call.end() if one[0].endswith(".delta")]
-        if call.tool.kind == "function" and index not in self._has_input:
-            # A call without arguments streams none, but a client reads JSON.
-            told = [("function_call_arguments.delta", {"delta": "{}"})]
-        return self._pieces(index, told)
+        told = self._calls[index][1].end()
+        return self._pieces(index, [event for event in told if event[0].endswith(".delta")])
+
+    def _close(self) -> list[dict[str, Any]]:
+        """What follows a block shows that it is whole.
+
+        A call without arguments streams none, but a client reads JSON. Not so when it was cut
+        before its arguments came.
+        """
+        bare = [
+            index for index in self._calls.keys() - self._has_input if self._is_function(index)
+        ]
+        self._has_input.update(bare)
+        empty: Told = ("function_call_arguments.delta", {"delta": "{}"})
+        return [chunk for index in bare for chunk in self._pieces(index, [empty])]
+
+    def _is_function(self, index: int) -> bool:
+        return self._calls[index][1].tool.kind == "function"
 
     def _pieces(self, index: int, told: Iterable[Told]) -> list[dict[str, Any]]:
         """What has come of a call's input."""
@@ -313,11 +336,11 @@ class ChatStream:
 
     def _finish(self, event: Event) -> list[dict[str, Any]]:
         self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
-        reason = event["delta"].get("stop_reason")
-        chunks = []
-        if reason == "refusal":
+        reason = finish_reason(event["delta"].get("stop_reason"))
+        chunks = [] if reason == "length" else self._close()
+        if reason == "content_filter":
             chunks.append(self._chunk({"refusal": refusal(event["delta"])}))
-        chunks.append(self._chunk({}, finish_reason(reason)))
+        chunks.append(self._chunk({}, reason))
         if self.has_usage:
             last = {**self._head, "choices": [], "usage": usage(self._usage)}
             chunks.append(last)
@@ -327,7 +350,3 @@ class ChatStream:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         chunk = {**self._head, "choices": [choice]}
         return {**chunk, "usage": None} if self.has_usage else chunk
-
-
-def _framed(data: Mapping[str, Any]) -> bytes:
-    return b"data: %b\n\n" % orjson.dumps(data)

@@ -24,6 +24,10 @@ class Item:
         """What stands behind `output_item.added`."""
         return []
 
+    def so_far(self) -> dict[str, Any]:
+        """The item with what has come of it."""
+        return self.item
+
     def takes(self, block: Mapping[str, Any]) -> bool:  # noqa: ARG002 - those that do look at it
         """Whether the next block of the answer belongs to this item too."""
         return False
@@ -65,6 +69,10 @@ class Text(Item):
     def begin(self) -> list[Told]:
         """Its one part."""
         return [("content_part.added", {"content_index": 0, "part": self._part()})]
+
+    def so_far(self) -> dict[str, Any]:
+        """The message with its text."""
+        return {**self.item, "content": [self._part()]}
 
     def takes(self, block: Mapping[str, Any]) -> bool:
         """A text that stands beside it."""
@@ -114,6 +122,10 @@ class Called(Item):
 
     call: Call
 
+    def so_far(self) -> dict[str, Any]:
+        """The call with what has come of its input."""
+        return self.call.so_far()
+
     def add(self, delta: Mapping[str, Any]) -> list[Told]:
         """A piece of its input."""
         piece = delta.get("partial_json")
@@ -122,7 +134,7 @@ class Called(Item):
     def end(self, status: str) -> list[Told]:
         """All of its input."""
         self.item["status"] = status
-        return self.call.end()
+        return self.call.end(is_cut=status != "completed")
 
 
 @define(eq=False)

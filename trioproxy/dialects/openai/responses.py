@@ -6,6 +6,15 @@
     input_json_delta       response.function_call_arguments.delta, or as its tool has it: calls.py
     the next begins        ....done, content_part.done, output_item.done: see output.py
     message_delta          response.completed, or response.incomplete
+    an error               error, response.failed
+    silence                response.in_progress once more
+
+Whether a block was cut is known only from what follows it: another block, or the reason for which
+the answer ends. An item is done when that is there, and not at the end of its block.
+
+Codex counts events, and ends a stream on which it sees none; a comment is no event. So the sign of
+life is the event that says that nothing has changed. Where the API's message has not begun, the
+response begins without it.
 
 Thinking becomes a `reasoning` item without words; with `include: ["reasoning.encrypted_content"]`
 it can come back in the next request's input.
@@ -53,12 +62,15 @@ class ResponseStream:
     """The events of one answer, and the response that they make. `now`: seconds since 1970.
 
     A whole answer is told by the same steps, so it is the response of the last event. `tools` are
-    those that the model was given; the other fields are as in `ResponsesRequest`.
+    those that the model was given; `model` and `name` are those of a response that begins before
+    the API's message does; the other fields are as in `ResponsesRequest`.
     """
 
     now: int
     echo: Mapping[str, Any]
     has_thoughts: bool = False
+    model: str = field(default="", kw_only=True)
+    name: str = field(default="early", kw_only=True)
     tools: Toolbox = field(factory=Toolbox, kw_only=True)
     has_sources: bool = field(default=False, kw_only=True)
     wants_summary: bool = field(default=False, kw_only=True)
@@ -73,19 +85,33 @@ class ResponseStream:
         return sse.encode_events(told for event in batch for told in self.add(event))
 
     def ping(self) -> bytes:
-        """A sign of life: a comment, which clients pass over."""
-        return b": ping\n\n"
+        """A sign of life: the response as it is."""
+        if not self._response:
+            return sse.encode_events(self._begin(self.name, self.model))
+        # With the item that is open: a client may take a response's items for all there are.
+        unfinished = [] if self._open_item is None else [self._open_item.so_far()]
+        so_far = {**self._response, "output": [*self._output, *unfinished]}
+        return sse.encode_event(self._told("response.in_progress", response=so_far))
 
     def end(self) -> bytes:
         """What ends the stream: its last event has."""
         return b""
 
     def failed(self, error: TrioproxyError, _request_id: str) -> bytes:
-        """What is sent when the answer breaks off."""
+        """What is sent when the answer breaks off: `error`, for Codex also `response.failed`.
+
+        The reference has the fields of `error` in the event itself, and OpenAI's servers send
+        them in an object of their own, which is what its packages and the AI SDK look for.
+        """
         fields = error_fields(error)
-        shown = {"code": fields["code"] or fields["type"], "message": fields["message"]}
+        fields["code"] = fields["code"] or fields["type"]
+        shown = {name: fields[name] for name in ("code", "message")}
         self._response |= {"status": "failed", "error": shown}
-        return sse.encode_event(self._told("response.failed", response=self._as_it_is()))
+        told = [
+            self._told("error", **shown, param=fields["param"], error=fields),
+            self._told("response.failed", response=self._as_it_is()),
+        ]
+        return sse.encode_events(told)
 
     def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer, told from the events that it was made of."""
@@ -128,14 +154,20 @@ class ResponseStream:
 
     def _start(self, message: Mapping[str, Any]) -> list[Event]:
         self._usage = {**(message.get("usage") or {})}
+        if self._response:  # clients know it by its id, which stays
+            self._response["model"] = message.get("model")
+            return []
+        return self._begin(message["id"], message.get("model"))
+
+    def _begin(self, name: str, model: str | None) -> list[Event]:
         self._response = {
-            "id": f"resp_{message['id']}",
+            "id": f"resp_{name}",
             "object": "response",
             "created_at": self.now,
             "status": "in_progress",
             "error": None,
             "incomplete_details": None,
-            "model": message.get("model"),
+            "model": model,
             "usage": None,
             **self.echo,
         }

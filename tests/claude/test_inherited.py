@@ -74,21 +74,22 @@ def test_what_the_cli_needs_passes(name: str) -> None:
     assert passing(name) == [name]
 
 
-@pytest.mark.parametrize("name", [*ALTERS_REQUESTS, *OF_A_PARENT, *OF_OTHERS, *SET_PER_TURN])
+@pytest.mark.parametrize(
+    "name", [*ALTERS_REQUESTS, *OF_A_PARENT, *OF_OTHERS, *sorted(SET_PER_TURN)]
+)
 def test_nothing_else_does(name: str) -> None:
     assert passing("PATH", name) == ["PATH"]
 
 
-@pytest.mark.parametrize("spell", SPELLINGS)
-@pytest.mark.parametrize("name", OURS)
-def test_a_setting_of_this_server_never_passes(name: str, spell: Callable[[str], str]) -> None:
-    name = spell(name)
-    assert passing(name) == []
-    assert passing(name, pass_env=("*", name, f"{name[:4]}*")) == []
-    assert pass_env_problem(name) is not None
+@pytest.mark.parametrize("ours", OURS)
+def test_a_setting_of_this_server_never_passes(ours: str) -> None:
+    for name in {spell(ours) for spell in SPELLINGS}:
+        assert passing(name) == []
+        assert passing(name, pass_env=("*", name, f"{name[:4]}*")) == []
+        assert pass_env_problem(name) is not None
 
 
-@pytest.mark.parametrize("name", SET_PER_TURN)
+@pytest.mark.parametrize("name", sorted(SET_PER_TURN))
 def test_what_is_set_for_each_turn_never_passes(name: str) -> None:
     assert passing(name, pass_env=("*", name)) == []
 

@@ -81,13 +81,12 @@ def test_nothing_else_does(name: str) -> None:
     assert passing("PATH", name) == ["PATH"]
 
 
-@pytest.mark.parametrize("spell", SPELLINGS)
-@pytest.mark.parametrize("name", OURS)
-def test_a_setting_of_this_server_never_passes(name: str, spell: Callable[[str], str]) -> None:
-    name = spell(name)
-    assert passing(name) == []
-    assert passing(name, pass_env=("*", name, f"{name[:4]}*")) == []
-    assert pass_env_problem(name) is not None
+@pytest.mark.parametrize("ours", OURS)
+def test_a_setting_of_this_server_never_passes(ours: str) -> None:
+    for name in {spell(ours) for spell in SPELLINGS}:
+        assert passing(name) == []
+        assert passing(name, pass_env=("*", name, f"{name[:4]}*")) == []
+        assert pass_env_problem(name) is not None
 
 
 @pytest.mark.parametrize("name", sorted(SET_PER_TURN))

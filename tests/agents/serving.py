@@ -106,6 +106,9 @@ def _server(upstream: str, record: Path, log: Path) -> Iterator[str]:
         "ANTHROPIC_API_KEY": "dummy",
         "COUNT_TOKENS__API_KEY": "dummy",
         "COUNT_TOKENS__BASE_URL": upstream,
+        "POOL_SETTINGS__ACQUIRE_TIMEOUT": "30",  # a busy machine boots a process slowly
+        "OPENAI__WEB_SEARCH": "true",
+        "OPENAI__MODELS": '{"gpt-*": "claude-sonnet-4-5"}',
         "AGENTS_RECORD": str(record),
     }
     command = [sys.executable, "-m", "hypercorn", "tests.agents.recorded:app", "--workers", "0"]

@@ -10,6 +10,7 @@ from attrs import frozen
 from tests.saying import assistant, document, image, png, result, text, use, user
 from trioproxy.dialects.anthropic import MessagesRequest, parse_request
 from trioproxy.dialects.blocks import BLOCKS
+from trioproxy.dialects.messages import most_media
 from trioproxy.errors import InvalidRequest
 
 HI = user("hi")
@@ -171,6 +172,27 @@ def test_an_image_that_the_cli_makes_smaller_is_noted() -> None:
 
 def test_a_media_type_that_the_cli_corrects_is_noted() -> None:
     assert parsed(user(of_data(GIF))).notes == ("media types of images corrected by the CLI",)
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("claude-haiku-4-5", 100),
+        ("claude-haiku-4-5-20251001", 100),
+        ("claude-sonnet-4-20250514", 100),
+        ("claude-3-5-haiku-20241022", 100),
+        ("claude-of-tomorrow", 100),
+        ("claude-opus-4-8", 600),
+        ("claude-opus-5-5[1m]", 600),
+        ("us.anthropic.claude-opus-4-8-v1:0", 600),
+        ("anthropic/claude-sonnet-5.5", 600),
+        ("claude-haiku-10", 600),
+        ("opus[1m]", 600),
+        ("haiku", 600),
+    ],
+)
+def test_how_many_images_go_by_the_models_version(model: str, most: int) -> None:
+    assert most_media(model) == most
 
 
 def test_the_tables_blocks_are_the_apis() -> None:

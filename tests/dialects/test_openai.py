@@ -251,7 +251,7 @@ def test_what_has_no_effect_is_noted() -> None:
     assert notes == (
         "messages.1: an empty answer is left out",
         "messages.2: moved to the top, as all instructions",
-        "temperature: 1.5 taken as 1, the highest that Claude has",
+        "temperature: above 1 taken as 1, the highest that Claude has",
     )
 
 
@@ -519,7 +519,7 @@ def test_what_is_idle_in_a_response_is_noted() -> None:
     assert asked.messages.notes == (
         "text.verbosity without effect: Claude has none",
         "reasoning.summary without effect: Claude's thoughts have none",
-        "include without effect: message.output_text.logprobs",
+        "include without effect: message.output_text.logprobs is not there",
     )
 
 

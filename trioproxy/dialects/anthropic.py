@@ -45,7 +45,7 @@ class MessagesRequest:
     """A request to `POST /v1/messages`: what is to be said, and whether events are wanted.
 
     `notes`: the kind of each thing that does not reach the API as it was sent, as often as there
-    are such things. None quotes the caller.
+    are such things; a path may stand before it. None quotes the caller, so kinds are few.
     """
 
     turn: Turn
@@ -74,7 +74,7 @@ def read_request(
     if stream is not None:
         is_flag(stream, "stream")
     system = read_system(_or_default(data.get("system"), rules.system))
-    conversation = read_messages(_required(data, "messages"), rules.max_messages)
+    conversation = read_messages(_required(data, "messages"), rules.max_messages, model)
     parameters = passed_on(data)
     if conversation.output_config:
         given = parameters.get("output_config") or {}

@@ -8,11 +8,12 @@ is altered here first, in the way that changes the answer least, and noted:
 - it drops an assistant's message that is only thinking, or says only "(no content)"
 
 Refused is what would give another answer than the one that is asked for: an answer cannot be
-continued, a call of the API's own tools is lost without its result, and of more than 100 images
-and documents the first are dropped. What the API refuses is refused too, by its own rules of
-calls and results.
+continued, a call of the API's own tools is lost without its result, and of more than 100 (600 with
+newer models) images and documents the first are dropped. What the API refuses is refused too, by
+its own rules of calls and results.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, pairwise
 from operator import attrgetter
@@ -29,6 +30,10 @@ from trioproxy.refusals import Refusal
 
 _BLOCKS_A_MESSAGE = 10
 _MOST_MEDIA = 100
+_MOST_MEDIA_OF_TODAY = 600
+_TODAY = (4, 8)  # the version that has it first
+_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
+_SHORT_NAMES = {"default", "opus", "sonnet", "haiku"}
 _CALL = "tool_use"
 _THOUGHTS = {"thinking", "redacted_thinking"}
 _NOTHING = "(no content)"  # what the CLI writes, and drops, for a message with nothing in it
@@ -69,8 +74,8 @@ class _Given:
         return [block["tool_use_id"] for block in self.content if block["type"] == "tool_result"]
 
 
-def read_messages(value: object, limit: int) -> Conversation:
-    """The conversation that `messages` is.
+def read_messages(value: object, limit: int, model: str = "") -> Conversation:
+    """The conversation that `messages` is, as it can be carried to `model`.
 
     `limit` bounds the messages, and ten times that the content blocks in all of them. Raises
     `InvalidRequest`.
@@ -98,7 +103,7 @@ def read_messages(value: object, limit: int) -> Conversation:
             Refusal.ASSISTANT_LAST, reason, path=f"messages.{given[-1].index}.role"
         )
     _check_tools(given)
-    _check_media(given)
+    _check_media(given, most_media(model))
     configs = [message.output_config for message in sent if message.output_config is not None]
     merged = dict(chain.from_iterable(config.items() for config in configs))
     return Conversation(tuple(_carried(given, notes)), merged, tuple(notes))
@@ -281,14 +286,27 @@ def _check_server_calls(message: _Given) -> None:
             )
 
 
-def _check_media(given: Iterable[_Given]) -> None:
+def most_media(model: str) -> int:
+    """How many images and documents the CLI hands on: for some models more, as the API does.
+
+    A short name without a version is a model of today.
+    """
+    found = _VERSION.search(model.lower())
+    if found is None:
+        is_short = model.lower().removesuffix("[1m]") in _SHORT_NAMES
+        return _MOST_MEDIA_OF_TODAY if is_short else _MOST_MEDIA
+    version = (int(found[1]), int(found[2] or 0))
+    return _MOST_MEDIA_OF_TODAY if version >= _TODAY else _MOST_MEDIA
+
+
+def _check_media(given: Iterable[_Given], most: int) -> None:
     """Refuse more images and documents than the CLI hands on."""
     blocks = [block for message in given for block in message.content]
     nested = [block.get("content") for block in blocks if block["type"] == "tool_result"]
     inside = [block for content in nested if isinstance(content, list) for block in content]
     count = sum(block["type"] in {"image", "document"} for block in (*blocks, *inside))
-    if count > _MOST_MEDIA:
-        reason = f"have {count} images and documents, of which the CLI takes {_MOST_MEDIA}"
+    if count > most:
+        reason = f"have {count} images and documents, of which the CLI takes {most}"
         raise InvalidRequest(Refusal.TOO_MANY_MEDIA, reason, path="messages")
 
 

@@ -178,6 +178,7 @@ _TABLE = (
     Parameter("user_profile_id", "as given", is_word),
     Parameter("workspace_id", "as given", is_word),
     Parameter("diagnostics", "as given", is_object),
+    Parameter("safeguards", "as given; needs its beta", a_list(is_object)),
     Parameter("compaction", "the CLI does not hand on what comes of it"),
     Parameter(
         "thread",

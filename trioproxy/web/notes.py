@@ -16,6 +16,7 @@ from trioproxy.web.book import Entry
 _LONGEST_HEADER = 1000  # characters: some clients and balancers take headers of 4 KB in all
 _MOST_KINDS = 1000  # that are remembered, of all clients together
 
+_INDEX = re.compile(r"\.\d+(?=[.:\s]|\Z)")  # in a path, such as messages.3.name
 _PRODUCT = re.compile(r"[A-Za-z0-9._-]{1,40}(?=[/ ]|\Z)")
 
 logger = logging.getLogger("trioproxy.web")
@@ -23,9 +24,7 @@ logger = logging.getLogger("trioproxy.web")
 
 def as_header(notes: Iterable[str]) -> str:
     """The notes by kind and count, as far as the header has room."""
-    # Some quote the caller, and a header has only printable ASCII.
-    escaped = (note.encode("unicode_escape").decode() for note in notes)
-    kinds = [_counted(kind, count) for kind, count in Counter(escaped).items()]
+    kinds = [_counted(kind, count) for kind, count in _by_kind(notes)]
     shown = 0
     for at, kind in enumerate(kinds):
         shown += len(kind) + 2
@@ -33,6 +32,13 @@ def as_header(notes: Iterable[str]) -> str:
             kinds[at:] = [f"and {len(kinds) - at} more"]
             break
     return "; ".join(kinds)
+
+
+def _by_kind(notes: Iterable[str]) -> Iterable[tuple[str, int]]:
+    """Each kind with its count: a note less where in the request it is of."""
+    # A header, and a line of the log, has only printable ASCII.
+    kinds = (_INDEX.sub("", note).encode("unicode_escape").decode() for note in notes)
+    return Counter(kinds).items()
 
 
 def _counted(kind: str, count: int) -> str:
@@ -53,7 +59,7 @@ class NotesLog:
 
     def log(self, entry: Entry) -> None:
         """Log what was mended in a request that has ended."""
-        for kind, count in Counter(entry.notes).items():
+        for kind, count in _by_kind(entry.notes):
             is_new = self._is_new((entry.token, entry.client, kind))
             level = logging.INFO if is_new else logging.DEBUG
             client = entry.client or "a client"

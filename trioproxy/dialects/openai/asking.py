@@ -66,8 +66,7 @@ def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple
     if "temperature" in data:
         found["temperature"] = min(data["temperature"], 1)
         if data["temperature"] > 1:
-            given = data["temperature"]
-            notes = (f"temperature: {given:g} taken as 1, the highest that Claude has",)
+            notes = ("temperature: above 1 taken as 1, the highest that Claude has",)
     if data.get("top_p", 1) != 1:
         found["top_p"] = data["top_p"]
     user = data.get("safety_identifier", data.get("user"))

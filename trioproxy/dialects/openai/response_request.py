@@ -17,7 +17,6 @@ from trioproxy.dialects.checks import (
     is_string,
     nullable,
     one_of,
-    short,
 )
 from trioproxy.dialects.openai import asking
 from trioproxy.dialects.openai.conversation import Conversation
@@ -141,6 +140,18 @@ def _read(
     )
 
 
+_INCLUDED = {
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "message.input_image.image_url",
+    "message.output_text.logprobs",
+    "web_search_call.action.sources",
+    "web_search_call.results",
+}
+"""What OpenAI's API takes in `include`, and nothing here has."""
+
+
 def _idle(data: Mapping[str, Any], tools: Toolbox) -> Iterator[str]:
     """Notes of the parts of parameters that have no effect."""
     if "max_tool_calls" in data and not tools.has_search:
@@ -150,8 +161,10 @@ def _idle(data: Mapping[str, Any], tools: Toolbox) -> Iterator[str]:
     if data.get("reasoning", {}).get("summary") not in (None, "auto"):
         yield "reasoning.summary without effect: Claude's thoughts have none"
     honoured = {_ENCRYPTED, *([_SOURCES] if tools.has_search else [])}
-    if others := [name for name in data.get("include", ()) if name not in honoured]:
-        yield f"include without effect: {short(', '.join(others))}"
+    for name in data.get("include", ()):
+        if name not in honoured:
+            shown = f"{name} is not there" if name in _INCLUDED else "of a name that is not known"
+            yield f"include without effect: {shown}"
 
 
 _PLAIN = an_object({"type": is_string})

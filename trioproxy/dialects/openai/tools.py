@@ -118,6 +118,16 @@ _SHELL = {
 _SHELL_DOES = "Runs a command on the user's machine, and returns its output."
 
 # What runs at OpenAI's, or needs a client that this server does not know how to speak to.
+_HOSTED = {
+    "apply_patch",
+    "code_interpreter",
+    "computer",
+    "computer_use_preview",
+    "file_search",
+    "image_generation",
+    "mcp",
+    "shell",
+}
 _LEFT_OUT = "left out: nothing runs it here"
 
 
@@ -208,7 +218,8 @@ class Toolbox:
             case name if is_search(name):
                 self.add_search(value, path)
             case name:
-                self.notes.append(f"{path}: {short(name)} {_LEFT_OUT}")
+                shown = name if name in _HOSTED else "a tool of a type that is not known"
+                self.notes.append(f"{path}: {shown} {_LEFT_OUT}")
 
     def _add_namespace(self, value: dict[str, Any], path: str, seen: dict[Tool, None]) -> None:
         _NAMESPACE(value, path)

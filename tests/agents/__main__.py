@@ -29,7 +29,8 @@ def main() -> int:
     _tell("the tests")
     results.clear()
     straight = ["--straight"] if options.straight else []
-    chosen = [str(HERE / f"test_{name.replace('-', '_')}.py") for name in wanted]
+    patterns = [f"test_{name.replace('-', '_')}*.py" for name in wanted]
+    chosen = [str(path) for pattern in patterns for path in sorted(HERE.glob(pattern))]
     os.chdir(install.ROOT)
     status = pytest.main([f"--basetemp={RUNS}", *straight, *chosen, *options.pytest])
     rows = results.load()

@@ -14,6 +14,8 @@ from attrs import define, field
 
 from tests.agents.install import Program
 from tests.agents.running import TIMEOUT, Ended, Place, end
+from tests.agents.terminal import Terminal, terminal
+from trioproxy.standin.bodies import Body
 
 TOOLS: Final = "Read,Write,Edit,Bash,Task,WebSearch,mcp__ours"
 """Those that may be used without asking; the others are offered all the same."""
@@ -53,6 +55,11 @@ def result(ended: Ended) -> dict[str, Any]:
     last = ended.lines()[-1]
     assert last["type"] == "result", last
     return last
+
+
+def says(body: Body, text: str) -> bool:
+    """Whether this stands anywhere in the messages of a request."""
+    return text in orjson.dumps(body["messages"]).decode()
 
 
 @define
@@ -112,6 +119,21 @@ class Session:
         for line in self.process.stdout:
             self._coming.put(line)
         self._coming.put(None)
+
+
+@contextmanager
+def in_a_terminal(program: Program, place: Place, prompt: str) -> Iterator[Terminal]:
+    """Have it open as a person has it, who has answered all that it asks at its first start."""
+    project = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    answered = {
+        "hasCompletedOnboarding": True,
+        "theme": "dark",
+        "customApiKeyResponses": {"approved": ["dummy"], "rejected": []},
+        "projects": {str(place.work): project},
+    }
+    (place.home / ".claude.json").write_bytes(orjson.dumps(answered))
+    with terminal(place, [str(binary(program)), prompt], environ(place)) as opened:
+        yield opened
 
 
 @contextmanager

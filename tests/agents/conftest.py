@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.install import Program, installed
+from tests.agents.install import Program, installed, names
 from tests.agents.playing import Play
 from tests.agents.serving import Ways, open_ways
 
@@ -26,7 +26,8 @@ def ways(
 @pytest.fixture(scope="module")
 def program(request: pytest.FixtureRequest) -> Program:
     """The one whose tests are in this module: `test_claude_code.py` are those of `claude-code`."""
-    name = request.path.stem.removeprefix("test_").replace("_", "-")
+    module = request.path.stem.removeprefix("test_").replace("_", "-")
+    name = max(filter(module.startswith, names()), key=len)
     found = installed(name)
     if found.failed:
         pytest.skip(f"{name} could not be installed: {found.failed}")
@@ -36,4 +37,5 @@ def program(request: pytest.FixtureRequest) -> Program:
 @pytest.fixture
 def play(request: pytest.FixtureRequest, program: Program, ways: Ways, tmp_path: Path) -> Play:
     task = request.node.name.removeprefix("test_").replace("_", " ")
+    task = task.replace("[", ": ", 1).removesuffix("]")
     return Play(program, task, ways, tmp_path)

@@ -111,7 +111,7 @@ class Place:
         return {str(name): path.read_bytes() for path, name in inside if name.parts[0] != ".git"}
 
 
-def end(process: "subprocess.Popen[str]", reader: Thread | None = None) -> None:
+def end(process: "subprocess.Popen[Any]", reader: Thread | None = None) -> None:
     """End a program and what it has started, if anything of it still runs, and who reads it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

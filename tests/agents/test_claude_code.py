@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.agents.claude_code import asking, result, session
+from tests.agents.claude_code import asking, result, says, session
 from tests.agents.files import pdf, png
 from tests.agents.install import ROOT
 from tests.agents.playing import Done, Play
@@ -17,6 +17,7 @@ from trioproxy.standin.script import (
     Call,
     Given,
     Say,
+    Script,
     Think,
     Turn,
     offered,
@@ -34,11 +35,6 @@ def ended_well(done: Done, text: str) -> None:
 
 def failed_calls(body: Body) -> list[Any]:
     return [block["content"] for block in results(body) if block.get("is_error")]
-
-
-def says(body: Body, text: str) -> bool:
-    """Whether this stands anywhere in the messages."""
-    return text in orjson.dumps(body["messages"]).decode()
 
 
 def test_read_write_edit_and_bash(play: Play) -> None:
@@ -95,7 +91,7 @@ def test_two_subagents_at_once(play: Play, more: dict[str, Any]) -> None:
                 return subagent(name)(body)
         return main(body)
 
-    def subagent(name: str) -> Any:
+    def subagent(name: str) -> Script:
         write = {"command": f"echo {name} > {name}.txt", "description": "Write"}
         return steps(
             Turn([Think("I write."), Call("Bash", write)]), Turn([Say(f"{name} is done")])

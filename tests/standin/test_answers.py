@@ -4,17 +4,14 @@ from typing import Any
 
 import attrs
 import pytest
-from anthropic.lib.streaming._messages import accumulate_event
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
+from tests.standin.accumulating import accumulated
 from tests.standin.asking import asking, streaming
 from trioproxy.standin import Answer, ApiError, Pace, events, plan, whole
 from trioproxy.standin.answers import MAX_QUOTE
-
-EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 
 SHAPES = [
     "hello",
@@ -26,6 +23,8 @@ SHAPES = [
     '[[standin tool=get_weather input={"city":"Zürich 🌍","days":[1,2,{"a":null}]}]]',
     "[[standin text=look tool=a tool=b tool=c]]",
     '[[standin thinking=hm text="1 2" tool=a input={"b":{}}]]',
+    '[[standin text="I would" refusal="It is not right." category=cyber]]',
+    "[[standin refusal]]",
 ]
 
 
@@ -35,18 +34,6 @@ def answer_to(text: str, **more: Any) -> Answer:
 
 def text_of(answer: Answer) -> str:
     return "".join(block.get("text", "") for block in whole(answer)["content"])
-
-
-def accumulated(answer: Answer) -> Message:
-    """What the official client makes of the events, each of which it must know."""
-    snapshot = None
-    buffers: dict[int, bytes] = {}
-    for event in events(answer):
-        if event["type"] != "ping":
-            known = EVENT.validate_python(event)
-            snapshot = accumulate_event(event=known, current_snapshot=snapshot, json_bufs=buffers)
-    assert snapshot is not None
-    return Message.model_validate(snapshot.to_dict())
 
 
 @pytest.mark.parametrize("text", SHAPES)
@@ -60,7 +47,7 @@ def test_the_events_add_up_to_the_message_wherever_it_is_cut(text: str, max_toke
     answer = answer_to(text, max_tokens=max_tokens)
     assert answer.output_tokens <= max_tokens
     made, told = accumulated(answer), Message.model_validate(whole(answer))
-    if made.content[-1].type == "tool_use" and told.stop_reason == "max_tokens":
+    if made.content and made.content[-1].type == "tool_use" and told.stop_reason == "max_tokens":
         del made.content[-1], told.content[-1]  # the official client guesses at half an input
     assert made == told
 
@@ -186,6 +173,23 @@ def test_a_tool_call_needs_no_text() -> None:
     ]
     assert answer.stop_reason == "tool_use"
     assert len(answer.blocks[0].deltas) > 2, "the input comes in pieces"
+
+
+def test_a_refusal_comes_after_what_was_asked_for_or_after_nothing() -> None:
+    answer = answer_to('[[standin text="I would" refusal="Not right." category=cyber]]')
+    assert text_of(answer) == "I would"
+    details = {"type": "refusal", "category": "cyber", "explanation": "Not right."}
+    stop = {"stop_reason": "refusal", "stop_sequence": None, "stop_details": details}
+    assert events(answer)[-2]["delta"] == stop
+    assert "stop_details" not in events(answer)[0]["message"]
+    bare = answer_to("[[standin refusal]]")
+    assert whole(bare)["content"] == []
+    assert events(bare)[-2]["delta"] == {"stop_reason": "refusal", "stop_sequence": None}
+
+
+def test_what_is_cut_before_a_refusal_never_met_it() -> None:
+    answer = answer_to('[[standin words=5 refusal="Not right."]]', max_tokens=3)
+    assert (answer.stop_reason, answer.stop_details) == ("max_tokens", None)
 
 
 def test_fail_after_ends_with_an_error_event() -> None:

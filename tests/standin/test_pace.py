@@ -20,6 +20,16 @@ def test_without_a_rate_all_is_one_chunk() -> None:
     assert chunk.count(b"\n\n") == len(stream)
 
 
+def test_chunks_may_be_cut_anywhere() -> None:
+    stream = events(plan(asking('[[standin text="Grüße 🌍 an alle"]]'), number=1))
+    pace = Pace(first=1, rate=4)
+    cut = timetable(stream, pace, 3)
+    assert {len(chunk) for _, chunk in cut} == {1, 2, 3}
+    whole = timetable(stream, pace)
+    assert b"".join(chunk for _, chunk in cut) == b"".join(chunk for _, chunk in whole)
+    assert sorted({due for due, _ in cut}) == sorted({due for due, _ in whole})
+
+
 @pytest.mark.parametrize(
     ("first", "rate"), [(-1, 1), (float("inf"), 1), (0, 0), (0, float("nan"))]
 )

@@ -8,13 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from attrs import define
+from attrs import define, evolve
 
-from tests.real.serving import MODEL, Running, running
+from tests.real.serving import MODEL, ONE, Running, running
 from trioproxy.settings import OpenAISettings
 from trioproxy.standin.script import ODD, Call, Given, Say, Script, Think, Turn, offered, steps
 
 pytestmark = pytest.mark.real
+
+PATIENT = evolve(ONE, acquire_timeout=30.0)  # a process boots for each new prompt
 
 TOOLS: list[dict[str, Any]] = [
     {
@@ -99,7 +101,7 @@ def _of_any(response: dict[str, Any]) -> str:
 async def codex(tmp_path: Path, *, can_search: bool = False) -> AsyncGenerator[Codex]:
     settings = OpenAISettings(web_search=can_search)
     async with (
-        running(tmp_path, openai=settings) as server,
+        running(tmp_path, PATIENT, openai=settings) as server,
         httpx.AsyncClient(base_url=server.url, timeout=30) as http,
     ):
         yield Codex(server, http)

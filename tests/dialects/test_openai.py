@@ -129,10 +129,6 @@ CHATS = [
     Refused(messages({"role": "user"}), "messages.0.content: must be a string or a list"),
     Refused(messages({"role": "user", "content": " "}), "messages.0: must have a character"),
     Refused(
-        messages(HI, {"role": "assistant", "content": "a"}),
-        'messages.1: the last message must have the role "user"',
-    ),
-    Refused(
         messages({"role": "user", "content": [{"type": "input_audio"}]}),
         "messages.0.content.0.type: Claude does not hear",
     ),
@@ -612,3 +608,26 @@ def test_any_bytes(body: bytes) -> None:
         assert is_request_or_refusal(
             partial(parse, body, models=MODELS, mapped=NAMES, rules=Rules())
         )
+
+
+# -- An assistant's message last -------------------------------------------------------------------
+
+GO_ON = "Continue your last message from exactly where it stops. Do not repeat any of it."
+ASKED_TO_GO_ON = "the assistant's message is the last: the model is asked to go on"
+COUNTING = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "1, 2,"}]
+
+
+def test_an_answer_that_is_last_is_to_be_gone_on_with() -> None:
+    for asked in (chat(messages=COUNTING), response(input=COUNTING)):
+        *_, answer, last = asked.messages.turn.messages
+        assert (answer.role, answer.content[0]["text"]) == ("assistant", "1, 2,")
+        assert (last.role, [block["text"] for block in last.content]) == ("user", [GO_ON])
+        assert ASKED_TO_GO_ON in asked.messages.notes
+
+
+def test_calls_that_are_last_are_still_without_a_result() -> None:
+    function = {"name": "f", "arguments": "{}"}
+    called = {"role": "assistant", "tool_calls": [{"id": "c", "function": function}]}
+    with pytest.raises(InvalidRequest, match="must have a tool_result") as caught:
+        chat(messages=[*COUNTING[:1], called])
+    assert caught.value.refusal is Refusal.UNPAIRED_CALL

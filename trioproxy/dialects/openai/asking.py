@@ -41,6 +41,7 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
 
     `renamed`: what the caller calls the parameters of a Messages request.
     """
+    talk.ask_to_go_on()
     asked = {"messages": talk.messages, "stream": data.get("stream", False), **parameters}
     if "model" in data:
         asked["model"] = claude_name(data["model"], mapped, models)

@@ -76,6 +76,10 @@ class _Run:
     others: list[tuple[dict[str, Any], str]] = field(factory=list)
 
 
+_GO_ON = "Continue your last message from exactly where it stops. Do not repeat any of it."
+_LAST = "messages"  # where a fault of what is added would stand
+
+
 @define(eq=False)
 class Conversation:
     """What a chat's messages say: the system prompt, the turns, and where each has come from.
@@ -150,6 +154,12 @@ class Conversation:
                 self.notes.append(f"{run.first[0][1]}: thoughts without an answer are left out")
                 run.first.clear()
         self._runs = [run for run in self._runs if run.first or run.others]
+
+    def ask_to_go_on(self) -> None:
+        """Have the user speak last: the CLI cannot continue an answer, but the model can."""
+        if self._runs and self._runs[-1].role == "assistant":
+            self.say("user", [{"type": "text", "text": _GO_ON}], _LAST)
+            self.notes.append("the assistant's message is the last: the model is asked to go on")
 
     def instruct(self, text: str, origin: str) -> None:
         """Add to the system prompt, which stands at the top."""

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from anthropic._streaming import SSEDecoder
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.dialects import sse
@@ -56,7 +56,6 @@ def test_several_events_are_one_chunk() -> None:
     assert sse.encode_events([]) == b""
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(st.dictionaries(st.text(), st.text()), max_size=4))
 def test_a_client_reads_back_what_was_sent(fields: list[dict[str, str]]) -> None:
     events = [{**some, "type": f"kind_{i}"} for i, some in enumerate(fields)]

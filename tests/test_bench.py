@@ -144,6 +144,7 @@ async def run(*options: str) -> Run:
 
 
 @pytest.mark.real
+@pytest.mark.long
 async def test_the_server_is_compared_with_the_limit(tmp_path: Path) -> None:
     file = tmp_path / "numbers.json"
     ran = await run("--quick", f"--json={file}", "latency", "pool")

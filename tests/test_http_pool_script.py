@@ -22,6 +22,7 @@ SERVERS = ["pooled", "per request", "shared TLS", "fastapi", *NGINX]
 ROW = r" +[\d,.]+" + r" +[\d,.]+ +[\d,.]+x" * (len(SERVERS) - 1) + "$"
 
 
+@pytest.mark.long
 async def test_servers_are_compared_and_faults_got_over(tmp_path: Path) -> None:
     file = tmp_path / "numbers.json"
     ran = await run("http_pool_test.py", "--quick", f"--json={file}")

@@ -140,6 +140,7 @@ async def test_a_server_that_does_not_start_is_told() -> None:
     assert_in_order([r"^The server ended before it answered\. ", r'"ten"$'], ran.err)
 
 
+@pytest.mark.long
 async def test_both_modes_are_measured(tmp_path: Path) -> None:
     file = tmp_path / "numbers.json"
     options = ["--requests=2", "--clients=2", "--seconds=0.4", f"--json={file}"]

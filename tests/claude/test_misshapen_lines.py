@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.claude.driving import (
@@ -185,7 +185,6 @@ def scenarios(draw: st.DrawFn) -> list[Input]:
     return inputs
 
 
-@settings(deadline=None, max_examples=100)
 @given(conversations, scenarios())
 def test_whatever_comes_the_caller_is_told_one_end_and_nothing_after_it(
     conversation: str, inputs: list[Input]
@@ -208,7 +207,6 @@ def test_whatever_comes_the_caller_is_told_one_end_and_nothing_after_it(
         is_answered, is_over, error = exchange.is_answered, exchange.is_over, exchange.error
 
 
-@settings(deadline=None, max_examples=60)
 @given(conversations, scenarios())
 def test_lines_of_one_read_are_as_good_as_read_one_by_one(
     conversation: str, inputs: list[Input]

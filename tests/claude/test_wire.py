@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.claude import wire
@@ -100,7 +100,6 @@ typed_objects = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(typed_objects, max_size=5), st.data())
 def test_what_is_encoded_and_cut_anywhere_decodes_to_the_same(
     sent: list[Line], data: st.DataObject
@@ -201,7 +200,6 @@ def test_their_neighbours_are_not() -> None:
     assert wire.encode({"type": text}) == f'{{"type":"{text}"}}\n'.encode()
 
 
-@settings(deadline=None, max_examples=40)
 @given(typed_objects)
 def test_an_encoded_line_is_one_line_to_python_and_to_javascript(line: Line) -> None:
     data = wire.encode(line)

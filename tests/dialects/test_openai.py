@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, completion_create_params
 from openai.types.responses import Response, response_create_params
@@ -561,7 +561,6 @@ def is_request_or_refusal(read: Callable[[], ChatRequest | ResponsesRequest]) ->
         return error.status in {400, 404} and bool(error.message)
 
 
-@settings(max_examples=150)
 @given(
     messages=chats | anything,
     fields=st.dictionaries(st.sampled_from([*CHAT]), anything, max_size=3),
@@ -590,7 +589,6 @@ items = st.lists(
 )
 
 
-@settings(max_examples=150)
 @given(
     given_input=items | anything,
     fields=st.dictionaries(st.sampled_from([*RESPONSES]), anything, max_size=3),
@@ -601,7 +599,6 @@ def test_any_response_is_a_request_or_a_named_refusal(
     assert is_request_or_refusal(lambda: response(**{"input": given_input, **fields}))
 
 
-@settings(max_examples=100)
 @given(body=st.binary(max_size=40) | anything.map(lambda one: json.dumps(one).encode()))
 def test_any_bytes(body: bytes) -> None:
     for parse in (parse_chat, parse_responses):

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from anthropic._streaming import SSEDecoder
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.dialects import sse
@@ -68,7 +68,6 @@ def test_data_is_one_line_to_every_reader(text: str) -> None:
     assert json.loads(data.removeprefix("data: ")) == {"text": text}
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(st.dictionaries(st.text(), st.text()), max_size=4))
 def test_a_client_reads_back_what_was_sent(fields: list[dict[str, str]]) -> None:
     events = [{**some, "type": f"kind_{i}"} for i, some in enumerate(fields)]

@@ -6,7 +6,7 @@ import pytest
 from anthropic._models import construct_type
 from anthropic.lib.streaming._messages import accumulate_event
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.claude.turn import Event
@@ -231,7 +231,6 @@ def streams(draw: st.DrawFn) -> list[Event]:
     return events + end(draw(st.sampled_from(["end_turn", "tool_use"])))
 
 
-@settings(deadline=None, max_examples=40)
 @given(streams())
 def test_any_whole_answer_is_what_the_sdk_would_make_of_its_events(events: list[Event]) -> None:
     assert without_nulls(as_we_see_it(events)) == as_the_sdk_sees_it(events)

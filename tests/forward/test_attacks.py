@@ -9,6 +9,7 @@ import trio
 from attrs import frozen
 
 from tests.forward.serving import OK, Talk, forwarding, upstream, value_of
+from tests.sizing import Sized
 from tests.standin.raw import connect, read_all, read_until
 from trioproxy.settings import HttpPoolSettings
 
@@ -174,10 +175,12 @@ BROKEN = b"host: localhost\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n"
 
 
 @pytest.mark.parametrize("path", ["/proxy/up/", "/proxy/no/", "/no", "/health", "/v1/messages"])
-async def test_a_request_that_is_no_http_ends_its_own_connection_only(path: str) -> None:
+async def test_a_request_that_is_no_http_ends_its_own_connection_only(
+    path: str, sized: Sized
+) -> None:
     """Its reader answers it while its call does: what that did once ended the whole server."""
     async with upstream() as up, forwarding(up.url) as server:
-        for i in range(60):
+        for i in range(sized(10, 60)):
             async with await connect(server.url) as stream:
                 await stream.send_all(f"POST {path} HTTP/1.1\r\n".encode() + BROKEN)
                 if i % 2:

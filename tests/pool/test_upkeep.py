@@ -9,6 +9,7 @@ from attrs import evolve
 from tests import fakes
 from tests.fakes import ANSWER, BOOT, FakeCLI, FakeProcess, turn
 from tests.pool.test_pool import ONE, TWO, ask, balanced, pool_of
+from tests.sizing import Sized
 from trioproxy.errors import (
     AcquireTimeout,
     BootFailed,
@@ -296,7 +297,8 @@ async def test_the_line_is_bounded(autojump_clock: Clock) -> None:
             assert caught.value.retry_after is not None
 
 
-async def test_a_thousand_waiters_are_served_in_order(autojump_clock: Clock) -> None:
+async def test_many_waiters_are_served_in_order(autojump_clock: Clock, sized: Sized) -> None:
+    count = sized(100, 1000)
     served: list[int] = []
 
     async def read(number: int, answer: Answer) -> None:
@@ -306,25 +308,26 @@ async def test_a_thousand_waiters_are_served_in_order(autojump_clock: Clock) -> 
                 pass
             served.append(number)
 
-    settings = evolve(ONE, max_waiting=1000, acquire_timeout=1e6, max_requests=10_000)
+    settings = evolve(ONE, max_waiting=count, acquire_timeout=1e6, max_requests=10_000)
     async with pool_of(FakeCLI(), settings) as pool, trio.open_nursery() as nursery:
-        for number in range(1000):
+        for number in range(count):
             nursery.start_soon(read, number, pool.submit(turn(f"{number}")))
-    assert served == list(range(1000))
+    assert served == list(range(count))
 
 
-async def test_ten_thousand_waiters_are_in_order(autojump_clock: Clock) -> None:
+async def test_a_line_of_waiters_is_in_order(autojump_clock: Clock, sized: Sized) -> None:
     """The line alone, with a free worker made by hand: no process could be this quick."""
-    settings = evolve(ONE, max_waiting=10_000)
+    length = sized(1000, 10_000)
+    settings = evolve(ONE, max_waiting=length)
     async with pool_of(FakeCLI(kind=fakes.StallsMidAnswer), settings) as pool:
-        answers = [pool.submit(turn(f"{number}")) for number in range(10_001)]
-        assert pool.statistics().waiting == 10_000
-        for left in range(2, 10_001, 2):
+        answers = [pool.submit(turn(f"{number}")) for number in range(length + 1)]
+        assert pool.statistics().waiting == length
+        for left in range(2, length + 1, 2):
             answers[left].release()
         free = Worker("by hand", 0.0)
-        jobs = [pool.next_job(free) for _ in range(5000)]
+        jobs = [pool.next_job(free) for _ in range(length // 2)]
         numbers = [job.turn.messages[0].content[0]["text"] for job in jobs if job is not None]
-        assert numbers == [f"{number}" for number in range(1, 10_001, 2)]
+        assert numbers == [f"{number}" for number in range(1, length + 1, 2)]
         assert pool.next_job(free) is None
         for answer in answers:
             answer.release()

@@ -15,7 +15,7 @@ import orjson
 import trio
 from attrs import frozen
 
-from tests.real.serving import Running, running
+from tests.real.serving import NAMES, Running, running
 from trioproxy.settings import PoolSettings
 from trioproxy.standin import StandIn, serve_standin
 
@@ -64,6 +64,13 @@ class Both:
             without_own(through.body, betas(through.headers), given),
         )
 
+    async def forget(self) -> None:
+        """What was asked before is none of the next test's."""
+        await self.server.settled()
+        for standin in self.standin, self.server.standin:
+            standin.record.clear()
+            standin.failures.clear()
+
     async def stream(self, request: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
         """The events of both answers."""
         found = []
@@ -85,7 +92,7 @@ async def both_ways(
 ) -> AsyncGenerator[Both]:
     """A stand-in, and a server in front of another one."""
     standin = StandIn()
-    through = running(tmp_path, pool, count_tokens=count_tokens)
+    through = running(tmp_path, pool, count_tokens=count_tokens, openai=NAMES)
     async with through as server, trio.open_nursery() as nursery:
         url: str = await nursery.start(serve_standin, standin)
         direct = anthropic.AsyncAnthropic(base_url=url, api_key="any", max_retries=0)

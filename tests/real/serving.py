@@ -5,6 +5,7 @@ gateway, by `ANTHROPIC_BASE_URL`, so what runs is what runs with an account.
 """
 
 import os
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 import anthropic
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from hypercorn.config import Config
 from hypercorn.trio import serve
 
@@ -37,7 +38,15 @@ MODEL = "claude-haiku-4-5"
 # As after `claude login`: an account's token, and no key.
 LOGIN = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
 
+NAMES = OpenAISettings(models={"gpt-4o": MODEL, "gpt-*": "claude-sonnet-4-5"})
+
 ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
+
+# For tests of what needs no process.
+NOT_NEEDED = evolve(ONE, min_size=0, warmup_on_startup=False)
+
+# A process for each system prompt that is common in the tests of a shared server: none makes room.
+ROOMY = PoolSettings(min_size=1, max_size=4, spare_size=0, max_requests=100_000)
 
 
 def environment(home: Path, base_url: str) -> dict[str, str]:
@@ -66,6 +75,11 @@ class Running:
     def asked(self) -> list[dict[str, Any]]:
         """The bodies that reached the API, in order."""
         return [request.body for request in self.standin.record.messages]
+
+    async def uses(self) -> Counter[str]:
+        """How many turns each process has begun, by its id, when none is answering."""
+        stats = await self.settled()
+        return Counter({worker.id: worker.uses for worker in stats.workers if worker.uses})
 
     async def settled(self) -> PoolStatistics:
         """Wait until no process is answering or being reset."""

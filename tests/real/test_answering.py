@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.real.serving import MODEL, ONE, running
+from tests.real.background import there
+from tests.real.serving import MODEL, Running, running
 from tests.saying import image, user
 from trioproxy.dialects.parameters import PARAMETERS
 from trioproxy.refusals import Refusal
@@ -73,22 +74,22 @@ async def test_the_operators_model_and_prompt_and_environment(tmp_path: Path) ->
     assert asked.headers["x-team"] == "owls"
 
 
-async def test_a_breakpoint_in_the_system_prompt(tmp_path: Path) -> None:
+@there
+async def test_a_breakpoint_in_the_system_prompt(server: Running) -> None:
     cached = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
     first = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
-    async with running(tmp_path) as server:
-        response = await posted(
-            server.url,
-            model=MODEL,
-            max_tokens=1000,
-            system=[
-                {"type": "text", "text": "Long."},
-                {"type": "text", "text": "Prompt.", **cached},
-            ],
-            messages=[user(first, "b"), {"role": "assistant", "content": "c"}, user("d")],
-        )
-        await posted(server.url, model=MODEL, max_tokens=1000, messages=HI)
-        asked, after = server.asked()
+    response = await posted(
+        server.url,
+        model=MODEL,
+        max_tokens=1000,
+        system=[
+            {"type": "text", "text": "Long."},
+            {"type": "text", "text": "Prompt.", **cached},
+        ],
+        messages=[user(first, "b"), {"role": "assistant", "content": "c"}, user("d")],
+    )
+    await posted(server.url, model=MODEL, max_tokens=1000, messages=HI)
+    asked, after = server.asked()
     assert response.status_code == 200
     assert asked["system"][-1] == {"type": "text", "text": "Long.\n\nPrompt.", **cached}
     marks = [b.get("cache_control") for m in asked["messages"] for b in m["content"]]
@@ -96,23 +97,24 @@ async def test_a_breakpoint_in_the_system_prompt(tmp_path: Path) -> None:
     assert "cache_control" not in str(after)
 
 
-async def test_what_does_not_arrive_as_it_was_said_is_noted(tmp_path: Path) -> None:
-    async with running(tmp_path, ONE) as server:
-        for stream in (False, True):
-            response = await posted(
-                server.url,
-                model=MODEL,
-                max_tokens=1000,
-                messages=[user(image(2500))],
-                stream=stream,
-            )
-            assert response.headers["x-trioproxy-notes"] == "images that the CLI may make smaller"
-        response = await posted(server.url, model=MODEL, max_tokens=1000, messages=HI)
-        assert "x-trioproxy-notes" not in response.headers
+@there
+async def test_what_does_not_arrive_as_it_was_said_is_noted(server: Running) -> None:
+    for stream in (False, True):
+        response = await posted(
+            server.url,
+            model=MODEL,
+            max_tokens=1000,
+            messages=[user(image(2500))],
+            stream=stream,
+        )
+        assert response.headers["x-trioproxy-notes"] == "images that the CLI may make smaller"
+    response = await posted(server.url, model=MODEL, max_tokens=1000, messages=HI)
+    assert "x-trioproxy-notes" not in response.headers
 
 
-async def test_capabilities_are_the_table(tmp_path: Path) -> None:
-    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+@there
+async def test_capabilities_are_the_table(server: Running) -> None:
+    async with httpx.AsyncClient() as http:
         told = (await http.get(f"{server.url}/v1/capabilities")).json()
     assert list(told["parameters"]) == list(PARAMETERS)
     assert told["parameters"]["temperature"] == {"honoured": True, "note": "as given"}
@@ -124,20 +126,20 @@ async def test_capabilities_are_the_table(tmp_path: Path) -> None:
     }
 
 
-async def test_a_request_of_many_megabytes(tmp_path: Path) -> None:
+@there
+async def test_a_request_of_many_megabytes(server: Running) -> None:
     text = "word " * 1_600_000
-    async with running(tmp_path) as server:
-        response = await posted(
-            server.url,
-            model=MODEL,
-            max_tokens=1000,
-            messages=[user(text + "[[standin words=1]]")],
-            tools=[
-                {"name": f"t{i}", "description": text[:50_000], "input_schema": {"type": "object"}}
-                for i in range(40)
-            ],
-        )
-        (asked,) = server.asked()
+    response = await posted(
+        server.url,
+        model=MODEL,
+        max_tokens=1000,
+        messages=[user(text + "[[standin words=1]]")],
+        tools=[
+            {"name": f"t{i}", "description": text[:50_000], "input_schema": {"type": "object"}}
+            for i in range(40)
+        ],
+    )
+    (asked,) = server.asked()
     assert response.status_code == 200
     assert len(asked["messages"][0]["content"][0]["text"]) > 8_000_000
     assert len(asked["tools"]) == 40

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.real.background import Background, in_background
-from tests.real.comparing import Both, as_blocks, without_own
+from tests.real.comparing import Both, as_blocks, both_ways, without_own
 from tests.real.serving import MODEL
 from tests.saying import document, image, result, use
 from trioproxy.dialects.checks import is_blank
@@ -23,8 +23,8 @@ POOL = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=100_000)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
-    with in_background(tmp_path_factory.mktemp("any"), POOL) as found:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background[Both]]:
+    with in_background(both_ways(tmp_path_factory.mktemp("any"), POOL)) as found:
         yield found
 
 
@@ -116,13 +116,13 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     return {"model": MODEL, "max_tokens": max_tokens, "messages": draw(rounds()), **given}
 
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+whatever = settings(suppress_health_check=list(HealthCheck))  # what is drawn is large, and a lot
 
 
-@many
+@whatever
 @given(request=requests())
 def test_a_valid_request_reaches_the_api_as_it_was_sent(
-    server: Background, request: dict[str, Any]
+    server: Background[Both], request: dict[str, Any]
 ) -> None:
     async def ask(both: Both) -> dict[str, Any]:
         both.server.standin.record.clear()
@@ -162,10 +162,10 @@ ANYWHERE = {"model", "max_tokens", "messages", "cache_control"}
 
 # Of the server, which is an argument: else what has failed is not told.
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-@many
+@whatever
 @given(request=spoilt())
 def test_an_invalid_request_is_refused_with_a_path_and_takes_no_worker(
-    server: Background, request: dict[str, Any]
+    server: Background[Both], request: dict[str, Any]
 ) -> None:
     async def ask(both: Both) -> tuple[int, str, int, int, str]:
         both.server.standin.record.clear()

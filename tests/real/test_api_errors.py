@@ -7,7 +7,8 @@ import anthropic
 import pytest
 import trio
 
-from tests.real.serving import MODEL, running
+from tests.real.background import there
+from tests.real.serving import MODEL, Running, running
 from trioproxy.settings import ClaudeSettings
 from trioproxy.standin.errors import ERRORS
 
@@ -23,39 +24,40 @@ def says(text: str, **fields: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_each_error_of_the_api_comes_out_as_it_is(tmp_path: Path, *, stream: bool) -> None:
-    async with running(tmp_path) as server:
-        for status, (kind, _) in ERRORS.items():
-            server.standin.record.clear()
-            message = f"the {status} in the API's words: {{a.b}}. This is a server-side issue, c"
-            ask = f'[[standin error={status} message="{message}"]]'
-            with pytest.raises(anthropic.APIStatusError) as caught:
-                await server.client.messages.create(**says(ask), stream=stream)
-            error = caught.value.response.json()["error"]
-            assert (caught.value.status_code, error["type"]) == (status, kind)
-            assert error["message"] == message
-            assert len(server.standin.record.messages) == 1 + (status in ASKED_TWICE)
-        (worker,) = (await server.settled()).workers
-        assert worker.uses == len(ERRORS)
+@there
+async def test_each_error_of_the_api_comes_out_as_it_is(server: Running, *, stream: bool) -> None:
+    before = await server.uses()
+    for status, (kind, _) in ERRORS.items():
+        server.standin.record.clear()
+        message = f"the {status} in the API's words: {{a.b}}. This is a server-side issue, c"
+        ask = f'[[standin error={status} message="{message}"]]'
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await server.client.messages.create(**says(ask), stream=stream)
+        error = caught.value.response.json()["error"]
+        assert (caught.value.status_code, error["type"]) == (status, kind)
+        assert error["message"] == message
+        assert len(server.standin.record.messages) == 1 + (status in ASKED_TWICE)
+    (uses,) = (await server.uses() - before).values()
+    assert uses == len(ERRORS)
 
 
-async def test_the_words_of_one_error_are_never_anothers(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for number in range(20):
-            ask = f'[[standin error=404 message="number {number}"]]'
-            with pytest.raises(anthropic.APIStatusError) as caught:
-                await server.client.messages.create(**says(ask))
-            assert caught.value.response.json()["error"]["message"] == f"number {number}"
+@there
+async def test_the_words_of_one_error_are_never_anothers(server: Running) -> None:
+    for number in range(20):
+        ask = f'[[standin error=404 message="number {number}"]]'
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await server.client.messages.create(**says(ask))
+        assert caught.value.response.json()["error"]["message"] == f"number {number}"
 
 
-async def test_an_error_after_the_first_byte_is_an_event(tmp_path: Path) -> None:
+@there
+async def test_an_error_after_the_first_byte_is_an_event(server: Running) -> None:
     ask = '[[standin words=9 rate=100 fail_after=3 error=529 message="too much"]]'
     said: list[str] = []
-    async with running(tmp_path) as server:
-        async with server.client.messages.stream(**says(ask)) as stream:
-            with pytest.raises(anthropic.APIStatusError) as caught:
-                said.extend([text async for text in stream.text_stream])
-        assert len(server.asked()) == 1
+    async with server.client.messages.stream(**says(ask)) as stream:
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            said.extend([text async for text in stream.text_stream])
+    assert len(server.asked()) == 1
     body = caught.value.body
     assert isinstance(body, dict)
     assert body["type"] == "error"

@@ -3,14 +3,14 @@
 A caller gets no answer to what it has not asked, and the next one nothing that is left of that.
 """
 
-from pathlib import Path
 from typing import Any
 
 import anthropic
 import httpx
 import pytest
 
-from tests.real.serving import MODEL, Running, running
+from tests.real.background import there
+from tests.real.serving import MODEL, Running
 from tests.saying import assistant, user
 from trioproxy.standin.errors import ApiError
 
@@ -46,40 +46,40 @@ TOO_LONG = [
 ]
 
 
+@there
 async def test_a_conversation_that_is_too_long_is_refused_and_not_summed_up(
-    tmp_path: Path,
+    server: Running,
 ) -> None:
-    async with running(tmp_path) as server:
-        for message in TOO_LONG:
-            for status in (400, 413):
-                await refused(server, ApiError(status, message), messages=LONG)
-                assert [len(body["messages"]) for body in server.asked()] == [5]
+    for message in TOO_LONG:
+        for status in (400, 413):
+            await refused(server, ApiError(status, message), messages=LONG)
+            assert [len(body["messages"]) for body in server.asked()] == [5]
 
 
-async def test_an_effort_that_is_refused_is_not_left_out_now_or_later(tmp_path: Path) -> None:
+@there
+async def test_an_effort_that_is_refused_is_not_left_out_now_or_later(server: Running) -> None:
     error = ApiError(400, "This model does not support the effort parameter.")
     low: Any = {"output_config": {"effort": "low"}, "model": "claude-opus-4-5"}
-    async with running(tmp_path) as server:
-        await refused(server, error, **low)
-        server.standin.record.clear()
-        await server.client.messages.create(
-            max_tokens=1000, messages=[{"role": "user", "content": "hi"}], **low
-        )
-        (asked,) = server.asked()
+    await refused(server, error, **low)
+    server.standin.record.clear()
+    await server.client.messages.create(
+        max_tokens=1000, messages=[{"role": "user", "content": "hi"}], **low
+    )
+    (asked,) = server.asked()
     assert asked["output_config"] == {"effort": "low"}
 
 
-async def test_a_signature_that_is_refused_is_told(tmp_path: Path) -> None:
+@there
+async def test_a_signature_that_is_refused_is_told(server: Running) -> None:
     error = ApiError(400, "messages.1.content.0: Invalid `signature` in `thinking` block")
-    async with running(tmp_path) as server:
-        await refused(server, error, messages=SIGNED)
-        await server.client.messages.create(model=MODEL, max_tokens=1000, messages=SIGNED)
-        assert server.asked()[-1]["messages"] == SIGNED
+    await refused(server, error, messages=SIGNED)
+    await server.client.messages.create(model=MODEL, max_tokens=1000, messages=SIGNED)
+    assert server.asked()[-1]["messages"] == SIGNED
 
 
-async def test_a_model_that_is_missing_for_a_moment_is_missing(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        await refused(server, ApiError(404, "model: claude-none"))
+@there
+async def test_a_model_that_is_missing_for_a_moment_is_missing(server: Running) -> None:
+    await refused(server, ApiError(404, "model: claude-none"))
 
 
 BREAKS = [
@@ -89,8 +89,9 @@ BREAKS = [
 ]
 
 
-async def test_a_stream_that_breaks_behind_a_block_is_no_answer(tmp_path: Path) -> None:
-    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+@there
+async def test_a_stream_that_breaks_behind_a_block_is_no_answer(server: Running) -> None:
+    async with httpx.AsyncClient() as http:
         for ask, _, fault in (one.rpartition(" ") for one in BREAKS):
             request: Any = {
                 **says(f"[[standin {ask.format(fault)} rate=200]]"),
@@ -107,23 +108,24 @@ async def test_a_stream_that_breaks_behind_a_block_is_no_answer(tmp_path: Path) 
                 assert "event: error" in response.text.split("\n\n")[-2]
 
 
-async def test_an_answer_that_shows_nothing_is_the_answer(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for ask in ('text=""', 'text=" "', 'thinking="hm" text=""') * 3:
-            answer = await server.client.messages.create(**says(f"[[standin {ask}]]"))
-            assert answer.stop_reason == "end_turn"
-        await server.client.messages.create(**says("hi"))
-        assert server.asked()[-1]["messages"] == [user("hi")]
-        (worker,) = (await server.settled()).workers
-    assert worker.uses == 10
+@there
+async def test_an_answer_that_shows_nothing_is_the_answer(server: Running) -> None:
+    before = await server.uses()
+    for ask in ('text=""', 'text=" "', 'thinking="hm" text=""') * 3:
+        answer = await server.client.messages.create(**says(f"[[standin {ask}]]"))
+        assert answer.stop_reason == "end_turn"
+    await server.client.messages.create(**says("hi"))
+    assert server.asked()[-1]["messages"] == [user("hi")]
+    (uses,) = (await server.uses() - before).values()
+    assert uses == 10
 
 
-async def test_thoughts_are_kept_for_a_short_name_in_any_form(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for name in ("opus[1m]", "Opus", "sonnet[1m]"):
-            await server.client.messages.create(model=name, max_tokens=1000, messages=SIGNED)
-            asked = server.asked()[-1]
-            assert asked["messages"] == SIGNED
-            assert asked["model"].startswith("claude-")
-        with pytest.raises(anthropic.BadRequestError, match="need the model's id"):
-            await server.client.messages.create(model="best", max_tokens=1000, messages=SIGNED)
+@there
+async def test_thoughts_are_kept_for_a_short_name_in_any_form(server: Running) -> None:
+    for name in ("opus[1m]", "Opus", "sonnet[1m]"):
+        await server.client.messages.create(model=name, max_tokens=1000, messages=SIGNED)
+        asked = server.asked()[-1]
+        assert asked["messages"] == SIGNED
+        assert asked["model"].startswith("claude-")
+    with pytest.raises(anthropic.BadRequestError, match="need the model's id"):
+        await server.client.messages.create(model="best", max_tokens=1000, messages=SIGNED)

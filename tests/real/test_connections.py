@@ -1,11 +1,14 @@
 """What a client's connection may and may not do, on raw sockets, under `trioproxy serve`."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import trio
 
+from tests.real.background import in_background
+from tests.real.test_server import NO_PROCESS
 from tests.real.test_stopping import served
 from tests.standin.raw import connect, read_all, read_until
 
@@ -14,10 +17,17 @@ pytestmark = pytest.mark.real
 SETTINGS = {
     "SERVER__KEEP_ALIVE_TIMEOUT": "0.4",
     "SERVER__MAX_HEADER_SIZE": "2048",
-    "POOL_SETTINGS__MIN_SIZE": "0",
-    "POOL_SETTINGS__SPARE_SIZE": "0",
-    "POOL_SETTINGS__WARMUP_ON_STARTUP": "false",
+    **NO_PROCESS,
 }
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a server with these settings is."""
+    with in_background(served(tmp_path_factory.mktemp("served"), **SETTINGS)) as found:
+        yield found.it.url
+
+
 GET = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n"
 
 
@@ -30,31 +40,26 @@ async def closed_after(url: str, data: bytes) -> tuple[bytes, float]:
             return await read_all(stream), trio.current_time() - begun
 
 
-async def test_connections_that_are_closed_at_once(tmp_path: Path) -> None:
-    async with served(tmp_path, **SETTINGS) as server:
-        for request in (GET + b"connection: close\r\n\r\n", GET.replace(b"1.1", b"1.0") + b"\r\n"):
-            answer, seconds = await closed_after(server.url, request)
-            assert answer.startswith(b"HTTP/1.1 200")
-            assert seconds < 0.3
-        answer, seconds = await closed_after(server.url, GET + b"x: " + b"a" * 4000 + b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 431")
+async def test_connections_that_are_closed_at_once(url: str) -> None:
+    for request in (GET + b"connection: close\r\n\r\n", GET.replace(b"1.1", b"1.0") + b"\r\n"):
+        answer, seconds = await closed_after(url, request)
+        assert answer.startswith(b"HTTP/1.1 200")
         assert seconds < 0.3
+    answer, seconds = await closed_after(url, GET + b"x: " + b"a" * 4000 + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 431")
+    assert seconds < 0.3
 
 
-async def test_connections_that_are_closed_after_a_while(tmp_path: Path) -> None:
-    async with served(tmp_path, **SETTINGS) as server:
-        for request in (
-            b"",
-            GET,
-            GET + b"\r\n",
-        ):  # nothing, half a head, and idle behind an answer
-            _, seconds = await closed_after(server.url, request)
-            assert 0.3 < seconds < 2
-        begun = trio.current_time()
-        async with await connect(server.url) as stream:
-            with pytest.raises(trio.BrokenResourceError), trio.fail_after(5):
-                await drip(stream, GET * 100)
-        assert trio.current_time() - begun < 2
+async def test_connections_that_are_closed_after_a_while(url: str) -> None:
+    # Nothing, half a head, and idle behind an answer.
+    for request in (b"", GET, GET + b"\r\n"):
+        _, seconds = await closed_after(url, request)
+        assert 0.3 < seconds < 2
+    begun = trio.current_time()
+    async with await connect(url) as stream:
+        with pytest.raises(trio.BrokenResourceError), trio.fail_after(5):
+            await drip(stream, GET * 100)
+    assert trio.current_time() - begun < 2
 
 
 async def drip(stream: trio.SocketStream, data: bytes) -> None:
@@ -63,8 +68,8 @@ async def drip(stream: trio.SocketStream, data: bytes) -> None:
         await trio.sleep(0.02)
 
 
-async def test_a_connection_serves_one_request_after_the_other(tmp_path: Path) -> None:
-    async with served(tmp_path, **SETTINGS) as server, await connect(server.url) as stream:
+async def test_a_connection_serves_one_request_after_the_other(url: str) -> None:
+    async with await connect(url) as stream:
         for _ in range(5):
             await stream.send_all(GET + b"\r\n")
             answer = await read_until(stream, b'{"status":"ok"}')

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import trio
 
-from tests.real.serving import running
+from tests.real.serving import NOT_NEEDED, running
 from trioproxy.settings import ClaudeSettings, CountTokensSettings
 
 pytestmark = pytest.mark.real
@@ -26,7 +26,7 @@ async def counted(url: str, body: bytes | None = None, betas: str = "") -> httpx
 
 async def test_an_api_that_is_not_there_is_a_bad_gateway(tmp_path: Path) -> None:
     counting = CountTokensSettings(api_key="key", base_url="http://127.0.0.1:9")
-    async with running(tmp_path, counting=counting) as server:
+    async with running(tmp_path, NOT_NEEDED, counting=counting) as server:
         response = await counted(server.url)
     assert (response.status_code, response.json()["error"]["type"]) == (502, "api_error")
     assert "'count tokens' could not be reached." in response.text
@@ -39,7 +39,7 @@ async def test_an_api_that_does_not_answer_is_a_gateway_timeout(tmp_path: Path) 
         counting = CountTokensSettings(
             api_key="key", base_url=f"http://127.0.0.1:{port}", timeout=0.2
         )
-        async with running(tmp_path, counting=counting) as server:
+        async with running(tmp_path, NOT_NEEDED, counting=counting) as server:
             response = await counted(server.url)
     assert (response.status_code, response.json()["error"]["type"]) == (504, "timeout_error")
     assert "within 0.2 s" in response.json()["error"]["message"]

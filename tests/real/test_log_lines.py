@@ -10,7 +10,7 @@ import orjson
 import pytest
 import trio
 
-from tests.real.test_server import OFFLINE, command, environment, free_port, request
+from tests.real.test_server import OFFLINE, ONE, command, environment, free_port, request
 
 pytestmark = pytest.mark.real
 
@@ -131,7 +131,7 @@ REQUEST = (
 
 
 async def test_a_line_for_each_request_that_says_nothing_of_what_was_said(tmp_path: Path) -> None:
-    lines, (*_, stats) = await log_of(tmp_path, 2)
+    lines, (*_, stats) = await log_of(tmp_path, 2, **ONE)
     found = [line for line in lines if "[REQUEST]" in line]
     costs = [re.findall(REQUEST, line) for line in found]
     assert list(map(len, costs)) == [1, 1], found  # none for an operator's look at the statistics
@@ -147,14 +147,14 @@ async def test_what_a_process_costs_that_answers_once(tmp_path: Path) -> None:
 
 
 async def test_what_was_said_is_in_the_log_if_the_operator_wants_it(tmp_path: Path) -> None:
-    lines, _ = await log_of(tmp_path, 1, LOGGING__BODIES="true", AUTH_TOKEN="")
+    lines, _ = await log_of(tmp_path, 1, LOGGING__BODIES="true", AUTH_TOKEN="", **ONE)
     (found,) = [line for line in lines if "[BODIES]" in line]
     assert '"hello"' in found
     assert '"stop_reason":"end_turn"' in found
 
 
 async def test_json_lines_name_the_request(tmp_path: Path) -> None:
-    env = {"LOG_LEVEL": "DEBUG", "LOGGING__FORMAT": "json"}
+    env = {"LOG_LEVEL": "DEBUG", "LOGGING__FORMAT": "json", **ONE}
     lines, _ = await log_of(tmp_path, 1, **env)
     ours = [orjson.loads(line) for line in lines if line.startswith("{")]
     assert {"time", "level", "logger", "message"} <= set.intersection(*map(set, ours))

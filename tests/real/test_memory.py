@@ -13,6 +13,7 @@ from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
+from tests.sizing import Sized
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings
@@ -42,7 +43,7 @@ def rss() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def test_memory_files_and_tasks_stay_flat_over_two_thousand_requests() -> None:
+async def test_memory_files_and_tasks_stay_flat_over_many_requests(sized: Sized) -> None:
     cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
     settings = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=1_000_000)
     async with (
@@ -57,9 +58,9 @@ async def test_memory_files_and_tasks_stay_flat_over_two_thousand_requests() -> 
             hypercorn = partial(serve, app, config)  # type: ignore[arg-type]
             (url,) = await nursery.start(hypercorn)
             async with httpx.AsyncClient(base_url=url) as http:
-                await _ask(http, 500)
+                await _ask(http, sized(100, 500))
                 before = (rss(), len(os.listdir("/proc/self/fd")), _tasks())
-                await _ask(http, 2000)
+                await _ask(http, sized(300, 2000))
                 after = (rss(), len(os.listdir("/proc/self/fd")), _tasks())
             nursery.cancel_scope.cancel()
     assert after[0] - before[0] < 3_000_000

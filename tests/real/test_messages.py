@@ -12,9 +12,10 @@ import httpx
 import pytest
 import trio
 
-from tests.real.serving import MODEL, ONE, Running, running
+from tests.real.background import there
+from tests.real.serving import MODEL, Running, running
+from tests.sizing import Sized
 from trioproxy.settings import PoolSettings
-from trioproxy.standin import Pace
 
 pytestmark = pytest.mark.real
 
@@ -39,17 +40,18 @@ async def ask(server: Running, text: str, system: str = "Be brief.") -> str:
     return block.text
 
 
-async def test_one_process_answers_ten_requests(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for i in range(10):
-            assert await ask(server, f"question {i}") == (
-                "I am the offline stand-in. You sent 1 message to claude-haiku-4-5; "
-                f"the last one says: question {i}"
-            )
-        stats = await server.settled()
-    assert [worker.uses for worker in stats.workers if worker.uses] == [10]
-    assert stats.connections_reused >= 9
-    assert stats.retirements == {}
+@there
+async def test_one_process_answers_ten_requests(server: Running) -> None:
+    uses, before = await server.uses(), server.stats
+    for i in range(10):
+        assert await ask(server, f"question {i}") == (
+            "I am the offline stand-in. You sent 1 message to claude-haiku-4-5; "
+            f"the last one says: question {i}"
+        )
+    assert list((await server.uses() - uses).values()) == [10]
+    stats = server.stats
+    assert stats.connections_reused - before.connections_reused >= 9
+    assert stats.retirements == before.retirements
     asked = server.asked()
     assert [body["messages"] for body in asked] == [said(f"question {i}") for i in range(10)]
     assert {tuple(own_system(body)) for body in asked} == {("Be brief.",)}
@@ -57,7 +59,8 @@ async def test_one_process_answers_ten_requests(tmp_path: Path) -> None:
     assert {body["model"] for body in asked} == {MODEL}
 
 
-async def test_a_conversation_reaches_the_api_as_real_turns(tmp_path: Path) -> None:
+@there
+async def test_a_conversation_reaches_the_api_as_real_turns(server: Running) -> None:
     conversation: list[anthropic.types.MessageParam] = [
         {"role": "user", "content": "one"},
         {"role": "assistant", "content": "two"},
@@ -65,11 +68,8 @@ async def test_a_conversation_reaches_the_api_as_real_turns(tmp_path: Path) -> N
         {"role": "assistant", "content": [{"type": "text", "text": "four"}]},
         {"role": "user", "content": "five"},
     ]
-    async with running(tmp_path) as server:
-        for _ in range(2):  # the second time on a process that has had them before
-            await server.client.messages.create(
-                model=MODEL, max_tokens=1000, messages=conversation
-            )
+    for _ in range(2):  # the second time on a process that has had them before
+        await server.client.messages.create(model=MODEL, max_tokens=1000, messages=conversation)
     for body in server.asked():
         turns = [(m["role"], [b["text"] for b in m["content"]]) for m in body["messages"]]
         assert turns == [
@@ -82,37 +82,39 @@ async def test_a_conversation_reaches_the_api_as_real_turns(tmp_path: Path) -> N
     assert len(server.asked()) == 2
 
 
-async def test_no_prompt_leaks_into_another(tmp_path: Path) -> None:
+async def test_no_prompt_leaks_into_another(tmp_path: Path, sized: Sized) -> None:
+    times = sized(15, 67)
     secrets = ["alpha-7731", "bravo-2298", "carol-5104"]
 
-    async def client(secret: str, times: int) -> None:
+    async def client(secret: str) -> None:
         for i in range(times):
             await ask(server, f"number {i} of {secret}", system=f"The secret is {secret}.")
 
     async with running(tmp_path, PoolSettings(min_size=2, max_size=4)) as server:
         async with trio.open_nursery() as nursery:
             for secret in secrets:
-                nursery.start_soon(client, secret, 67)
+                nursery.start_soon(client, secret)
         stats = await server.settled()
         pids = {worker.pid for worker in stats.workers}
     asked = server.asked()
-    assert len(asked) == 201
+    assert len(asked) == 3 * times
     for body in asked:
         text = str(body["system"]) + str(body["messages"])
         assert len([secret for secret in secrets if secret in text]) == 1
         assert len(body["messages"]) == 1
-    assert stats.connections_reused >= 190
+    assert stats.connections_reused >= 3 * times - 11
     assert len(pids) == stats.connections_created <= 4
 
 
-async def test_a_stream_comes_as_the_api_frames_it(tmp_path: Path) -> None:
+@there
+async def test_a_stream_comes_as_the_api_frames_it(server: Running) -> None:
     body = {
         "model": MODEL,
         "max_tokens": 1000,
         "stream": True,
         "messages": [{"role": "user", "content": '[[standin text="one two three"]]'}],
     }
-    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+    async with httpx.AsyncClient() as http:
         response = await http.post(f"{server.url}/v1/messages", json=body)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["request-id"].startswith("req_")
@@ -134,14 +136,14 @@ async def test_a_stream_comes_as_the_api_frames_it(tmp_path: Path) -> None:
     ]
 
 
-async def test_streams_and_whole_answers_agree(tmp_path: Path) -> None:
+@there
+async def test_streams_and_whole_answers_agree(server: Running) -> None:
     question: list[anthropic.types.MessageParam] = [{"role": "user", "content": "agree?"}]
-    async with running(tmp_path) as server:
-        client = server.client
-        whole = await client.messages.create(model=MODEL, max_tokens=1000, messages=question)
-        stream = client.messages.stream(model=MODEL, max_tokens=1000, messages=question)
-        async with stream as events:
-            streamed = await events.get_final_message()
+    client = server.client
+    whole = await client.messages.create(model=MODEL, max_tokens=1000, messages=question)
+    stream = client.messages.stream(model=MODEL, max_tokens=1000, messages=question)
+    async with stream as events:
+        streamed = await events.get_final_message()
     assert (streamed.role, streamed.model) == (whole.role, whole.model)
     assert streamed.stop_reason == whole.stop_reason == "end_turn"
     assert streamed.content[0].to_dict() == whole.content[0].to_dict()
@@ -149,16 +151,15 @@ async def test_streams_and_whole_answers_agree(tmp_path: Path) -> None:
     assert streamed.id != whole.id
 
 
-async def test_events_come_as_they_are_made(tmp_path: Path) -> None:
-    pace = Pace(first=0.1, rate=20)
-    async with running(tmp_path, pace=pace) as server:
-        times: list[float] = []
-        async with server.client.messages.stream(
-            model=MODEL,
-            max_tokens=1000,
-            messages=[{"role": "user", "content": "[[standin words=10]]"}],
-        ) as stream:
-            times.extend([trio.current_time() async for _ in stream.text_stream])
+@there
+async def test_events_come_as_they_are_made(server: Running) -> None:
+    times: list[float] = []
+    async with server.client.messages.stream(
+        model=MODEL,
+        max_tokens=1000,
+        messages=[{"role": "user", "content": "[[standin words=10 rate=20]]"}],
+    ) as stream:
+        times.extend([trio.current_time() async for _ in stream.text_stream])
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert len(times) == 10
     assert times[-1] - times[0] > 0.3  # not all at the end
@@ -188,10 +189,12 @@ async def test_a_client_that_leaves_gives_its_process_back(tmp_path: Path) -> No
     assert server.asked()[-1]["messages"] == said("and now?")
 
 
-async def test_clients_that_leave_at_random_moments_leave_nothing_behind(tmp_path: Path) -> None:
+async def test_clients_that_leave_at_random_moments_leave_nothing_behind(
+    tmp_path: Path, sized: Sized
+) -> None:
     moments = random.Random(7)
     async with running(tmp_path, PoolSettings(min_size=2, max_size=2, spare_size=0)) as server:
-        for i in range(40):
+        for i in range(sized(15, 40)):
             with trio.move_on_after(moments.uniform(0, 0.08)):
                 await ask(server, f"[[standin words=20 rate=500]] {i}")
         stats = await server.settled()
@@ -231,23 +234,24 @@ async def test_a_process_killed_mid_answer_is_told_and_replaced(tmp_path: Path) 
     assert replaced.pid != worker.pid
 
 
-async def test_an_answer_that_is_cut_at_max_tokens_ends_there(tmp_path: Path) -> None:
+@there
+async def test_an_answer_that_is_cut_at_max_tokens_ends_there(server: Running) -> None:
     question: list[anthropic.types.MessageParam] = [
         {"role": "user", "content": "[[standin words=9]]"}
     ]
-    async with running(tmp_path) as server:
-        for _ in range(5):
-            whole = await server.client.messages.create(
-                model=MODEL, max_tokens=3, system="Be brief.", messages=question
-            )
-            assert whole.stop_reason == "max_tokens"
-            assert [block.to_dict() for block in whole.content] == [
-                {"type": "text", "text": "w0 w1 w2 "}
-            ]
-        await ask(server, "clean?")
-        assert server.asked()[-1]["messages"] == said("clean?")
-        (worker,) = (await server.settled()).workers
-    assert worker.uses == 6
+    before = await server.uses()
+    for _ in range(5):
+        whole = await server.client.messages.create(
+            model=MODEL, max_tokens=3, system="Be brief.", messages=question
+        )
+        assert whole.stop_reason == "max_tokens"
+        assert [block.to_dict() for block in whole.content] == [
+            {"type": "text", "text": "w0 w1 w2 "}
+        ]
+    await ask(server, "clean?")
+    assert server.asked()[-1]["messages"] == said("clean?")
+    (uses,) = (await server.uses() - before).values()
+    assert uses == 6
 
 
 async def test_a_busy_pool_says_so_after_acquire_timeout(tmp_path: Path) -> None:
@@ -272,30 +276,18 @@ async def test_a_busy_pool_says_so_after_acquire_timeout(tmp_path: Path) -> None
         assert server.stats.acquire_timeouts == 1
 
 
-async def test_errors_of_the_api_come_out_as_they_are(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for status, kind in [(529, "overloaded_error"), (429, "rate_limit_error")]:
-            with pytest.raises(anthropic.APIStatusError) as caught:
-                await ask(server, f'[[standin error={status} message="not now"]]')
-            assert caught.value.status_code == status
-            error = caught.value.response.json()["error"]
-            assert error["type"] == kind
-            assert "not now" in error["message"]
-        (worker,) = (await server.settled()).workers
-        assert worker.uses == 2
-
-
 @pytest.mark.parametrize("directive", ["fail_after=3", "drop_after=3"])
+@there
 async def test_a_stream_that_breaks_upstream_ends_in_an_error(
-    tmp_path: Path, directive: str
+    server: Running, directive: str
 ) -> None:
     body = {
         "model": MODEL,
         "max_tokens": 1000,
         "stream": True,
-        "messages": [{"role": "user", "content": f"[[standin words=9 rate=50 {directive}]]"}],
+        "messages": [{"role": "user", "content": f"[[standin words=9 rate=20 {directive}]]"}],
     }
-    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+    async with httpx.AsyncClient() as http:
         response = await http.post(f"{server.url}/v1/messages", json=body)
         assert 1 <= response.text.count("event: content_block_delta") <= 3
         assert "event: message_stop" not in response.text
@@ -304,17 +296,17 @@ async def test_a_stream_that_breaks_upstream_ends_in_an_error(
         await ask(server, "clean?")
 
 
-async def test_a_prompt_in_blocks_is_one_text(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        await server.client.messages.create(
-            model=MODEL,
-            max_tokens=1000,
-            system=[{"type": "text", "text": "First."}, {"type": "text", "text": "Second."}],
-            messages=[{"role": "user", "content": "hello"}],
-        )
-        await server.client.messages.create(
-            model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": "no prompt"}]
-        )
+@there
+async def test_a_prompt_in_blocks_is_one_text(server: Running) -> None:
+    await server.client.messages.create(
+        model=MODEL,
+        max_tokens=1000,
+        system=[{"type": "text", "text": "First."}, {"type": "text", "text": "Second."}],
+        messages=[{"role": "user", "content": "hello"}],
+    )
+    await server.client.messages.create(
+        model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": "no prompt"}]
+    )
     first, second = server.asked()
     assert own_system(first) == ["First.\n\nSecond."]
     assert own_system(second) == []
@@ -323,26 +315,27 @@ async def test_a_prompt_in_blocks_is_one_text(tmp_path: Path) -> None:
 MODELS = ["claude-of-tomorrow", "claude-haiku-4-5-20251001", "claude-opus-4-5"]
 
 
-async def test_a_large_max_tokens_is_sent_as_it_is(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for max_tokens in (100_000, 1000):
-            async with server.client.messages.stream(
-                model=MODEL, max_tokens=max_tokens, messages=[{"role": "user", "content": "hi"}]
-            ) as stream:
-                await stream.until_done()
+@there
+async def test_a_large_max_tokens_is_sent_as_it_is(server: Running) -> None:
+    for max_tokens in (100_000, 1000):
+        async with server.client.messages.stream(
+            model=MODEL, max_tokens=max_tokens, messages=[{"role": "user", "content": "hi"}]
+        ) as stream:
+            await stream.until_done()
     assert [body["max_tokens"] for body in server.asked()] == [100_000, 1000]
 
 
-async def test_an_unlisted_model_costs_no_call_of_its_own(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
-        for model in MODELS:
-            await server.client.messages.create(
-                model=model, max_tokens=1000, messages=[{"role": "user", "content": "hello"}]
-            )
+@there
+async def test_an_unlisted_model_costs_no_call_of_its_own(server: Running) -> None:
+    for model in MODELS:
+        await server.client.messages.create(
+            model=model, max_tokens=1000, messages=[{"role": "user", "content": "hello"}]
+        )
     assert [body["model"] for body in server.asked()] == MODELS
 
 
-async def test_bad_input_takes_no_worker(tmp_path: Path) -> None:
+@there
+async def test_bad_input_takes_no_worker(server: Running) -> None:
     bodies: list[tuple[bytes, str]] = [
         (b"{", "not JSON"),
         (b'{"model":"m","max_tokens":1}', "messages: Field required"),
@@ -355,13 +348,13 @@ async def test_bad_input_takes_no_worker(tmp_path: Path) -> None:
             'messages.0.role: the first message must have the role "user"',
         ),
     ]
-    async with running(tmp_path, ONE) as server, httpx.AsyncClient() as http:
+    before = await server.uses()
+    async with httpx.AsyncClient() as http:
         for body, reason in bodies:
             response = await http.post(f"{server.url}/v1/messages", content=body)
             assert response.status_code == 400
             assert response.json()["type"] == "error"
             assert response.json()["error"]["type"] == "invalid_request_error"
             assert reason in response.json()["error"]["message"]
-        stats = server.stats
-    assert [worker.uses for worker in stats.workers] == [0]
+    assert await server.uses() == before
     assert server.asked() == []

@@ -9,8 +9,9 @@ import pytest
 import trio
 from anthropic import beta_async_tool
 
-from tests.real.comparing import Both, as_blocks, betas, both_ways, same_ids, without_own
-from tests.real.serving import MODEL, ONE, running
+from tests.real.background import there
+from tests.real.comparing import Both, as_blocks, betas, same_ids, without_own
+from tests.real.serving import MODEL, NOT_NEEDED, Running, running
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.whole import WholeAnswer
 
@@ -48,7 +49,8 @@ class City(pydantic.BaseModel):
 WHERE = """[[standin text="{\\"name\\": \\"Bern\\", \\"people\\": 134000}"]]"""
 
 
-async def test_the_helpers_of_a_stream(tmp_path: Path) -> None:
+@there
+async def test_the_helpers_of_a_stream(both: Both) -> None:
     async def helped(client: Client) -> list[object]:
         found: list[object] = []
         question = says('[[standin thinking="hm" text="one two" tool=get_time input={"a":1}]]')
@@ -58,34 +60,32 @@ async def test_the_helpers_of_a_stream(tmp_path: Path) -> None:
             final = await stream.get_final_message()
         return [*found, same_ids(final.to_dict())["content"], final.stop_reason]
 
-    async with both_ways(tmp_path, ONE) as both:
-        assert await helped(both.through) == await helped(both.direct)
-        await same_asked(both)
+    assert await helped(both.through) == await helped(both.direct)
+    await same_asked(both)
 
 
-async def test_the_text_of_a_stream(tmp_path: Path) -> None:
-    async with (
-        running(tmp_path) as server,
-        server.client.messages.stream(**says("[[standin words=5]]")) as stream,
-    ):
+@there
+async def test_the_text_of_a_stream(server: Running) -> None:
+    async with server.client.messages.stream(**says("[[standin words=5]]")) as stream:
         said = [text async for text in stream.text_stream]
     assert "".join(said) == "w0 w1 w2 w3 w4"
 
 
-async def test_structured_output(tmp_path: Path) -> None:
+@there
+async def test_structured_output(both: Both) -> None:
     async def parsed(client: Client) -> list[object]:
         whole = await client.messages.parse(**says(WHERE), output_format=City)
         async with client.messages.stream(**says(WHERE), output_format=City) as stream:
             streamed = await stream.get_final_message()
         return [whole.parsed_output, streamed.parsed_output]
 
-    async with both_ways(tmp_path, ONE) as both:
-        assert await parsed(both.through) == [City(name="Bern", people=134_000)] * 2
-        assert await parsed(both.direct) == [City(name="Bern", people=134_000)] * 2
-        await same_asked(both, count=2)
+    assert await parsed(both.through) == [City(name="Bern", people=134_000)] * 2
+    assert await parsed(both.direct) == [City(name="Bern", people=134_000)] * 2
+    await same_asked(both, count=2)
 
 
-async def test_a_loop_of_tools(tmp_path: Path) -> None:
+@there
+async def test_a_loop_of_tools(both: Both) -> None:
     calls = []
 
     @beta_async_tool
@@ -99,11 +99,10 @@ async def test_a_loop_of_tools(tmp_path: Path) -> None:
         runner = client.beta.messages.tool_runner(**says(ask), tools=[get_weather])
         return str((await runner.until_done()).stop_reason)
 
-    async with both_ways(tmp_path, ONE) as both:
-        # Directly, the package has the API keep the conversation. It is told that this server
-        # does not, and sends the whole of it.
-        assert await looped(both.through) == await looped(both.direct) == "end_turn"
-        first, second = both.server.asked()
+    # Directly, the package has the API keep the conversation. It is told that this server
+    # does not, and sends the whole of it.
+    assert await looped(both.through) == await looped(both.direct) == "end_turn"
+    first, second = both.server.asked()
     assert calls == ["Zürich", "Zürich"]
     assert [tool["name"] for tool in first["tools"]] == ["get_weather"]
     asked, called, answered = second["messages"]
@@ -115,7 +114,8 @@ async def test_a_loop_of_tools(tmp_path: Path) -> None:
     assert asked["content"][0]["text"].startswith("[[standin tool")
 
 
-async def test_a_loop_of_whole_conversations_is_the_same(tmp_path: Path) -> None:
+@there
+async def test_a_loop_of_whole_conversations_is_the_same(both: Both) -> None:
     @beta_async_tool
     async def get_weather(city: str) -> str:  # noqa: ASYNC124 - the package takes no other
         """The weather in a city."""
@@ -126,12 +126,12 @@ async def test_a_loop_of_whole_conversations_is_the_same(tmp_path: Path) -> None
         runner = client.beta.messages.tool_runner(**says(ask), tools=[get_weather], thread=False)
         return same_ids((await runner.until_done()).to_dict()["content"])
 
-    async with both_ways(tmp_path, ONE) as both:
-        assert await looped(both.through) == await looped(both.direct)
-        await same_asked(both, count=2)
+    assert await looped(both.through) == await looped(both.direct)
+    await same_asked(both, count=2)
 
 
-async def test_the_synchronous_client_asks_the_same(tmp_path: Path) -> None:
+@there
+async def test_the_synchronous_client_asks_the_same(both: Both) -> None:
     def ask(url: str) -> list[object]:
         with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
             whole = client.messages.create(**says("hello"), system="Be brief.")
@@ -142,29 +142,29 @@ async def test_the_synchronous_client_asks_the_same(tmp_path: Path) -> None:
             parsed = client.messages.parse(**says(WHERE), output_format=City).parsed_output
         return [same_ids(whole.to_dict())["content"], streamed.to_dict()["content"], parsed]
 
-    async with both_ways(tmp_path) as both:
-        through = await trio.to_thread.run_sync(ask, str(both.through.base_url))
-        assert through == await trio.to_thread.run_sync(ask, str(both.direct.base_url))
-        await same_asked(both, count=3)
+    through = await trio.to_thread.run_sync(ask, str(both.through.base_url))
+    assert through == await trio.to_thread.run_sync(ask, str(both.direct.base_url))
+    await same_asked(both, count=3)
 
 
-async def test_counted_directly_and_through_the_server(tmp_path: Path) -> None:
+@there
+async def test_counted_directly_and_through_the_server(both: Both) -> None:
     given: dict[str, Any] = {
         **says("three four five"),
         "system": [{"type": "text", "text": "one two"}],
         "tools": [{"name": "get_time", "input_schema": {"type": "object"}}],
     }
     del given["max_tokens"]
-    async with both_ways(tmp_path, ONE, count_tokens=True) as both:
-        direct = await both.direct.messages.count_tokens(**given)
-        through = await both.through.messages.count_tokens(**given)
-        (one,) = [r.body for r in both.standin.record if "count" in r.path]
-        (other,) = [r.body for r in both.server.standin.record if "count" in r.path]
+    direct = await both.direct.messages.count_tokens(**given)
+    through = await both.through.messages.count_tokens(**given)
+    (one,) = [r.body for r in both.standin.record if "count" in r.path]
+    (other,) = [r.body for r in both.server.standin.record if "count" in r.path]
     assert through == direct
     assert other == one == given
 
 
-async def test_the_synchronous_client(tmp_path: Path) -> None:
+@there
+async def test_the_synchronous_client(server: Running) -> None:
     def ask(url: str) -> list[object]:
         with anthropic.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
             whole = client.messages.create(**says("hello"))
@@ -173,8 +173,7 @@ async def test_the_synchronous_client(tmp_path: Path) -> None:
             models = [model.id for model in client.models.list()]
         return [whole.content[0].to_dict(), text, models]
 
-    async with running(tmp_path) as server:
-        whole, text, models = await trio.to_thread.run_sync(ask, server.url)
+    whole, text, models = await trio.to_thread.run_sync(ask, server.url)
     assert isinstance(whole, dict)
     assert str(whole["text"]).endswith("says: hello")
     assert text == "w0 w1 w2"
@@ -222,16 +221,16 @@ async def test_models_that_a_turn_has_told_cost_no_process(tmp_path: Path) -> No
     assert server.asked()[-1]["model"] == full
 
 
-async def test_tokens_are_counted_by_the_api(tmp_path: Path) -> None:
-    async with running(tmp_path, count_tokens=True) as server:
-        counted = await server.client.messages.count_tokens(
-            model="claude-opus-4-5",
-            system="one two",
-            messages=[{"role": "user", "content": "three four five"}],
-        )
-        (request,) = [one for one in server.standin.record if "count_tokens" in one.path]
-        with pytest.raises(anthropic.BadRequestError, match="messages: Input should be"):
-            await server.client.messages.count_tokens(model=MODEL, messages=None)  # type: ignore[arg-type]
+@there
+async def test_tokens_are_counted_by_the_api(server: Running) -> None:
+    counted = await server.client.messages.count_tokens(
+        model="claude-opus-4-5",
+        system="one two",
+        messages=[{"role": "user", "content": "three four five"}],
+    )
+    (request,) = [one for one in server.standin.record if "count_tokens" in one.path]
+    with pytest.raises(anthropic.BadRequestError, match="messages: Input should be"):
+        await server.client.messages.count_tokens(model=MODEL, messages=None)  # type: ignore[arg-type]
     assert counted.input_tokens == 5
     assert request.body == {
         "model": "claude-opus-4-5",
@@ -241,7 +240,7 @@ async def test_tokens_are_counted_by_the_api(tmp_path: Path) -> None:
 
 
 async def test_without_a_key_counting_says_what_is_missing(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
+    async with running(tmp_path, NOT_NEEDED) as server:
         with pytest.raises(anthropic.APIStatusError) as caught:
             await server.client.messages.count_tokens(
                 model=MODEL, messages=[{"role": "user", "content": "hello"}]
@@ -250,12 +249,12 @@ async def test_without_a_key_counting_says_what_is_missing(tmp_path: Path) -> No
     assert "`[count_tokens] api_key`" in caught.value.message
 
 
-async def test_whole_answers_are_made_of_the_stream(tmp_path: Path) -> None:
+@there
+async def test_whole_answers_are_made_of_the_stream(server: Running) -> None:
     ask = '[[standin thinking="hm" text="one two" tool=get_time input={"a":"b"}]]'
-    async with running(tmp_path) as server:
-        raw = await server.client.messages.create(**says(ask), stream=True)
-        events: list[Event] = [event.to_dict() async for event in raw]
-        whole = (await server.client.messages.create(**says(ask))).to_dict()
+    raw = await server.client.messages.create(**says(ask), stream=True)
+    events: list[Event] = [event.to_dict() async for event in raw]
+    whole = (await server.client.messages.create(**says(ask))).to_dict()
     made = WholeAnswer()
     for event in events:
         made.add(event)

@@ -1,7 +1,7 @@
 """The official `openai` package, as its users use it; what reaches the API, and what comes back."""
 
 import base64
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import pytest
 import trio
 from attrs import evolve, frozen
 
+from tests.real.background import Background, in_background, there
 from tests.real.comparing import as_blocks, without_own
-from tests.real.serving import MODEL, ONE, Running, running
+from tests.real.serving import MODEL, NAMES, ONE, ROOMY, Running, running
 from tests.saying import assistant as answered
 from tests.saying import image, png, result, use, user
 from trioproxy.claude.turn import Event
-from trioproxy.settings import OpenAISettings, ServerSettings
+from trioproxy.settings import ServerSettings
 
 pytestmark = [
     pytest.mark.real,
@@ -27,8 +28,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
 ]
 
-NAMES = OpenAISettings(models={"gpt-4o": MODEL, "gpt-*": "claude-sonnet-4-5"})
-
 
 @frozen
 class Speaking:
@@ -36,6 +35,16 @@ class Speaking:
 
     server: Running
     client: Any  # an `openai.AsyncOpenAI`, whose types want a literal of each dict
+
+    @property
+    def unprefixed(self) -> Any:
+        """The client of the same routes where Anthropic's are too."""
+        return self.client.with_options(base_url=f"{self.server.url}/v1")
+
+    async def forget(self) -> None:
+        """What was asked before is none of the next test's."""
+        await self.server.settled()
+        self.server.standin.record.clear()
 
     async def asked(self, **given: object) -> dict[str, Any]:
         """The last request that reached the API, less what the CLI adds."""
@@ -46,13 +55,26 @@ class Speaking:
 
 
 @asynccontextmanager
-async def speaking(tmp_path: Path, prefix: str = "/openai/v1") -> AsyncGenerator[Speaking]:
-    async with running(tmp_path, ONE, openai=NAMES) as server:
+async def speaking(tmp_path: Path) -> AsyncGenerator[Speaking]:
+    async with running(tmp_path, ROOMY, openai=NAMES) as server:
         official = openai.AsyncOpenAI(
-            base_url=server.url + prefix, api_key="any", max_retries=0, timeout=30
+            base_url=f"{server.url}/openai/v1", api_key="any", max_retries=0, timeout=30
         )
         async with official as client:
             yield Speaking(server, client)
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background[Speaking]]:
+    """Of this module alone: what the package leaves behind is nothing to the tests of another."""
+    with in_background(speaking(tmp_path_factory.mktemp("openai"))) as found:
+        yield found
+
+
+@pytest.fixture
+def one(speaker: Background[Speaking]) -> Background[Speaking]:
+    speaker.run(Speaking.forget)
+    return speaker
 
 
 def says(said: str, **fields: object) -> dict[str, Any]:
@@ -195,15 +217,13 @@ CHATS = [
 ]  # fmt: skip
 
 
-async def test_every_chat_is_the_messages_request_that_it_means(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        for chat in CHATS:
-            answer = await one.client.chat.completions.create(model="gpt-4o", **chat.said)
-            assert answer.model == MODEL, chat.name
-            wanted = {"model": MODEL, **chat.asked}
-            assert await one.asked(**chat.asked) == as_blocks(wanted), chat.name
-        (worker,) = [w for w in (await one.server.settled()).workers if w.uses]
-        assert worker.uses >= 1
+@there
+async def test_every_chat_is_the_messages_request_that_it_means(one: Speaking) -> None:
+    for chat in CHATS:
+        answer = await one.client.chat.completions.create(model="gpt-4o", **chat.said)
+        assert answer.model == MODEL, chat.name
+        wanted = {"model": MODEL, **chat.asked}
+        assert await one.asked(**chat.asked) == as_blocks(wanted), chat.name
 
 
 # -- Answers -------------------------------------------------------------------------------------
@@ -229,26 +249,25 @@ def same(answer: Any) -> Any:
 VARIES = {"id", "created", "created_at", "call_id", "parsed", "parsed_arguments", "index"}
 
 
-async def test_a_stream_adds_up_to_the_whole_answer(tmp_path: Path) -> None:
-    async with speaking(tmp_path, "/v1") as one:
-        for ask in ASKS:
-            given = says(
-                ask, tools=[*TOOLS, {"type": "function", "function": {"name": "get_time"}}]
-            )
-            whole = await one.client.chat.completions.create(**given)
-            async with one.client.chat.completions.stream(
-                **given, stream_options={"include_usage": True}
-            ) as stream:
-                async for _ in stream:
-                    pass
-                streamed = await stream.get_final_completion()
-            # A stream begins before it is known whether there will be a text.
-            streamed.choices[0].message.content = streamed.choices[0].message.content or None
-            assert same(streamed) == same(whole), ask
+@there
+async def test_a_stream_adds_up_to_the_whole_answer(one: Speaking) -> None:
+    for ask in ASKS:
+        given = says(ask, tools=[*TOOLS, {"type": "function", "function": {"name": "get_time"}}])
+        whole = await one.unprefixed.chat.completions.create(**given)
+        async with one.unprefixed.chat.completions.stream(
+            **given, stream_options={"include_usage": True}
+        ) as stream:
+            async for _ in stream:
+                pass
+            streamed = await stream.get_final_completion()
+        # A stream begins before it is known whether there will be a text.
+        streamed.choices[0].message.content = streamed.choices[0].message.content or None
+        assert same(streamed) == same(whole), ask
 
 
-async def test_chunks_come_in_their_order(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one, httpx.AsyncClient() as http:
+@there
+async def test_chunks_come_in_their_order(one: Speaking) -> None:
+    async with httpx.AsyncClient() as http:
         body = says('[[standin text="a b" tool=get_weather input={"city":"x"}]]', stream=True)
         response = await http.post(
             f"{one.server.url}/v1/chat/completions",
@@ -268,11 +287,11 @@ async def test_chunks_come_in_their_order(tmp_path: Path) -> None:
     assert len({chunk["id"] for chunk in chunks}) == 1
 
 
-async def test_finish_reasons(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        create = one.client.chat.completions.create
-        cut = await create(**says("[[standin words=9]]", max_completion_tokens=3))
-        stopped = await create(**says('[[standin text="a b STOP c"]]', stop=["STOP"]))
+@there
+async def test_finish_reasons(one: Speaking) -> None:
+    create = one.client.chat.completions.create
+    cut = await create(**says("[[standin words=9]]", max_completion_tokens=3))
+    stopped = await create(**says('[[standin text="a b STOP c"]]', stop=["STOP"]))
     assert cut.choices[0].finish_reason == "length"
     assert cut.choices[0].message.content == "w0 w1 w2 "
     assert stopped.choices[0].finish_reason == "stop"
@@ -287,32 +306,32 @@ class City(pydantic.BaseModel):
 WHERE = """[[standin text="{\\"name\\": \\"Bern\\", \\"people\\": 134000}"]]"""
 
 
-async def test_parsed_answers(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        chat = await one.client.chat.completions.parse(**says(WHERE), response_format=City)
-        asked = await one.asked(output_config=0)
-        response = await one.client.responses.parse(
-            model="gpt-4o", input=WHERE, text_format=City, store=False
-        )
+@there
+async def test_parsed_answers(one: Speaking) -> None:
+    chat = await one.client.chat.completions.parse(**says(WHERE), response_format=City)
+    asked = await one.asked(output_config=0)
+    response = await one.client.responses.parse(
+        model="gpt-4o", input=WHERE, text_format=City, store=False
+    )
     assert chat.choices[0].message.parsed == City(name="Bern", people=134_000)
     assert response.output_parsed == City(name="Bern", people=134_000)
     assert asked["output_config"]["format"]["schema"]["required"] == ["name", "people"]
 
 
-async def test_a_loop_of_tools(tmp_path: Path) -> None:
+@there
+async def test_a_loop_of_tools(one: Speaking) -> None:
     ask = '[[standin tool=get_weather input={"city":"Zürich"}]]'
     messages: list[Any] = [{"role": "user", "content": ask}]
-    async with speaking(tmp_path) as one:
-        create = one.client.chat.completions.create
-        first = await create(model="gpt-4o", messages=messages, tools=TOOLS)
-        (tool_call,) = first.choices[0].message.tool_calls
-        assert tool_call.function.arguments == '{"city":"Zürich"}'
-        messages += [
-            first.choices[0].message.to_dict(),
-            {"role": "tool", "tool_call_id": tool_call.id, "content": "sunny"},
-        ]
-        last = await create(model="gpt-4o", messages=messages, tools=TOOLS)
-        asked = await one.asked(tools=0)
+    create = one.client.chat.completions.create
+    first = await create(model="gpt-4o", messages=messages, tools=TOOLS)
+    (tool_call,) = first.choices[0].message.tool_calls
+    assert tool_call.function.arguments == '{"city":"Zürich"}'
+    messages += [
+        first.choices[0].message.to_dict(),
+        {"role": "tool", "tool_call_id": tool_call.id, "content": "sunny"},
+    ]
+    last = await create(model="gpt-4o", messages=messages, tools=TOOLS)
+    asked = await one.asked(tools=0)
     assert last.choices[0].finish_reason == "stop"
     called, answer = asked["messages"][1:]
     assert called["content"][0]["input"] == {"city": "Zürich"}
@@ -324,27 +343,27 @@ async def test_a_loop_of_tools(tmp_path: Path) -> None:
 RESPONSE_TOOLS: list[Any] = [{"type": "function", **FUNCTION, "strict": False}]
 
 
-async def test_responses_say_what_they_mean(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        answer = await one.client.responses.create(
-            model="gpt-4o",
-            instructions="Be brief.",
-            input=[
-                {"role": "developer", "content": "Be kind."},
-                {"role": "user", "content": [{"type": "input_text", "text": "see"}, {"type": "input_image", "image_url": PNG, "detail": "auto"}]},
-                {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": '{"city":"Bern"}'},
-                {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
-                {"type": "message", "role": "user", "content": "so?"},
-            ],
-            tools=RESPONSE_TOOLS,
-            tool_choice={"type": "function", "name": "get_weather"},
-            reasoning={"effort": "high"},
-            text={"format": {"type": "json_schema", "name": "w", "schema": SCHEMA}},
-            max_output_tokens=99,
-            temperature=0.25,
-            store=False,
-        )  # fmt: skip
-        asked = await one.asked(temperature=0, tools=0)
+@there
+async def test_responses_say_what_they_mean(one: Speaking) -> None:
+    answer = await one.client.responses.create(
+        model="gpt-4o",
+        instructions="Be brief.",
+        input=[
+            {"role": "developer", "content": "Be kind."},
+            {"role": "user", "content": [{"type": "input_text", "text": "see"}, {"type": "input_image", "image_url": PNG, "detail": "auto"}]},
+            {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": '{"city":"Bern"}'},
+            {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+            {"type": "message", "role": "user", "content": "so?"},
+        ],
+        tools=RESPONSE_TOOLS,
+        tool_choice={"type": "function", "name": "get_weather"},
+        reasoning={"effort": "high"},
+        text={"format": {"type": "json_schema", "name": "w", "schema": SCHEMA}},
+        max_output_tokens=99,
+        temperature=0.25,
+        store=False,
+    )  # fmt: skip
+    asked = await one.asked(temperature=0, tools=0)
     assert asked == {
         "model": MODEL,
         "max_tokens": 99,
@@ -369,35 +388,35 @@ async def test_responses_say_what_they_mean(tmp_path: Path) -> None:
     assert (answer.instructions, answer.max_output_tokens) == ("Be brief.", 99)
 
 
-async def test_a_stream_of_a_response_adds_up_to_the_whole(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        for ask in ASKS[:5]:
-            given: dict[str, Any] = {
-                "model": "gpt-4o",
-                "input": ask,
-                "tools": [*RESPONSE_TOOLS, {"type": "function", "name": "get_time", "parameters": None, "strict": None}],
-                "store": False,
-            }  # fmt: skip
-            whole = await one.client.responses.create(**given)
-            events: list[Event] = []
-            async with one.client.responses.stream(**given) as stream:
-                events.extend([event.to_dict(warnings=False) async for event in stream])
-                streamed = await stream.get_final_response()
-            assert same(streamed) == same(whole), ask
-            assert [event["sequence_number"] for event in events] == list(range(len(events)))
-            assert events[0]["type"] == "response.created"
-            assert events[-1]["type"] == "response.completed"
+@there
+async def test_a_stream_of_a_response_adds_up_to_the_whole(one: Speaking) -> None:
+    for ask in ASKS[:5]:
+        given: dict[str, Any] = {
+            "model": "gpt-4o",
+            "input": ask,
+            "tools": [*RESPONSE_TOOLS, {"type": "function", "name": "get_time", "parameters": None, "strict": None}],
+            "store": False,
+        }  # fmt: skip
+        whole = await one.client.responses.create(**given)
+        events: list[Event] = []
+        async with one.client.responses.stream(**given) as stream:
+            events.extend([event.to_dict(warnings=False) async for event in stream])
+            streamed = await stream.get_final_response()
+        assert same(streamed) == same(whole), ask
+        assert [event["sequence_number"] for event in events] == list(range(len(events)))
+        assert events[0]["type"] == "response.created"
+        assert events[-1]["type"] == "response.completed"
 
 
-async def test_the_events_of_a_response_come_in_their_order(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        stream = await one.client.responses.create(
-            model="gpt-4o",
-            input='[[standin text="a" tool=get_weather input={"city":"x"}]]',
-            tools=RESPONSE_TOOLS,
-            stream=True,
-        )
-        kinds = [event.type async for event in stream]
+@there
+async def test_the_events_of_a_response_come_in_their_order(one: Speaking) -> None:
+    stream = await one.client.responses.create(
+        model="gpt-4o",
+        input='[[standin text="a" tool=get_weather input={"city":"x"}]]',
+        tools=RESPONSE_TOOLS,
+        stream=True,
+    )
+    kinds = [event.type async for event in stream]
     deltas = kinds.count("response.function_call_arguments.delta")
     assert deltas >= 1
     assert kinds == [
@@ -417,29 +436,29 @@ async def test_the_events_of_a_response_come_in_their_order(tmp_path: Path) -> N
     ]
 
 
-async def test_thoughts_go_out_and_come_back(tmp_path: Path) -> None:
+@there
+async def test_thoughts_go_out_and_come_back(one: Speaking) -> None:
     ask = '[[standin thinking="hm" tool=get_weather input={"city":"x"}]]'
-    async with speaking(tmp_path) as one:
-        first = await one.client.responses.create(
-            model="gpt-4o",
-            input=ask,
-            tools=RESPONSE_TOOLS,
-            include=["reasoning.encrypted_content"],
-            store=False,
-        )
-        reasoning, called = first.output
-        assert (reasoning.type, called.type) == ("reasoning", "function_call")
-        given = [one.to_dict() for one in first.output]
-        await one.client.responses.create(
-            model="gpt-4o",
-            input=[
-                {"role": "user", "content": ask},
-                *given,
-                {"type": "function_call_output", "call_id": called.call_id, "output": "sunny"},
-            ],
-            tools=RESPONSE_TOOLS,
-        )
-        asked = await one.asked(tools=0)
+    first = await one.client.responses.create(
+        model="gpt-4o",
+        input=ask,
+        tools=RESPONSE_TOOLS,
+        include=["reasoning.encrypted_content"],
+        store=False,
+    )
+    reasoning, called = first.output
+    assert (reasoning.type, called.type) == ("reasoning", "function_call")
+    given = [one.to_dict() for one in first.output]
+    await one.client.responses.create(
+        model="gpt-4o",
+        input=[
+            {"role": "user", "content": ask},
+            *given,
+            {"type": "function_call_output", "call_id": called.call_id, "output": "sunny"},
+        ],
+        tools=RESPONSE_TOOLS,
+    )
+    asked = await one.asked(tools=0)
     thought, used = asked["messages"][1]["content"]
     assert (thought["type"], thought["thinking"], thought["signature"]) == (
         "thinking",
@@ -452,45 +471,48 @@ async def test_thoughts_go_out_and_come_back(tmp_path: Path) -> None:
 # -- Errors, models, the synchronous client ----------------------------------------------------------
 
 
-async def test_errors_have_openais_shape(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        create = one.client.chat.completions.create
-        with pytest.raises(openai.NotFoundError) as missing:
-            await create(**{**says("hi"), "model": "llama-9"})
-        assert missing.value.code == "model_not_found"
-        assert missing.value.param == "model"
-        assert "`llama-9` does not exist here" in missing.value.message
-        with pytest.raises(openai.BadRequestError) as bad:
-            await create(**says("hi", n=2))
-        assert (bad.value.param, bad.value.type) == ("n", "invalid_request_error")
-        with pytest.raises(openai.BadRequestError) as blank:
-            await create(
-                model="gpt-4o",
-                messages=[{"role": "system", "content": "s"}, {"role": "user", "content": " "}],
-            )
-        assert blank.value.param == "messages[1]"
-        with pytest.raises(openai.RateLimitError, match="slow down"):
-            await create(**says('[[standin error=429 message="slow down"]]'))
-        with pytest.raises(openai.InternalServerError) as busy:
-            await create(**says("[[standin error=529]]"))
-        assert busy.value.status_code == 529
-        with pytest.raises(openai.NotFoundError, match="Nothing is served"):
-            await one.client.embeddings.create(model="x", input="y")
-        with pytest.raises(openai.BadRequestError, match="nothing is stored"):
-            await one.client.responses.create(model="gpt-4o", input="x", previous_response_id="r")  # fmt: skip
-        assert {w.uses for w in one.server.stats.workers} == {2}
+@there
+async def test_errors_have_openais_shape(one: Speaking) -> None:
+    before = await one.server.uses()
+    create = one.client.chat.completions.create
+    with pytest.raises(openai.NotFoundError) as missing:
+        await create(**{**says("hi"), "model": "llama-9"})
+    assert missing.value.code == "model_not_found"
+    assert missing.value.param == "model"
+    assert "`llama-9` does not exist here" in missing.value.message
+    with pytest.raises(openai.BadRequestError) as bad:
+        await create(**says("hi", n=2))
+    assert (bad.value.param, bad.value.type) == ("n", "invalid_request_error")
+    with pytest.raises(openai.BadRequestError) as blank:
+        await create(
+            model="gpt-4o",
+            messages=[{"role": "system", "content": "s"}, {"role": "user", "content": " "}],
+        )
+    assert blank.value.param == "messages[1]"
+    with pytest.raises(openai.RateLimitError, match="slow down"):
+        await create(**says('[[standin error=429 message="slow down"]]'))
+    with pytest.raises(openai.InternalServerError) as busy:
+        await create(**says("[[standin error=529]]"))
+    assert busy.value.status_code == 529
+    with pytest.raises(openai.NotFoundError, match="Nothing is served"):
+        await one.client.embeddings.create(model="x", input="y")
+    with pytest.raises(openai.BadRequestError, match="nothing is stored"):
+        await one.client.responses.create(model="gpt-4o", input="x", previous_response_id="r")  # fmt: skip
+    (uses,) = (await one.server.uses() - before).values()
+    assert uses == 2
 
 
-async def test_a_stream_that_breaks_is_told_in_its_own_way(tmp_path: Path) -> None:
+@there
+async def test_a_stream_that_breaks_is_told_in_its_own_way(one: Speaking) -> None:
     ask = "[[standin words=9 rate=100 fail_after=3]]"
     asked = {"model": "gpt-4o", "input": ask, "stream": True}
-    async with speaking(tmp_path) as one, httpx.AsyncClient(timeout=30) as http:
-        with pytest.raises(openai.APIError, match="Overloaded"):
-            async for _ in await one.client.chat.completions.create(**says(ask), stream=True):
-                pass
-        with pytest.raises(openai.APIError, match="Overloaded"):
-            async for _ in await one.client.responses.create(**asked):
-                pass
+    with pytest.raises(openai.APIError, match="Overloaded"):
+        async for _ in await one.client.chat.completions.create(**says(ask), stream=True):
+            pass
+    with pytest.raises(openai.APIError, match="Overloaded"):
+        async for _ in await one.client.responses.create(**asked):
+            pass
+    async with httpx.AsyncClient(timeout=30) as http:
         raw = (await http.post(f"{one.server.url}/openai/v1/responses", json=asked)).text
     *_, error, failed, end = raw.split("\n\n")
     assert error.startswith("event: error\n")
@@ -499,33 +521,34 @@ async def test_a_stream_that_breaks_is_told_in_its_own_way(tmp_path: Path) -> No
     assert end == ""
 
 
-async def test_a_call_that_was_cut_is_told_as_far_as_it_came(tmp_path: Path) -> None:
+@there
+async def test_a_call_that_was_cut_is_told_as_far_as_it_came(one: Speaking) -> None:
     ask = '[[standin tool=get_weather input={"city":"Paris"}]]'
-    async with speaking(tmp_path) as one:
-        given = {"model": "gpt-4o", "input": ask, "tools": RESPONSE_TOOLS, "max_output_tokens": 2}
-        whole = await one.client.responses.create(**given)
-        stream = await one.client.responses.create(**given, stream=True)
-        done = [event.item async for event in stream if event.type == "response.output_item.done"]
-        asked = says(ask, tools=TOOLS, max_completion_tokens=2)
-        chat = await one.client.chat.completions.create(**asked)
+    given = {"model": "gpt-4o", "input": ask, "tools": RESPONSE_TOOLS, "max_output_tokens": 2}
+    whole = await one.client.responses.create(**given)
+    stream = await one.client.responses.create(**given, stream=True)
+    done = [event.item async for event in stream if event.type == "response.output_item.done"]
+    asked = says(ask, tools=TOOLS, max_completion_tokens=2)
+    chat = await one.client.chat.completions.create(**asked)
     for item in (*done, *whole.output):
         assert (item.status, item.arguments) == ("incomplete", '{"city":')
     assert chat.choices[0].finish_reason == "length"
     assert chat.choices[0].message.tool_calls[0].function.arguments == '{"city":'
 
 
-async def test_models_in_the_shape_that_the_caller_asks_for(tmp_path: Path) -> None:
-    async with speaking(tmp_path, "/v1") as one:
-        listed = [model.id async for model in one.client.models.list()]
-        named = await one.client.models.retrieve("gpt-4o")
-        with pytest.raises(openai.NotFoundError):
-            await one.client.models.retrieve("llama")
-        anthropics = [model.id async for model in one.server.client.models.list()]
+@there
+async def test_models_in_the_shape_that_the_caller_asks_for(one: Speaking) -> None:
+    listed = [model.id async for model in one.unprefixed.models.list()]
+    named = await one.unprefixed.models.retrieve("gpt-4o")
+    with pytest.raises(openai.NotFoundError):
+        await one.unprefixed.models.retrieve("llama")
+    anthropics = [model.id async for model in one.server.client.models.list()]
     assert listed == [*anthropics, "gpt-4o"]
     assert (named.id, named.object) == ("gpt-4o", "model")
 
 
-async def test_the_synchronous_client_and_both_prefixes(tmp_path: Path) -> None:
+@there
+async def test_the_synchronous_client_and_both_prefixes(server: Running) -> None:
     def ask(url: str) -> list[object]:
         found: list[object] = []
         for prefix in ("/v1", "/openai/v1"):
@@ -537,12 +560,11 @@ async def test_the_synchronous_client_and_both_prefixes(tmp_path: Path) -> None:
                 found.append(client.responses.create(model="gpt-4o", input="hello").output_text)
         return found
 
-    async with running(tmp_path, openai=NAMES) as server:
-        first, words, again, *rest = await trio.to_thread.run_sync(ask, server.url)
-        prefixed = server.client.with_options(base_url=f"{server.url}/anthropic")
-        message = await prefixed.messages.create(
-            model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": "hello"}]
-        )
+    first, words, again, *rest = await trio.to_thread.run_sync(ask, server.url)
+    prefixed = server.client.with_options(base_url=f"{server.url}/anthropic")
+    message = await prefixed.messages.create(
+        model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": "hello"}]
+    )
     assert str(first).endswith("says: hello")
     assert words == "w0 w1 w2"
     assert again == first
@@ -566,46 +588,46 @@ async def test_a_server_that_stops_says_so_in_the_callers_dialect(tmp_path: Path
     assert b"[DONE]" not in said
 
 
-async def test_the_packages_own_messages_come_back(tmp_path: Path) -> None:
+@there
+async def test_the_packages_own_messages_come_back(one: Speaking) -> None:
     class GetWeather(pydantic.BaseModel):
         city: str
 
     ask = '[[standin tool=GetWeather input={"city":"Bern"}]]'
     messages: list[Any] = [{"role": "user", "content": ask}]
     tools = [openai.pydantic_function_tool(GetWeather)]
-    async with speaking(tmp_path) as one:
-        chat = one.client.chat.completions
-        first = await chat.parse(model="gpt-4o", messages=messages, tools=tools)
-        (called,) = first.choices[0].message.tool_calls
-        assert called.function.parsed_arguments == GetWeather(city="Bern")
-        result = {"role": "tool", "tool_call_id": called.id, "content": "sunny"}
-        for back in (first.choices[0].message, first.choices[0].message.model_dump()):
-            again = await chat.create(model="gpt-4o", messages=[*messages, back, result])
-            assert again.choices[0].finish_reason == "stop"
-        response = await one.client.responses.create(
-            model="gpt-4o", input=ask, tools=[{"type": "function", "name": "GetWeather"}]
-        )
-        output = [item.model_dump() for item in response.output]
-        await one.client.responses.create(
-            model="gpt-4o",
-            input=[
-                {"role": "user", "content": ask},
-                *output,
-                {
-                    "type": "function_call_output",
-                    "call_id": response.output[0].call_id,
-                    "output": "sunny",
-                },
-            ],
-        )
+    chat = one.client.chat.completions
+    first = await chat.parse(model="gpt-4o", messages=messages, tools=tools)
+    (called,) = first.choices[0].message.tool_calls
+    assert called.function.parsed_arguments == GetWeather(city="Bern")
+    result = {"role": "tool", "tool_call_id": called.id, "content": "sunny"}
+    for back in (first.choices[0].message, first.choices[0].message.model_dump()):
+        again = await chat.create(model="gpt-4o", messages=[*messages, back, result])
+        assert again.choices[0].finish_reason == "stop"
+    response = await one.client.responses.create(
+        model="gpt-4o", input=ask, tools=[{"type": "function", "name": "GetWeather"}]
+    )
+    output = [item.model_dump() for item in response.output]
+    await one.client.responses.create(
+        model="gpt-4o",
+        input=[
+            {"role": "user", "content": ask},
+            *output,
+            {
+                "type": "function_call_output",
+                "call_id": response.output[0].call_id,
+                "output": "sunny",
+            },
+        ],
+    )
 
 
-async def test_notes_stay_readable_however_many(tmp_path: Path) -> None:
+@there
+async def test_notes_stay_readable_however_many(one: Speaking) -> None:
     messages = [{"role": "user", "content": "a", "name": "ann"}] * 3000
-    async with speaking(tmp_path) as one:
-        raw = await one.client.chat.completions.with_raw_response.create(
-            model="gpt-4o", messages=messages
-        )
+    raw = await one.client.chat.completions.with_raw_response.create(
+        model="gpt-4o", messages=messages
+    )
     notes = raw.headers["x-trioproxy-notes"]
     assert len(notes) < 2100
     assert notes.startswith("messages.0.name without effect: Claude has no names; messages.1.name")
@@ -632,20 +654,20 @@ async def test_a_silent_stream_has_signs_that_clients_pass_over(tmp_path: Path) 
     assert "".join(filter(None, said)) == "w0 w1 w2 w3"
 
 
-async def test_a_callers_words_make_no_header_of_their_own(tmp_path: Path) -> None:
-    async with speaking(tmp_path) as one:
-        raw = await one.client.responses.with_raw_response.create(
-            model="gpt-4o", input="hi", include=["a\r\nx-evil: 1", "é🦉"]
-        )
+@there
+async def test_a_callers_words_make_no_header_of_their_own(one: Speaking) -> None:
+    raw = await one.client.responses.with_raw_response.create(
+        model="gpt-4o", input="hi", include=["a\r\nx-evil: 1", "é🦉"]
+    )
     assert "x-evil" not in raw.headers
     assert raw.headers["x-trioproxy-notes"] == (
         r"include without effect: a\r\nx-evil: 1, \xe9\U0001f989"
     )
 
 
-async def test_names_and_routes_are_openais_without_a_prefix(tmp_path: Path) -> None:
-    async with speaking(tmp_path, "/v1") as one:
-        assert (await one.client.models.retrieve("gpt-5")).id == "gpt-5"
-        with pytest.raises(openai.NotFoundError) as missing:
-            await one.client.moderations.create(input="x")
-        assert missing.value.type == "invalid_request_error"
+@there
+async def test_names_and_routes_are_openais_without_a_prefix(one: Speaking) -> None:
+    assert (await one.unprefixed.models.retrieve("gpt-5")).id == "gpt-5"
+    with pytest.raises(openai.NotFoundError) as missing:
+        await one.unprefixed.moderations.create(input="x")
+    assert missing.value.type == "invalid_request_error"

@@ -9,7 +9,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.forward.serving import upstream
-from tests.real.serving import MODEL, ONE, Running, running
+from tests.real.serving import MODEL, NOT_NEEDED, Running, running
 from tests.standin.raw import connect, read_all
 from trioproxy.settings import AuthSettings, HttpPoolSettings, ServerSettings
 from trioproxy.tokens import hashed, new_token
@@ -43,7 +43,7 @@ async def written_down(server: Running) -> None:
 
 
 async def test_every_route_wants_a_token_but_one(tmp_path: Path) -> None:
-    async with running(tmp_path, auth=AUTH) as server, httpx.AsyncClient() as http:
+    async with running(tmp_path, NOT_NEEDED, auth=AUTH) as server, httpx.AsyncClient() as http:
         walked = routes(server.server.web)
         assert len(walked) > 30
         for method, path in sorted(walked):
@@ -62,7 +62,7 @@ async def test_every_route_wants_a_token_but_one(tmp_path: Path) -> None:
 
 
 async def test_each_dialect_has_its_own_shape_of_a_refusal(tmp_path: Path) -> None:
-    async with running(tmp_path, auth=AUTH) as server, httpx.AsyncClient() as http:
+    async with running(tmp_path, NOT_NEEDED, auth=AUTH) as server, httpx.AsyncClient() as http:
         anthropics = (await http.post(server.url + "/v1/messages", json=body())).json()
         openais = (await http.post(server.url + "/v1/chat/completions", json={})).json()
     assert (anthropics["type"], anthropics["error"]["type"]) == ("error", "authentication_error")
@@ -204,7 +204,7 @@ async def test_readiness_says_what_was_measured(tmp_path: Path) -> None:
 
 async def test_what_a_raw_client_may_not_do(tmp_path: Path) -> None:
     limits = ServerSettings(max_body_size=1000, body_timeout=0.3, max_requests=1)
-    async with running(tmp_path, ONE, server=limits) as server:
+    async with running(tmp_path, NOT_NEEDED, server=limits) as server:
 
         async def say(data: bytes) -> bytes:
             async with await connect(server.url) as stream:

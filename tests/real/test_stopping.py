@@ -13,7 +13,7 @@ import pytest
 import trio
 from attrs import define, field
 
-from tests.real.test_server import free_port, gone_within, is_alive, request
+from tests.real.test_server import ONE, free_port, gone_within, is_alive, request
 from trioproxy.serving import check_free
 from trioproxy.settings import SettingsError
 
@@ -73,14 +73,14 @@ async def served(tmp_path: Path, *options: str, **env: str) -> AsyncGenerator[Se
     port = await free_port()
     log = tmp_path / "log"
     command = [sys.executable, "-c", SERVE, "serve", "--offline", "--port", str(port), *options]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **env}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ONE, **env}
     with log.open("wb") as file:
         async with trio.open_nursery() as nursery:
             run = partial(trio.run_process, check=False, cwd=tmp_path, env=environment)
             process: trio.Process = await nursery.start(partial(run, command, stderr=file))
             async with httpx.AsyncClient(timeout=30) as http:
                 server = Served(process, f"http://127.0.0.1:{port}", http, log)
-                with trio.fail_after(20):
+                with trio.fail_after(60):
                     while process.returncode is None:
                         try:
                             await http.get(server.url + "/health/live")
@@ -95,11 +95,11 @@ async def served(tmp_path: Path, *options: str, **env: str) -> AsyncGenerator[Se
 async def test_what_runs_is_ended_whole_and_nothing_new_is_taken(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    env = {"POOL_SETTINGS__MIN_SIZE": "4", "POOL_SETTINGS__MAX_SIZE": "4"}
+    env = {"POOL_SETTINGS__MIN_SIZE": "2", "POOL_SETTINGS__MAX_SIZE": "2"}
     async with served(tmp_path, **env) as server, trio.open_nursery() as nursery:
-        for _ in range(4):
+        for _ in range(2):
             nursery.start_soon(server.stream)
-        await server.wait_running(4)
+        await server.wait_running(2)
         below = server.children()
         server.process.send_signal(number)
         with trio.fail_after(5):
@@ -112,10 +112,10 @@ async def test_what_runs_is_ended_whole_and_nothing_new_is_taken(
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         with trio.fail_after(15):
             assert await server.process.wait() == 0
-    assert server.ended == ["message_stop"] * 4
+    assert server.ended == ["message_stop"] * 2
     assert await gone_within(1, below)
     log = server.log.read_text()
-    assert "[SHUTDOWN] Taking nothing new; 4 requests are running" in log
+    assert "[SHUTDOWN] Taking nothing new; 2 requests are running" in log
     assert "[SHUTDOWN] Claude connection pool shut down successfully" in log
     assert "Traceback" not in log
 
@@ -183,8 +183,7 @@ async def test_a_port_that_is_taken_is_told_before_anything_is_started() -> None
 
 
 async def test_two_workers_have_a_pool_each(tmp_path: Path) -> None:
-    env = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__SPARE_SIZE": "0"}
-    async with served(tmp_path, "--workers", "2", **env) as server:
+    async with served(tmp_path, "--workers", "2") as server:
         pids: set[int] = set()
         with trio.fail_after(20):
             while len(pids) < 2:

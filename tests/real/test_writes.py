@@ -1,12 +1,11 @@
 """How answers go onto the wire: nothing is written twice that can be written once."""
 
-from pathlib import Path
-
 import httpx
 import pytest
 import trio
 
-from tests.real.serving import running
+from tests.real.background import there
+from tests.real.serving import Running
 from tests.real.test_operating import body
 from trioproxy.dialects.reply import MessagesReply
 
@@ -27,8 +26,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
-async def test_an_answer_begins_with_its_head(tmp_path: Path, written: list[bytes]) -> None:
-    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+@there
+async def test_an_answer_begins_with_its_head(server: Running, written: list[bytes]) -> None:
+    async with httpx.AsyncClient() as http:
         for stream in (False, True):
             written.clear()
             answer = await http.post(server.url + "/v1/messages", json=body(stream=stream))
@@ -43,8 +43,9 @@ async def test_an_answer_begins_with_its_head(tmp_path: Path, written: list[byte
             assert b"" not in written
 
 
+@there
 async def test_what_fails_before_it_begins_is_an_error_instead(
-    tmp_path: Path, written: list[bytes], monkeypatch: pytest.MonkeyPatch
+    server: Running, written: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The head of the answer had been made, and waited."""
 
@@ -53,7 +54,7 @@ async def test_what_fails_before_it_begins_is_an_error_instead(
 
     monkeypatch.setattr(MessagesReply, "events", broken)
     monkeypatch.setattr(MessagesReply, "whole", broken)
-    async with running(tmp_path) as server, httpx.AsyncClient() as http:
+    async with httpx.AsyncClient() as http:
         for stream in (False, True):
             written.clear()
             answer = await http.post(server.url + "/v1/messages", json=body(stream=stream))

@@ -15,6 +15,7 @@ from hypercorn.trio import serve
 from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
 from tests.real.test_memory import Forgets
+from tests.sizing import Sized
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.crew import SOON
 from trioproxy.pool.pool import Pool, open_pool
@@ -25,9 +26,6 @@ from trioproxy.web.presence import Presence
 from trioproxy.web.transport import open_watcher
 
 pytestmark = pytest.mark.real
-
-# A fifth of a day; for the whole: REQUESTS_OF_A_DAY=20000 scripts/test tests/web/test_day.py
-REQUESTS = int(os.environ.get("REQUESTS_OF_A_DAY", "4000"))
 
 BODY = b'{"model":"claude-test","max_tokens":100,"messages":[{"role":"user","content":"hello"}]%s}'
 
@@ -79,10 +77,11 @@ async def settled(pool: Pool) -> tuple[int, int, int]:
     return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), tasks
 
 
-async def test_a_day_in_a_minute() -> None:
+async def test_a_day_in_a_minute(sized: Sized) -> None:
     """Whole, streamed and bad requests, on processes that are replaced meanwhile."""
+    requests = sized(800, 20_000)
     cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
-    settings = PoolSettings(min_size=4, max_size=4, spare_size=0, max_requests=1000)
+    settings = PoolSettings(min_size=4, max_size=4, spare_size=0, max_requests=requests // 20)
     async with (
         open_forward_client({}, HttpPoolSettings()) as client,
         open_watcher(60.0) as watcher,
@@ -104,12 +103,12 @@ async def test_a_day_in_a_minute() -> None:
                     nursery.start_soon(caller, count // 4)
 
         gc.freeze()  # what pytest has is not to be looked at for each thousand objects of ours
-        await all_callers(REQUESTS // 4)
+        await all_callers(requests // 4)
         before = await settled(pool)
-        await all_callers(REQUESTS * 3 // 4)
+        await all_callers(requests * 3 // 4)
         after = await settled(pool)
     gc.unfreeze()
-    assert sum(counts.values()) == REQUESTS
+    assert sum(counts.values()) == requests
     assert set(counts) == {200, 400}
     assert after[0] - before[0] < 4_000_000
     assert after[1] == before[1]

@@ -89,7 +89,8 @@ class InvalidRequest(CallerError):
     """The request cannot be served as it is.
 
     `path` says where the fault is: `messages.0.role`; empty for the whole body. Where the reason
-    is this server's and not the API's, the message ends with what the caller can do.
+    is this server's and not the API's, the message ends with what the caller can do. `unknown`:
+    the caller's own name for a field there, which this server does not know.
     """
 
     def __init__(
@@ -98,8 +99,14 @@ class InvalidRequest(CallerError):
         reason: str,
         *,
         path: str = "",
+        unknown: str = "",
         details: Mapping[str, Any] | None = None,
     ) -> None:
+        names = ["*" if name.isdigit() else name for name in path.split(".")] if path else []
+        self.place = ".".join([*names, *(["?"] if unknown else [])])
+        """`path` for the log and for metrics: an index is `*`, a name of the caller's `?`."""
+        self.parent, self.unknown = path, unknown
+        path = ".".join(filter(None, (path, unknown)))
         advice = refusal.advice if refusal.category is not Category.API else ""
         text = f"{reason}. {advice}" if advice else reason
         super().__init__(f"{path}: {text}" if path else text)
@@ -107,20 +114,6 @@ class InvalidRequest(CallerError):
         self.reason = reason
         self.path = path
         self.details = details
-
-    @property
-    def place(self) -> str:
-        """`path` without a word of the caller's, for the log and for metrics.
-
-        An index is `*`, and a name that this server does not know is `?`: `messages.*.?`.
-        """
-        names = ["*" if name.isdigit() else name for name in self.path.split(".")]
-        if self.refusal in _NAMED_BY_THE_CALLER:
-            names[-1] = "?"
-        return ".".join(names)
-
-
-_NAMED_BY_THE_CALLER = {Refusal.UNKNOWN_FIELD, Refusal.UNKNOWN_PARAMETER, Refusal.QUERY}
 
 
 class Unauthorized(CallerError):

@@ -341,7 +341,7 @@ async def test_bad_input_takes_no_worker(server: Running) -> None:
         (b'{"model":"m","max_tokens":1}', "messages: Field required"),
         (
             b'{"model":"m","max_tokens":1,"messages":[{"role":"wizard","content":"x"}]}',
-            'messages.0.role: must be "user" or "assistant", not "wizard"',
+            'messages.0.role: must be "user", "assistant" or "system", not "wizard"',
         ),
         (
             b'{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":"x"}]}',

@@ -629,9 +629,7 @@ async def test_notes_stay_readable_however_many(one: Speaking) -> None:
         model="gpt-4o", messages=messages
     )
     notes = raw.headers["x-trioproxy-notes"]
-    assert len(notes) < 2100
-    assert notes.startswith("messages.0.name without effect: Claude has no names; messages.1.name")
-    assert notes.endswith(" more")
+    assert notes == "messages.name without effect: Claude has no names (3000)"
 
 
 async def test_a_silent_stream_has_signs_that_clients_pass_over(tmp_path: Path) -> None:
@@ -661,7 +659,7 @@ async def test_a_callers_words_make_no_header_of_their_own(one: Speaking) -> Non
     )
     assert "x-evil" not in raw.headers
     assert raw.headers["x-trioproxy-notes"] == (
-        r"include without effect: a\r\nx-evil: 1, \xe9\U0001f989"
+        "include without effect: of a name that is not known (2)"
     )
 
 

@@ -86,9 +86,12 @@ def test_what_is_remembered_of_clients_has_a_bound(caplog: pytest.LogCaptureFixt
             InvalidRequest(Refusal.EMPTY, "x", path="messages.12.content.0.text"),
             "messages.*.content.*.text",
         ),
-        (InvalidRequest(Refusal.UNKNOWN_FIELD, "x", path="messages.0.my secret"), "messages.*.?"),
-        (InvalidRequest(Refusal.UNKNOWN_PARAMETER, "x", path="a secret"), "?"),
-        (InvalidRequest(Refusal.QUERY, "x", path="secret"), "?"),
+        (
+            InvalidRequest(Refusal.UNKNOWN_FIELD, "x", path="messages.0", unknown="my.own secret"),
+            "messages.*.?",
+        ),
+        (InvalidRequest(Refusal.UNKNOWN_PARAMETER, "x", unknown="a.secret"), "?"),
+        (InvalidRequest(Refusal.QUERY, "x", unknown="secret"), "?"),
         (InvalidRequest(Refusal.NOT_JSON, "x"), ""),
     ],
 )

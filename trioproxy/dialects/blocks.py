@@ -61,7 +61,8 @@ def check_text_block(value: Mapping[str, Any], path: str) -> None:
             raise InvalidRequest(
                 Refusal.UNKNOWN_FIELD,
                 "no such field in a text block",
-                path=f"{path}.{short(name)}",
+                path=path,
+                unknown=short(name),
             )
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
     nullable(_CITATIONS)(value.get("citations"), f"{path}.citations")

@@ -157,7 +157,7 @@ def an_object(fields: Mapping[str, Check], *, required: Collection[str] = ()) ->
         for name, one in value.items():
             if name not in fields:
                 raise InvalidRequest(
-                    Refusal.UNKNOWN_FIELD, "no such field here", path=f"{path}.{short(name)}"
+                    Refusal.UNKNOWN_FIELD, "no such field here", path=path, unknown=short(name)
                 )
             fields[name](one, f"{path}.{name}")
 

@@ -134,7 +134,7 @@ def _message(value: object, index: int, notes: list[str]) -> _Given:
     for name in value:
         if name not in fields:
             reason = "no such field in a message"
-            raise InvalidRequest(Refusal.UNKNOWN_FIELD, reason, path=f"{path}.{short(name)}")
+            raise InvalidRequest(Refusal.UNKNOWN_FIELD, reason, path=path, unknown=short(name))
     content, at = value.get("content"), f"{path}.content"
     if role != "system":
         return _Given(role, read_blocks(content, role, at, notes), index)

@@ -203,7 +203,7 @@ def check_names(names: Iterable[str]) -> None:
             raise InvalidRequest(
                 Refusal.UNKNOWN_PARAMETER,
                 "no such parameter in the Messages API",
-                path=short(name),
+                unknown=short(name),
             )
         if not parameter.is_honoured:
             reason = f"not supported by this server: {parameter.note}"

@@ -35,7 +35,7 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
         query: dict[str, Any] = request.args.to_dict()
         for name in query:
             if name not in _QUERY:
-                raise InvalidRequest(Refusal.QUERY, "no such query parameter", path=short(name))
+                raise InvalidRequest(Refusal.QUERY, "no such query parameter", unknown=short(name))
         limit = _limit(query.get("limit"))
         found = await pool.models.wait_models()
         body = models_body(

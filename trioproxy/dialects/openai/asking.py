@@ -151,13 +151,13 @@ def _in_the_callers_words(
 
     `renamed`: see `_words`.
     """
-    head, *rest = error.path.split(".")
+    head, *rest = error.parent.split(".")
     numbers = [int(part) for part in rest if part.isdigit()]
-    path = renamed.get(error.path) or ".".join((renamed.get(head, head), *rest))
+    path = renamed.get(error.parent) or ".".join((renamed.get(head, head), *rest))
     if head == "messages" and rest and rest[0].isdigit():
         at = numbers[1] if rest[1:2] == ["content"] and len(numbers) > 1 else 0
         path = talk.origin(numbers[0], at) or renamed.get(head, head)
     elif head == "tools" and rest and rest[0].isdigit():
         inside = ["parameters" if part == "input_schema" else part for part in rest[1:]]
         path = ".".join((tools.origin(numbers[0]) or head, *inside))
-    return InvalidRequest(error.refusal, error.reason, path=path)
+    return InvalidRequest(error.refusal, error.reason, path=path, unknown=error.unknown)

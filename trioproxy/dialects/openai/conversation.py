@@ -207,7 +207,10 @@ def _read(message: object, path: str, found: Conversation) -> None:
                 found.notes.append(f"{path}.{name} without effect")
         elif name not in _FIELDS[str(role)] and value is not None:
             raise InvalidRequest(
-                Refusal.UNKNOWN_FIELD, f"no such field here: {role}", path=f"{path}.{short(name)}"
+                Refusal.UNKNOWN_FIELD,
+                f"no such field here: {role}",
+                path=path,
+                unknown=short(name),
             )
     if message.get("name"):
         found.notes.append(f"{path}.name without effect: Claude has no names")

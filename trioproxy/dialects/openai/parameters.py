@@ -173,7 +173,9 @@ def checked(
     for name, value in data.items():
         one = table.get(name)
         if one is None:
-            raise InvalidRequest(Refusal.UNKNOWN_PARAMETER, "no such parameter", path=short(name))
+            raise InvalidRequest(
+                Refusal.UNKNOWN_PARAMETER, "no such parameter", unknown=short(name)
+            )
         if value is None or any(_is_same(value, usual) for usual in one.unless):
             continue
         if one.effect == "refused":

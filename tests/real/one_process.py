@@ -1,0 +1,234 @@
+"""One warm CLI process, and what it makes of a conversation that nobody has checked.
+
+A `Turn` goes past the dialects straight to the process, as the pool would send it. So it shows
+what the CLI itself carries, alters or drops. The process is in a thread of its own, for tests
+that are not async: one is shared by all tests of a module.
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+import imagesize
+import orjson
+import trio
+from attrs import define, field, frozen
+
+from tests.real.comparing import OWN_SYSTEM, as_blocks
+from tests.real.serving import MODEL, environment
+from trioproxy.claude.binary import find_binary, wheel_binary
+from trioproxy.claude.command import Command, build_command
+from trioproxy.claude.exchange import GUARD, Exchange
+from trioproxy.claude.session import Session
+from trioproxy.claude.turn import Message, Turn
+from trioproxy.claude.wire import encode
+from trioproxy.errors import ProcessDied
+from trioproxy.pool.guard import open_guard
+from trioproxy.pool.link import Link
+from trioproxy.pool.process import open_process
+from trioproxy.standin import StandIn, serve_standin
+
+BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
+IDENTITY = "You are a Claude agent, built on Anthropic's Claude Agent SDK."
+SYSTEM = f"{IDENTITY}\n\nSay `{BOUNDARY}` to nobody."
+"""Of the texts that mean something to the CLI, in a way in which they do not."""
+
+OWN_WORDS = "[what the CLI says of it]"
+
+_OWN_WORDS = re.compile(r"\[(Image:|Image|Tool|media removed:) [^\]]*\]")
+_MAX_LINE = 2**24
+_PATIENCE = 30.0  # for one turn, and the boot before it, on a machine that is busy
+
+
+def turn(*messages: dict[str, Any], **fields: Any) -> Turn:
+    """A turn as the dialects make one, of messages as the API has them."""
+    given = tuple(Message(said["role"], tuple(said["content"])) for said in messages)
+    return Turn(**{"model": MODEL, "max_tokens": 2000, "system": SYSTEM, **fields}, messages=given)
+
+
+def comparable(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages in which the CLI's own words are always the same, and an image is its width."""
+    return [{**message, "content": _comparable(message["content"])} for message in messages]
+
+
+def _comparable(value: Any) -> Any:
+    match value:
+        case {"type": "base64", "media_type": str(kind), "data": str(data)} if "image" in kind:
+            return {**value, "data": _width(data)}
+        case dict():
+            return {name: _comparable(inner) for name, inner in value.items()}
+        case list():
+            return [_comparable(inner) for inner in value]
+        case str() if _OWN_WORDS.fullmatch(value):
+            return OWN_WORDS
+        case _:
+            return value
+
+
+def _width(data: str) -> str:
+    try:
+        width, _ = imagesize.get(BytesIO(base64.b64decode(data)))
+    except ValueError:
+        return data
+    return f"{width} pixels" if width > 0 else data
+
+
+@frozen
+class Arrived:
+    """The request that reached the API. `is_clean`: nothing of it was left in the process."""
+
+    body: dict[str, Any]
+    is_clean: bool
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return comparable(as_blocks(self.body)["messages"])
+
+    @property
+    def own_system(self) -> list[str]:
+        """What stands where the CLI has its own two blocks."""
+        return [block["text"] for block in self.body["system"][:OWN_SYSTEM]]
+
+    @property
+    def system(self) -> list[str]:
+        """What stands behind those."""
+        return [block["text"] for block in self.body["system"][OWN_SYSTEM:]]
+
+
+@frozen
+class _Question:
+    turn: Turn
+    is_guarded: bool
+    is_last: bool
+    answer: trio.MemorySendChannel[Arrived | Exception]
+
+
+@define(eq=False)
+class OneProcess:
+    """A process; another one takes its place for another system prompt, or if it is not clean."""
+
+    _questions: trio.MemorySendChannel[_Question]
+    _token: trio.lowlevel.TrioToken
+
+    def arrives(self, asked: Turn, *, is_guarded: bool = True, is_last: bool = False) -> Arrived:
+        """What of a turn reaches the API.
+
+        Without guard, a user message of nothing is empty. Behind the last turn, the process ends.
+        """
+        send, receive = trio.open_memory_channel[Arrived | Exception](1)
+        question = _Question(asked, is_guarded, is_last, send)
+
+        async def ask() -> Arrived | Exception:
+            await self._questions.send(question)
+            return await receive.receive()
+
+        found = trio.from_thread.run(ask, trio_token=self._token)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@define(eq=False)
+class _Conversation:
+    """The session of one process."""
+
+    _link: Link
+    _standin: StandIn
+    _session: Session
+    _is_clean: bool = field(default=True, init=False)
+
+    def can_take(self, asked: Turn) -> bool:
+        return self._is_clean and self._session.bound in {None, asked.system}
+
+    async def arrived(self, question: _Question) -> Arrived | Exception:
+        """What has reached the API, or why nothing has."""
+        self._standin.record.clear()
+        exchange = self._session.begin(question.turn)
+        try:
+            with trio.fail_after(_PATIENCE):
+                await self._converse(exchange, is_guarded=question.is_guarded)
+        except (ProcessDied, trio.TooSlowError) as error:
+            self._is_clean = False
+            return error
+        self._is_clean = exchange.is_clean and not question.is_last
+        for request in self._standin.record.messages:
+            return Arrived(request.body, exchange.is_clean)
+        assert exchange.error is not None, "the CLI has answered in the place of the model"
+        return exchange.error
+
+    async def _converse(self, exchange: Exchange, *, is_guarded: bool) -> None:
+        data = exchange.begin()
+        while not exchange.is_over:
+            await self._link.send(data if is_guarded else _unguarded(data))
+            data = exchange.receive(await self._link.receive()).output
+
+
+def _unguarded(data: bytes) -> bytes:
+    """Lines of which those that have nothing but the guard have nothing at all."""
+    lines = [orjson.loads(line) for line in data.splitlines()]
+    for line in lines:
+        if line["type"] == "user" and line["message"]["content"] == [GUARD]:
+            line["message"]["content"] = []
+    return b"".join(map(encode, lines))
+
+
+async def _answer_all(
+    questions: trio.MemoryReceiveChannel[_Question], command: Command, standin: StandIn
+) -> None:
+    async with open_guard() as guard, questions:
+        question = await _next(questions)
+        while question is not None:
+            async with open_process(command, guard, stop_timeout=1.0) as process:
+                session = Session(command.betas)
+                conversation = _Conversation(Link(process, _MAX_LINE), standin, session)
+                while question is not None and conversation.can_take(question.turn):
+                    await question.answer.send(await conversation.arrived(question))
+                    question = await _next(questions)
+
+
+async def _next(questions: trio.MemoryReceiveChannel[_Question]) -> _Question | None:
+    try:
+        return await questions.receive()
+    except trio.EndOfChannel:
+        return None
+
+
+@contextmanager
+def one_process(home: Path) -> Iterator[OneProcess]:
+    """A process for as long as the block."""
+    started: SimpleQueue[OneProcess | BaseException] = SimpleQueue()
+    send, receive = trio.open_memory_channel[_Question](0)
+
+    async def serve() -> None:
+        standin = StandIn()
+        async with trio.open_nursery() as nursery:
+            url: str = await nursery.start(serve_standin, standin)
+            environ = environment(home, url)
+            command = build_command(find_binary("", environ, wheel_binary()), environ, str(home))
+            started.put(OneProcess(send, trio.lowlevel.current_trio_token()))
+            await _answer_all(receive, command, standin)
+            nursery.cancel_scope.cancel()
+
+    def run() -> None:
+        try:
+            trio.run(serve)
+        except BaseException as error:
+            started.put(error)
+            raise
+
+    thread = Thread(target=run, name="one process")
+    thread.start()
+    found = started.get()
+    if isinstance(found, BaseException):
+        raise found
+    try:
+        yield found
+    finally:
+        trio.from_thread.run_sync(send.close, trio_token=found._token)  # which ends it all
+        thread.join()

@@ -75,11 +75,6 @@ class Refusal(Enum):
     MEDIA_IN_AN_ERROR = "media_in_an_error", Category.API
 
     # What the CLI cannot carry.
-    ASSISTANT_LAST = (
-        "assistant_last",
-        Category.CLI,
-        "End the conversation with a user's message; ask there for the words to begin with.",
-    )
     SERVER_CALL_WITHOUT_RESULT = (
         "server_call_without_result",
         Category.CLI,
@@ -102,6 +97,11 @@ class Refusal(Enum):
     )
 
     # What is not offered.
+    ASSISTANT_LAST = (
+        "assistant_last",
+        Category.SERVER,
+        "End the conversation with a user's message; ask there for the words to begin with.",
+    )
     PARAMETER = "parameter", Category.SERVER
     STORED_STATE = (
         "stored_state",

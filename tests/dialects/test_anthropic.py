@@ -303,7 +303,9 @@ ONLY_TEXT = 'must be "text", not "image"'
 ONLY_EPHEMERAL = 'must be "ephemeral", not'
 IMAGE = {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/"}}
 NO_FIRST = 'messages.0.role: the first message must have the role "user"'
-NO_LAST = 'role: the last message must have the role "user": the CLI cannot continue an answer'
+NO_LAST = (
+    'role: the last message must have the role "user": this server does not continue an answer'
+)
 NO_ROLE = 'messages.0.role: must be "user", "assistant" or "system", not'
 AT_BLOCK = "messages.0.content.0"
 

@@ -157,13 +157,13 @@ def test_what_would_not_arrive_is_refused_with_where(one: Refused) -> None:
 
 def test_every_image_that_can_be_read_is_taken() -> None:
     wrapped = "\n".join([png(10)[:40], png(10)[40:]])
-    for data in (png(1), png(1568), wrapped):
+    for data in (png(1), png(1932), wrapped):
         assert parsed(user(of_data(data))).notes == ()
     assert parsed(user(of_data(GIF, "image/gif"))).notes == ()
 
 
 def test_an_image_that_the_cli_makes_smaller_is_noted() -> None:
-    assert parsed(user(image(1569), image(10))).notes == ("images that the CLI may make smaller",)
+    assert parsed(user(image(1933), image(10))).notes == ("images that the CLI may make smaller",)
     behind = base64.b64decode(png(10)) + bytes(500_000)
     asked = parsed(user(of_data(base64.b64encode(behind).decode())))
     assert asked.notes == ("images that the CLI may make smaller",)

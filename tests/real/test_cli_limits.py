@@ -23,6 +23,7 @@ from tests.real.one_process import (
     turn,
 )
 from tests.saying import assistant, document, image, result, text, use, user
+from trioproxy.refusals import Category, Refusal
 
 pytestmark = pytest.mark.real
 
@@ -158,6 +159,7 @@ ALTERED = [
     Altered("call_twice", [user("?"), assistant(use("t1"), use("t1", "b")), user(result("t1"))], hears(result("t1"))),
     Altered("id_of_an_earlier_call", [*says(use("t1")), assistant(use("t1")), user(result("t1"), "on")], [*says(use("t1")), assistant(INTERRUPTED), user("on")]),
     # Messages that are lost.
+    Altered("thoughts_need_a_model_id", says(thought("a"), "So."), says("So."), {"model": "opus"}),
     Altered("thinking_alone", says(thought("a"), SECRET), [user("?", "go on")]),
     Altered("no_content", says("(no content)"), [user("?", "go on")]),
     Altered("thinking_and_no_content", says(thought("a"), "(no content)"), [user("?", "go on")]),
@@ -216,6 +218,11 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
 def test_the_cli_alters(cli: OneProcess, case: Altered) -> None:
     assert case.arrives != comparable(case.given), "this case shows nothing"
     assert cli.arrives(turn(*case.given, **case.fields)).messages == case.arrives
+
+
+def test_each_reason_that_is_the_clis_is_shown() -> None:
+    reasons = {one.value for one in Refusal if one.category is Category.CLI}
+    assert reasons <= {case.name for case in ALTERED}
 
 
 @pytest.mark.parametrize("case", CARRIED, ids=lambda case: case.name)

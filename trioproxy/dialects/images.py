@@ -1,9 +1,9 @@
 """Images in a user's message, of which the CLI makes something smaller, or a text.
 
-One of over 1,568 pixels a side (2,000 for older models) or 500,000 bytes is scaled down or
-compressed, with a line of text behind it when it was scaled; a media type that is not the image's
-is corrected; what is no image becomes a line of text. Images by their url, and those in results
-of tools, are left as they are.
+One of over 2,000 pixels a side, for models from 4.8 on also of over 1,932 by 1,932, or of over
+500,000 bytes is scaled down or compressed, with a line of text behind it when it was scaled. A
+media type that is not the image's is corrected, and what is no image becomes a line of text.
+Images by their url, and those in results of tools, are left as they are.
 """
 
 import base64
@@ -16,7 +16,9 @@ from trioproxy.claude.turn import Block, Message
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
-_LARGEST_SIDE = 1568
+_LARGEST_SIDE = 2000
+_LARGEST_AREA = 69 * 69  # tiles, for models from 4.8 on
+_TILE = 28  # pixels a side
 _MOST_BYTES = 500_000
 _SMALLER = "images that the CLI may make smaller"
 _CORRECTED = "media types of images corrected by the CLI"
@@ -29,7 +31,7 @@ def check_image(block: Block, path: str) -> None:
     if source["type"] != "base64":
         return
     kind = media_type_of(source["data"])
-    if kind is None or _side(source["data"]) <= 0:
+    if kind is None or min(_size(source["data"])) <= 0:
         reason = "is no PNG, JPEG, GIF or WebP image that can be read"
         raise InvalidRequest(Refusal.UNREADABLE_DATA, reason, path=f"{path}.source.data")
 
@@ -44,7 +46,7 @@ def image_notes(messages: Iterable[Message]) -> Iterator[str]:
     ]
     for source in sources:
         data = source["data"]
-        if len(data) * 3 // 4 > _MOST_BYTES or _side(data) > _LARGEST_SIDE:
+        if len(data) * 3 // 4 > _MOST_BYTES or _is_large(*_size(data)):
             yield _SMALLER
         if media_type_of(data) != source["media_type"]:
             yield _CORRECTED
@@ -68,15 +70,20 @@ _MARKS = {
 }
 
 
-def _side(data: str) -> int:
-    """The longer side of an image in pixels; 0 or less when it cannot be read."""
-    side = _side_of(data[:_HEAD])
-    return side if side > 0 else _side_of(data)
+def _is_large(width: int, height: int) -> bool:
+    tiles = -(-width // _TILE) * -(-height // _TILE)
+    return max(width, height) > _LARGEST_SIDE or tiles > _LARGEST_AREA
 
 
-def _side_of(data: str) -> int:
+def _size(data: str) -> tuple[int, int]:
+    """Width and height of an image in pixels; 0 or less when it cannot be read."""
+    size = _size_of(data[:_HEAD])
+    return size if min(size) > 0 else _size_of(data)
+
+
+def _size_of(data: str) -> tuple[int, int]:
     try:
         width, height = imagesize.get(BytesIO(base64.b64decode(data)))
     except ValueError:  # no base64
-        return 0
-    return max(int(width), int(height))
+        return 0, 0
+    return int(width), int(height)

@@ -7,10 +7,10 @@ is altered here first, in the way that changes the answer least, and noted:
 - it moves what stands behind a call of a tool to before it, but for thinking between calls
 - it drops an assistant's message that is only thinking, or says only "(no content)"
 
-Refused is what would give another answer than the one that is asked for: an answer cannot be
-continued, a call of the API's own tools is lost without its result, and of more than 100 (600 with
-newer models) images and documents the first are dropped. What the API refuses is refused too, by
-its own rules of calls and results.
+Refused is what would give another answer than the one that is asked for: with a login, the CLI
+puts a message of its own behind an answer that is to be continued; a call of the API's own tools
+is lost without its result; and of more than 100 (600 with newer models) images and documents the
+first are dropped. What the API refuses is refused too, by its own rules of calls and results.
 """
 
 import re
@@ -98,7 +98,9 @@ def read_messages(value: object, limit: int, model: str = "") -> Conversation:
         reason = 'the first message must have the role "user"'
         raise InvalidRequest(Refusal.FIRST_ROLE, reason, path="messages.0.role")
     if given[-1].role != "user":
-        reason = 'the last message must have the role "user": the CLI cannot continue an answer'
+        reason = (
+            'the last message must have the role "user": this server does not continue an answer'
+        )
         raise InvalidRequest(
             Refusal.ASSISTANT_LAST, reason, path=f"messages.{given[-1].index}.role"
         )

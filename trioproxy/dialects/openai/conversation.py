@@ -156,7 +156,7 @@ class Conversation:
         self._runs = [run for run in self._runs if run.first or run.others]
 
     def ask_to_go_on(self) -> None:
-        """Have the user speak last: the CLI cannot continue an answer, but the model can."""
+        """Have the user speak last: no answer is continued, but the model can."""
         if self._runs and self._runs[-1].role == "assistant":
             self.say("user", [{"type": "text", "text": _GO_ON}], _LAST)
             self.notes.append("the assistant's message is the last: the model is asked to go on")

@@ -28,7 +28,7 @@ OWN_OF_A_RUN: Final[Mapping[str, str]] = {
     r"<usage>.*?</usage>": "USAGE",
     # Which temporary file a program has taken.
     r"/tasks/\w+\.output": "/tasks/OUTPUT",
-    r"agentId: \w+": "agentId",
+    r"\ba[0-9a-f]{16}\b": "AGENT",
 }
 
 Body: TypeAlias = dict[str, Any]

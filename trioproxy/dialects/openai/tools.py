@@ -194,6 +194,10 @@ class Toolbox:
                 inner, at = _inside(value, path, kind_ if is_nested else "")
                 (_FUNCTION if kind_ == "function" else _CUSTOM)(inner, at)
                 self._define(Tool(kind_, inner["name"]), inner, at, seen)
+            case name if is_search(name):
+                self.add_search(value, path)
+            case name if is_nested:  # a chat has no other calls
+                self.notes.append(f"{path}: {short(name)} {_LEFT_OUT}")
             case "namespace":
                 self._add_namespace(value, path, seen)
             case "local_shell":
@@ -203,8 +207,6 @@ class Toolbox:
                 self._define(Tool("tool_search", "tool_search"), value, path, seen)
             case "tool_search":
                 self.notes.append(f"{path}: left out: all tools are there from the first")
-            case name if is_search(name):
-                self.add_search(value, path)
             case name:
                 self.notes.append(f"{path}: {short(name)} {_LEFT_OUT}")
 

@@ -32,7 +32,16 @@ def main() -> int:
     patterns = [f"test_{name.replace('-', '_')}*.py" for name in wanted]
     chosen = [str(path) for pattern in patterns for path in sorted(HERE.glob(pattern))]
     os.chdir(install.ROOT)
-    status = pytest.main([f"--basetemp={RUNS}", *straight, *chosen, *options.pytest])
+    shared = [f"--numprocesses={options.processes}", "--dist=worksteal"]
+    status = pytest.main(
+        [
+            f"--basetemp={RUNS}",
+            *(shared if options.processes > 1 else ()),
+            *straight,
+            *chosen,
+            *options.pytest,
+        ]
+    )
     rows = results.load()
     print("", results.table(rows), sep="\n")
     if options.table:
@@ -47,6 +56,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--newest", action="store_true", help="the newest versions")
     parser.add_argument("--straight", action="store_true", help="to the stand-in alone")
     parser.add_argument("--table", action="store_true", help="write the table to the README")
+    parser.add_argument("--processes", type=int, default=2, help="tasks done at the same time")
     arguments = sys.argv[1:]
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:at])

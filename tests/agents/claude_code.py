@@ -15,7 +15,9 @@ from attrs import define, field
 from tests.agents.install import Program
 from tests.agents.running import TIMEOUT, Ended, Place, end
 from tests.agents.terminal import Terminal, terminal
+from trioproxy.standin import Pace
 from trioproxy.standin.bodies import Body
+from trioproxy.standin.script import Say, Turn
 
 TOOLS: Final = "Read,Write,Edit,Bash,Task,WebSearch,mcp__ours"
 """Those that may be used without asking; the others are offered all the same."""
@@ -62,6 +64,11 @@ def says(body: Body, text: str) -> bool:
     return text in orjson.dumps(body["messages"]).decode()
 
 
+def begun(text: str) -> Turn:
+    """An answer of which the first word comes at once, and then none while a test lasts."""
+    return Turn([Say(f"{text}\n\nand so on")], pace=Pace(rate=0.001))
+
+
 @define
 class Session:
     """A conversation that goes on: a person in a window, or a program, has Claude Code open."""
@@ -83,6 +90,11 @@ class Session:
         """What the escape key does."""
         request = {"subtype": "interrupt"}
         self._write({"type": "control_request", "request_id": "stop", "request": request})
+
+    def wait_for_words(self) -> None:
+        """Until words of the model come; with `--include-partial-messages`."""
+        while self.wait_for("stream_event")["event"]["type"] != "content_block_delta":
+            pass
 
     def wait_for(self, kind: str) -> dict[str, Any]:
         """The next event of this type."""

@@ -1,33 +1,37 @@
 """What differs between a request as a client sends it and as it reaches the API.
 
-Two comparisons, each with a table of what is known and right; all else is a difference:
+Two comparisons; what is known and right stands in `mending.py`, all else is a difference:
 
 - `carried`: what the client sent the server, and what the server's CLI sent the API for it
 - `repeated`: what the client sent straight to the API, and what it sent the server
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
-Body: TypeAlias = dict[str, Any]
+from tests.agents.mending import ADDED, as_arrived, as_sent, is_named
 
-# The CLI's own words before the caller's system prompt, and its own beta features.
-BILLING: Final = "x-anthropic-billing-header:"
 SHOWN: Final = 200  # characters of a value that differs
-OWN_SYSTEM: Final = 2  # blocks
-OWN_BETAS: Final = {"claude-code-20250219", "oauth-2025-04-20", "effort-2025-11-24"}
 
-# What a client makes anew each time it runs. The first that matches a place wins.
+# What a client makes anew each time it runs.
 OWN_OF_A_RUN: Final[Mapping[str, str]] = {
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": "UUID",
-    r"\\?\"device_id\\?\":\\?\"[0-9a-f]{64}": "DEVICE",
+    r"device_id\\*\":\\*\"[0-9a-f]{64}": "DEVICE",
     r"standin_\d{6}": "standin",
     r"cc_version=[\w.]+": "cc_version",
+    # Programs count what the model's usage says; through the server, that has the CLI's own words.
+    r"<total_tokens>\d+ tokens left": "TOKENS",
+    r"<usage>.*?</usage>": "USAGE",
+    # Which temporary file a program has taken.
+    r"/tasks/\w+\.output": "/tasks/OUTPUT",
+    r"\ba[0-9a-f]{16}\b": "AGENT",
 }
+
+Body: TypeAlias = dict[str, Any]
 
 
 @frozen
@@ -36,6 +40,8 @@ class Request:
 
     body: Body
     betas: frozenset[str]
+    notes: str = field(default="", kw_only=True)
+    """What the server said of it."""
 
 
 @frozen
@@ -51,43 +57,28 @@ class Difference:
         return f"request {self.request}: {self.where}: {self.one} became {self.other}"
 
 
-def request(body: Body, headers: Mapping[str, str]) -> Request:
+def request(body: Body, headers: Mapping[str, str], *, notes: str = "") -> Request:
     """A request, of its body and its headers with names in lower case."""
     betas = filter(None, headers.get("anthropic-beta", "").replace(" ", "").split(","))
-    return Request(body, frozenset(betas))
+    return Request(body, frozenset(betas), notes=notes)
 
 
 def carried(sent: Sequence[Request], arrived: Sequence[Request]) -> list[Difference]:
-    """What the server has altered, or asked more or less often than it was asked."""
-    return _differences(map(_as_sent, sent), map(_as_arrived, arrived))
+    """What the server has altered and not named, or asked more or less often than it was asked."""
+    ones = [as_sent(one.body, one.betas, one.notes) for one in sent]
+    others = [as_arrived(other.body, other.betas) for other in arrived]
+    return [one for one in _differences(ones, others) if not _is_known(one, sent)]
+
+
+def _is_known(difference: Difference, sent: Sequence[Request]) -> bool:
+    if (difference.where, difference.one, difference.other) in _ADDED:
+        return True
+    return is_named(difference.where, sent[difference.request - 1].notes)
 
 
 def repeated(straight: Sequence[Request], sent: Sequence[Request]) -> list[Difference]:
     """What the client does otherwise because it asks this server."""
     return _differences(map(_of_any_run, straight), map(_of_any_run, sent))
-
-
-def _as_sent(request: Request) -> Body:
-    """What is the caller's own in a request that a client has sent."""
-    texts = _texts(request.body.get("system"))
-    system = [text for text in texts if not text.startswith(BILLING)]
-    return _plain(request, system)
-
-
-def _as_arrived(request: Request) -> Body:
-    """The same in one that the CLI has sent."""
-    texts = _texts(request.body.get("system"))
-    assert texts[0].startswith(BILLING), "the CLI's first block"
-    return _plain(request, texts[OWN_SYSTEM:])
-
-
-def _plain(request: Request, system: Sequence[str]) -> Body:
-    body = {name: value for name, value in request.body.items() if name != "stream"}
-    messages = [
-        {**message, "content": _as_blocks(message["content"])} for message in body["messages"]
-    ]
-    prompt = "\n\n".join(system)
-    return {**body, "messages": messages, "system": prompt, "betas": request.betas - OWN_BETAS}
 
 
 def _of_any_run(request: Request) -> Body:
@@ -97,15 +88,7 @@ def _of_any_run(request: Request) -> Body:
     return {**orjson.loads(text), "betas": request.betas}
 
 
-def _texts(system: Any) -> list[str]:
-    return [block["text"] for block in _as_blocks(system or [])]
-
-
-def _as_blocks(content: Any) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _differences(ones: Iterator[Body], others: Iterator[Body]) -> list[Difference]:
+def _differences(ones: Iterable[Body], others: Iterable[Body]) -> list[Difference]:
     """Pair what is alike, for sub-agents ask in any order; compare the rest in order."""
     left = list(others)
     unlike = []
@@ -119,15 +102,11 @@ def _differences(ones: Iterator[Body], others: Iterator[Body]) -> list[Differenc
         if not left:
             found.append(Difference(number, "", "a request", "none"))
             continue
-        nearest = min(left, key=lambda other: _distance(one, other))
+        nearest = min(left, key=lambda other: sum(1 for _ in _places(one, other, "")))
         left.remove(nearest)
         found += [Difference(number, *place) for place in _places(one, nearest, "")]
     found += [Difference(0, "", "none", f"a request: {_short(other)}") for other in left]
     return found
-
-
-def _distance(one: Body, other: Body) -> int:
-    return sum(1 for _ in _places(one, other, ""))
 
 
 def _places(one: Any, other: Any, where: str) -> Iterator[tuple[str, str, str]]:
@@ -139,22 +118,41 @@ def _places(one: Any, other: Any, where: str) -> Iterator[tuple[str, str, str]]:
                 yield inner, _short(one.get(name, "nothing")), _short(other.get(name, "nothing"))
             else:
                 yield from _places(one[name], other[name], inner)
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for index, (inner_one, inner_other) in enumerate(zip(one, other, strict=True)):
-            yield from _places(inner_one, inner_other, f"{where}[{index}]")
+    elif isinstance(one, list) and isinstance(other, list):
+        yield from _in_lists(one, other, where)
     elif one != other:
         yield where, *_around(one, other)
+
+
+def _in_lists(one: list[Any], other: list[Any], where: str) -> Iterator[tuple[str, str, str]]:
+    """As `_places`, of lists: what is alike at their ends is the same in both."""
+    begin = _alike(one, other)
+    end = min(_alike(one[::-1], other[::-1]), len(one) - begin, len(other) - begin)
+    here, there = one[begin : len(one) - end], other[begin : len(other) - end]
+    if len(here) == len(there):
+        for index, (inner, opposite) in enumerate(zip(here, there, strict=True), begin):
+            yield from _places(inner, opposite, f"{where}[{index}]")
+    else:
+        yield f"{where}[{begin}:]", _short(here), _short(there)
+
+
+def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many are the same from the first on."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _around(one: Any, other: Any) -> tuple[str, str]:
     """Both, from shortly before they part."""
     if not (isinstance(one, str) and isinstance(other, str)):
         return _short(one), _short(other)
-    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    begin = max(0, same - 20)
+    begin = max(0, _alike(one, other) - 20)
     return _short(one[begin:]), _short(other[begin:])
 
 
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+_ADDED: Final = {(name, _short("nothing"), _short(value)) for name, value in ADDED}

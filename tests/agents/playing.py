@@ -11,6 +11,7 @@ from attrs import define, frozen
 from tests.agents import results
 from tests.agents.comparing import Difference, carried, repeated, request
 from tests.agents.install import Program
+from tests.agents.mending import ANY
 from tests.agents.recorded import Exchange
 from tests.agents.running import Ended, Place, make_place
 from tests.agents.serving import Ways
@@ -56,8 +57,13 @@ class Play:
         drive: Drive,
         check: Check,
         files: Mapping[str, bytes] | None = None,
+        *,
+        said_by_the_api: str = "nothing",
     ) -> None:
-        """Do the task straight, then through the server, and hold the one against the other."""
+        """Do the task straight, then through the server, and hold the one against the other.
+
+        `said_by_the_api`: words of the errors that the model's script has, and so may come.
+        """
         before = files or {}
         straight = self._run("straight", self.ways.straight, script, drive, before)
         if not self.ways.through:
@@ -68,8 +74,14 @@ class Play:
         through = self._run("through", self.ways.through, script, drive, before)
         exchanges = [one for one in self.ways.exchanged() if one.is_messages]
         differences = _differences(straight, through, exchanges)
-        self._note(through, before, exchanges, len(differences))
-        refused = [f"{one.status}: {one.error}" for one in exchanges if one.is_refused]
+        faults = [one for one in exchanges if one.error and said_by_the_api not in one.error]
+        self._note(through, before, exchanges, len(differences), refused=len(faults))
+        told = [*(f"{one.status}: {one.error}" for one in faults), *map(str, differences)]
+        (self.folder / "differences").write_text("\n".join(told))
+        (self.folder / "exchanges.json").write_bytes(
+            orjson.dumps(list(map(attrs.asdict, exchanges)))
+        )
+        refused = [f"{one.status}: {one.error}" for one in faults]
         assert not refused, "\n".join(refused)
         check(through)
         assert not differences, "\n".join(map(str, differences))
@@ -94,6 +106,7 @@ class Play:
         before: Mapping[str, bytes],
         exchanges: list[Exchange],
         differences: int | None,
+        refused: int = 0,
     ) -> None:
         written = [name for name, data in done.files.items() if before.get(name) != data]
         row = results.Row(
@@ -102,7 +115,7 @@ class Play:
             task=self.task,
             files=len(written),
             requests=len(exchanges or done.asked),
-            refused=sum(one.is_refused for one in exchanges),
+            refused=refused,
             noted=sum(one.notes != "" for one in exchanges),
             differences=differences,
         )
@@ -110,7 +123,10 @@ class Play:
 
 
 def _differences(straight: Done, through: Done, exchanges: list[Exchange]) -> list[Difference]:
-    sent = [request(one.body, one.headers) for one in exchanges]
+    sent = [
+        request(one.body, one.headers, notes=ANY if one.is_refused else one.notes)
+        for one in exchanges
+    ]
     return [
         *repeated([request(one.body, one.headers) for one in straight.asked], sent),
         *carried(sent, [request(one.body, one.headers) for one in through.asked]),

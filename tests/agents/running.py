@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -103,6 +104,13 @@ class Place:
             text=True,
             start_new_session=True,
         )
+
+    def wait_for_file(self, name: str) -> None:
+        """Wait until the program has made it: nothing else tells that its command runs."""
+        end = time.monotonic() + TIMEOUT
+        while not (self.work / name).exists():
+            assert time.monotonic() < end, f"no {name} in {TIMEOUT} s"
+            time.sleep(0.02)
 
     def files(self) -> dict[str, bytes]:
         """All that is in the repository, by path."""

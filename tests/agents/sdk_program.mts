@@ -44,7 +44,9 @@ async function converse(): Promise<void> {
   let turn = 0;
   let interrupted = false;
   for await (const message of turns) {
-    if (message.type === "stream_event" && turn === 1 && !interrupted) {
+    const isDelta =
+      message.type === "stream_event" && message.event.type === "content_block_delta";
+    if (isDelta && turn === 1 && !interrupted) {
       interrupted = true;
       await turns.interrupt();
     }

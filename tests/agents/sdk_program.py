@@ -77,7 +77,8 @@ async def with_a_client() -> None:
         await client.query("Count.")
         is_interrupted = False
         async for message in client.receive_response():
-            if isinstance(message, StreamEvent) and not is_interrupted:
+            is_delta = isinstance(message, StreamEvent) and "delta" in message.event
+            if is_delta and not is_interrupted:
                 is_interrupted = True
                 await client.interrupt()
         await client.query("And now?")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.agents.claude_code import says
+from tests.agents.claude_code import begun, says
 from tests.agents.playing import Done, Play
 from tests.agents.running import Ended, Place
 from trioproxy.standin import Pace
@@ -36,13 +36,12 @@ def steering(work: Path) -> Script:
 
 
 def counting(work: Path) -> Script:
-    """As `reading`, with a long answer that is going to be interrupted."""
-    slow = Turn([Say(" ".join(map(str, range(1000))))], pace=Pace(rate=20))
+    """As `reading`, with an answer that is going to be interrupted."""
 
     def script(body: Body) -> Turn | None:
         if says(body, "And now?"):
             return Turn([Say("As before.")])
-        return slow if says(body, "Count.") else reading(work)(body)
+        return begun("Hm:") if says(body, "Count.") else reading(work)(body)
 
     return script
 

@@ -125,8 +125,16 @@ def _server(upstream: str, record: Path, log: Path) -> Iterator[str]:
             pass_fds=[listener.fileno()],
         )
         try:
-            httpx.get(f"{url}/health", timeout=START, trust_env=False).raise_for_status()
+            _wait_until_healthy(url, log)
             yield url
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=SETTLE)
+
+
+def _wait_until_healthy(url: str, log: Path) -> None:
+    """Wait for a process that can answer: on a busy machine, the first may take its time."""
+    end = time.monotonic() + START
+    while not httpx.get(f"{url}/health", timeout=START, trust_env=False).is_success:
+        assert time.monotonic() < end, f"the server is not healthy; see {log}"
+        time.sleep(0.1)

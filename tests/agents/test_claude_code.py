@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.agents.claude_code import asking, result, says, session
+from tests.agents.claude_code import asking, begun, result, says, session
 from tests.agents.files import pdf, png
 from tests.agents.install import ROOT
 from tests.agents.playing import Done, Play
@@ -80,46 +80,44 @@ def test_parallel_and_failed_calls(play: Play) -> None:
     play(script, asking(play.program, "Try."), check, {"a.txt": b"a\n", "b.txt": b"b\n"})
 
 
-FOREGROUND = {"run_in_background": False}
+def test_two_subagents_at_once(play: Play) -> None:
+    with_subagents(play, ["alpha", "beta"], {"run_in_background": False}, Pace())
 
 
-@pytest.mark.parametrize("more", [FOREGROUND, {}], ids=["waiting", "in the background"])
-def test_two_subagents_at_once(play: Play, more: dict[str, Any]) -> None:
+def test_a_subagent_in_the_background(play: Play) -> None:
+    """As most are: the turn ends without it, and what it has found begins another."""
+    with_subagents(play, ["alpha"], {}, Pace(first=3.0))
+
+
+def with_subagents(play: Play, names: list[str], more: dict[str, Any], pace: Pace) -> None:
+    """Each writes a file with its name; `pace` is that of their first answers."""
+
     def script(body: Body) -> Turn | None:
-        for name in ("alpha", "beta"):
-            if says(body, f"You are {name}.") and "Agent" not in offered(body):
-                return subagent(name)(body)
-        return main(body)
+        if "Agent" in offered(body):
+            return main(body)
+        return subagent(next(name for name in names if says(body, f"You are {name}.")))(body)
 
     def subagent(name: str) -> Script:
-        write = {"command": f"echo {name} > {name}.txt", "description": "Write"}
+        write = Call("Bash", {"command": f"echo {name} > {name}.txt", "description": "Write"})
         return steps(
-            Turn([Think("I write."), Call("Bash", write)]), Turn([Say(f"{name} is done")])
+            Turn([Think("I write."), write], pace=pace), Turn([Say(f"{name} is done")], chunk=9)
         )
 
     def main(body: Body) -> Turn:
         if not results(body):
-            return Turn([Say("Both.")] + [agent(name) for name in ("alpha", "beta")])
-        if says(body, "alpha is done") and says(body, "beta is done"):
-            return Turn([Say("Both are done.")])
-        return Turn([Say("I wait.")])
+            return Turn([Say("I send them."), *map(agent, names)], sizes=ODD)
+        is_done = all(says(body, f"{name} is done") for name in names)
+        return Turn([Say("All are done." if is_done else "I wait.")])
 
     def agent(name: str) -> Call:
-        return Call(
-            "Agent",
-            {
-                "description": f"Run {name}",
-                "prompt": f"You are {name}.",
-                "subagent_type": "Explore",
-                **more,
-            },
-        )
+        task = {"description": f"Run {name}", "prompt": f"You are {name}."}
+        return Call("Agent", {**task, "subagent_type": "Explore", **more})
 
     def check(done: Done) -> None:
-        ended_well(done, "Both are done.")
-        assert done.files == {"alpha.txt": b"alpha\n", "beta.txt": b"beta\n"}
+        ended_well(done, "All are done.")
+        assert done.files == {f"{name}.txt": f"{name}\n".encode() for name in names}
 
-    play(script, asking(play.program, "Two agents, please."), check)
+    play(script, asking(play.program, "Agents, please."), check)
 
 
 def test_compact(play: Play) -> None:
@@ -263,16 +261,16 @@ def test_an_interrupted_turn_and_the_next(play: Play) -> None:
     def drive(place: Place) -> Ended:
         with session(play.program, place, "--include-partial-messages") as opened:
             opened.send("Count.")
-            opened.wait_for("stream_event")
+            opened.wait_for_words()
             opened.interrupt()
             opened.wait_for("result")
             opened.ask("Now the other thing.")
             return opened.close()
 
-    slow = Turn([Think("Hm."), Say(" ".join(map(str, range(1000))))], pace=Pace(rate=20))
-
     def script(body: Body) -> Turn:
-        return Turn([Say("The other thing.")]) if says(body, "Now the other thing.") else slow
+        return (
+            Turn([Say("The other thing.")]) if says(body, "Now the other thing.") else begun("Hm:")
+        )
 
     def check(done: Done) -> None:
         ended_well(done, "The other thing.")
@@ -284,19 +282,18 @@ def test_an_interrupted_turn_and_the_next(play: Play) -> None:
 def test_an_interrupted_tool_and_the_next(play: Play) -> None:
     def drive(place: Place) -> Ended:
         with session(play.program, place) as opened:
-            opened.send("Sleep.")
-            opened.wait_for("assistant")
+            opened.send("Begin.")
+            place.wait_for_file("begun")
             opened.interrupt()
             opened.wait_for("result")
             opened.ask("Now the other thing.")
             return opened.close()
 
-    sleep = Call("Bash", {"command": "sleep 30", "description": "Sleep"})
+    command = "touch begun && tail --follow /dev/null"
+    endless = Turn([Call("Bash", {"command": command, "description": "Begin"})])
 
     def script(body: Body) -> Turn | None:
-        if says(body, "Now the other thing."):
-            return Turn([Say("The other thing.")])
-        return Turn([sleep])
+        return Turn([Say("The other thing.")]) if says(body, "Now the other thing.") else endless
 
     def check(done: Done) -> None:
         ended_well(done, "The other thing.")
@@ -417,4 +414,5 @@ def test_a_prompt_that_is_too_long(play: Play) -> None:
     def check(done: Done) -> None:
         ended_well(done, "Read, and more.")
 
-    play(script, asking(play.program, "Read it."), check, {"a.txt": b"a\n"})
+    drive = asking(play.program, "Read it.")
+    play(script, drive, check, {"a.txt": b"a\n"}, said_by_the_api="prompt is too long")

@@ -398,6 +398,13 @@ def test_a_tool_that_nobody_has_given_comes_back_as_a_function() -> None:
     assert (whole["output"][0]["type"], whole["output"][0]["name"]) == ("function_call", "made_up")
 
 
+@pytest.mark.parametrize("tool", [SHELL, AGENTS, FIND, {"type": "file_search"}])
+def test_a_chat_has_functions_and_custom_tools_alone(tool: dict[str, Any]) -> None:
+    asked = chat(tools=[tool])
+    assert "tools" not in asked.messages.turn.parameters
+    assert asked.messages.notes == (f"tools.0: {tool['type']} left out: nothing runs it here",)
+
+
 def test_custom_tools_in_a_chat() -> None:
     tool = {"name": "note", "format": {"type": "grammar", "grammar": {**LARK, "type": "lark"}}}
     used = {"id": "c1", "type": "custom", "custom": {"name": "note", "input": "abc"}}

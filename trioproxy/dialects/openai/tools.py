@@ -206,6 +206,10 @@ class Toolbox:
                 inner, at = _inside(value, path, kind_ if is_nested else "")
                 (_FUNCTION if kind_ == "function" else _CUSTOM)(inner, at)
                 self._define(Tool(kind_, inner["name"]), inner, at, seen)
+            case name if is_search(name):
+                self.add_search(value, path)
+            case name if is_nested:  # a chat has no other calls
+                self.notes.append(f"{path}: {short(name)} {_LEFT_OUT}")
             case "namespace":
                 self._add_namespace(value, path, seen)
             case "local_shell":
@@ -215,8 +219,6 @@ class Toolbox:
                 self._define(Tool("tool_search", "tool_search"), value, path, seen)
             case "tool_search":
                 self.notes.append(f"{path}: left out: all tools are there from the first")
-            case name if is_search(name):
-                self.add_search(value, path)
             case name:
                 shown = name if name in _HOSTED else "a tool of a type that is not known"
                 self.notes.append(f"{path}: {shown} {_LEFT_OUT}")

@@ -1,5 +1,4 @@
 import json
-from time import process_time
 from typing import Any, Literal
 
 import anthropic
@@ -8,7 +7,6 @@ from attrs import Factory, frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.sizing import Sized
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.dialects.anthropic import (
     MessagesRequest,
@@ -263,18 +261,6 @@ def test_merging_keeps_each_block_as_it_was() -> None:
     first = {"role": "user", "content": [MARKED, text("b")]}
     turn = parsed(body(messages=[first, {"role": "user", "content": "c"}])).turn
     assert turn.messages == (user(MARKED, text("b"), text("c")),)
-
-
-def test_to_merge_many_messages_takes_no_longer_than_to_keep_them_apart(sized: Sized) -> None:
-    count = sized(2000, 8000)
-
-    def seconds(messages: list[dict[str, Any]]) -> float:
-        data = json.dumps(body(messages=[*messages * count, HI])).encode()
-        start = process_time()
-        parse_request(data, rules=Rules(max_messages=20_000))
-        return process_time() - start
-
-    assert seconds([HI, HI]) < 3 * seconds([HI, OK])
 
 
 # -- Bodies that are not taken ----------------------------------------------------------------

@@ -19,7 +19,11 @@ Body: TypeAlias = dict[str, Any]
 BILLING: Final = "x-anthropic-billing-header:"
 SHOWN: Final = 200  # characters of a value that differs
 OWN_SYSTEM: Final = 2  # blocks
+BREAKPOINT: Final = "cache_control:"  # a note of one that is moved or left out
 OWN_BETAS: Final = {"claude-code-20250219", "oauth-2025-04-20", "effort-2025-11-24"}
+
+# What the CLI says where a caller says nothing: the same in other words.
+SAYS_NOTHING: Final[Body] = {"tools": [], "temperature": 1, "thinking": {"type": "disabled"}}
 
 # What a client makes anew each time it runs. The first that matches a place wins.
 OWN_OF_A_RUN: Final[Mapping[str, str]] = {
@@ -36,6 +40,8 @@ class Request:
 
     body: Body
     betas: frozenset[str]
+    notes: str
+    """What the server has noted in its answer."""
 
 
 @frozen
@@ -51,15 +57,28 @@ class Difference:
         return f"request {self.request}: {self.where}: {self.one} became {self.other}"
 
 
-def request(body: Body, headers: Mapping[str, str]) -> Request:
+def request(body: Body, headers: Mapping[str, str], notes: str = "") -> Request:
     """A request, of its body and its headers with names in lower case."""
     betas = filter(None, headers.get("anthropic-beta", "").replace(" ", "").split(","))
-    return Request(body, frozenset(betas))
+    return Request(body, frozenset(betas), notes)
 
 
 def carried(sent: Sequence[Request], arrived: Sequence[Request]) -> list[Difference]:
     """What the server has altered, or asked more or less often than it was asked."""
-    return _differences(map(_as_sent, sent), map(_as_arrived, arrived))
+    found = _differences(map(_as_sent, sent), map(_as_arrived, arrived))
+    moved = {at for at, one in enumerate(sent, 1) if BREAKPOINT in one.notes}
+    of_moved = [one for one in found if one.request in moved and _is_breakpoint(one)]
+    return [one for one in found if one not in of_moved and not _is_own_metadata(one)]
+
+
+def _is_breakpoint(difference: Difference) -> bool:
+    """Whether it is of a cache breakpoint, which decides only what an answer costs."""
+    return difference.where.endswith(".cache_control")
+
+
+def _is_own_metadata(difference: Difference) -> bool:
+    """Whether the CLI has named its own user, where the caller has named none."""
+    return difference.where == "metadata" and difference.one == repr("nothing")
 
 
 def repeated(straight: Sequence[Request], sent: Sequence[Request]) -> list[Difference]:
@@ -82,7 +101,11 @@ def _as_arrived(request: Request) -> Body:
 
 
 def _plain(request: Request, system: Sequence[str]) -> Body:
-    body = {name: value for name, value in request.body.items() if name != "stream"}
+    body = {
+        name: value
+        for name, value in request.body.items()
+        if name != "stream" and not (name in SAYS_NOTHING and value == SAYS_NOTHING[name])
+    }
     messages = [
         {**message, "content": _as_blocks(message["content"])} for message in body["messages"]
     ]
@@ -127,7 +150,8 @@ def _differences(ones: Iterator[Body], others: Iterator[Body]) -> list[Differenc
 
 
 def _distance(one: Body, other: Body) -> int:
-    return sum(1 for _ in _places(one, other, ""))
+    """The length of what differs: a conversation that is longer is farther than a lost mark."""
+    return sum(len(before) + len(after) for _, before, after in _places(one, other, ""))
 
 
 def _places(one: Any, other: Any, where: str) -> Iterator[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
 """A task, done twice: straight to a played model, and through this server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -35,6 +35,16 @@ class Done:
 
 Check: TypeAlias = Callable[[Done], None]
 """Asserts that the task was done, and rightly."""
+
+
+@frozen
+class Dialect:
+    """An API that the stand-in does not speak, of which both are held against each other."""
+
+    asked: Callable[[Sequence[Exchange]], list[Exchange]]
+    """Those of the exchanges that asked the model."""
+    lost: Callable[[Sequence[Exchange], Sequence[RecordedRequest]], list[str]]
+    """Where what was said is not what reached the API."""
 
 
 @define
@@ -85,6 +95,27 @@ class Play:
         assert not refused, "\n".join(refused)
         check(through)
         assert not differences, "\n".join(map(str, differences))
+
+    def through(
+        self,
+        script: Script,
+        drive: Drive,
+        check: Check,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        dialect: Dialect,
+    ) -> None:
+        """Do the task through the server alone, by another API than Anthropic's."""
+        before = files or {}
+        done = self._run("through", self.ways.through, script, drive, before)
+        exchanges = dialect.asked(self.ways.exchanged())
+        differences = dialect.lost(exchanges, done.asked)
+        self._note(done, before, exchanges, len(differences))
+        refused = [f"{one.status}: {one.error}" for one in exchanges if one.is_refused]
+        assert not refused, "\n".join(refused)
+        check(done)
+        assert not differences, "\n".join(differences)
+        assert len(exchanges) == len(done.asked)
 
     def _run(
         self, way: str, url: str, script: Script, drive: Drive, files: Mapping[str, bytes]

@@ -28,18 +28,20 @@ def asked(exchanges: Sequence[Exchange]) -> list[Exchange]:
 
 def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> list[str]:
     """What the API was asked that no client has said in these words, or the other way round."""
+    return unmatched({one.number: _said(one.body) for one in exchanges}, arrived)
+
+
+def unmatched(sent: Mapping[int, list[Said]], arrived: Sequence[RecordedRequest]) -> list[str]:
+    """Where what a client says, by the number of its request, is not what reached the API."""
     left = [_arrived(one.body) for one in arrived]
     found = []
-    for exchange in exchanges:
-        said = _said(exchange.body)
+    for number, said in sent.items():
         if said in left:
             left.remove(said)
             continue
         nearest = max(left, key=lambda one: _alike(said, one), default=[])
         at = _alike(said, nearest)
-        found.append(
-            f"request {exchange.number}, part {at}: {said[at:][:2]} became {nearest[at:][:2]}"
-        )
+        found.append(f"request {number}, part {at}: {said[at:][:2]} became {nearest[at:][:2]}")
     return found
 
 
@@ -69,11 +71,11 @@ def _of_item(item: Mapping[str, Any]) -> Iterator[Said]:  # noqa: C901 - a case 
         case "reasoning":
             yield ("thought",)
         case "function_call":
-            yield ("call", item["call_id"], _plain(orjson.loads(item["arguments"])))
+            yield ("call", item["call_id"], plain(orjson.loads(item["arguments"])))
         case "custom_tool_call":
-            yield ("call", item["call_id"], _plain({"input": item["input"]}))
+            yield ("call", item["call_id"], plain({"input": item["input"]}))
         case "tool_search_call":
-            yield ("call", item["call_id"], _plain(item["arguments"]))
+            yield ("call", item["call_id"], plain(item["arguments"]))
         case "function_call_output" | "custom_tool_call_output":
             yield ("result", item["call_id"], _text(item["output"]))
         case "tool_search_output":
@@ -106,7 +108,7 @@ def _arrived(body: Mapping[str, Any]) -> list[Said]:
                 case "thinking":
                     found.append(("thought",))
                 case "tool_use":
-                    found.append(("call", block["id"], _plain(block["input"])))
+                    found.append(("call", block["id"], plain(block["input"])))
                 case "tool_result":
                     found.append(("result", block["tool_use_id"], _text(block["content"])))
                 case other:
@@ -114,7 +116,8 @@ def _arrived(body: Mapping[str, Any]) -> list[Said]:
     return found
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """JSON in which the order of the fields makes no difference."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 

@@ -458,6 +458,48 @@ def test_what_comes_back_of_an_answer_is_taken() -> None:
     ]
 
 
+def test_a_cache_breakpoint_at_a_message_stands_behind_its_last_block() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    part = {"type": "text", "text": "a"}
+    read = chat(
+        messages=[
+            {"role": "system", "content": "s", **mark},
+            {"role": "system", "content": [{**part, **mark}]},
+            {"role": "user", "content": [part, part], **mark},
+        ]
+    ).messages
+    assert (read.turn.system, read.turn.system_cache) == ("s\n\na", "5m")
+    assert read.turn.messages[0].content == (part, {**part, **mark})
+    assert read.notes == ("cache_control: of instructions, one is kept, behind their end",)
+
+
+def test_a_cache_breakpoint_at_a_call_or_an_answer_reaches_the_nearest_block() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    call = {"role": "assistant", "content": None, "tool_calls": [{**CALL, **mark}]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "x"}
+    answer = {"role": "assistant", "content": "a", **mark}
+    read = chat(messages=[HI, call, {**result, **mark}, answer, HI]).messages
+    marked = [
+        (block["type"], "cache_control" in block)
+        for message in read.turn.messages
+        for block in message.content
+    ]
+    assert marked == [
+        ("text", True),
+        ("tool_use", False),
+        ("tool_result", True),
+        ("text", True),
+        ("text", False),
+    ]
+    assert read.notes == ("cache_control: moved to a neighbour, the CLI drops it where it was",)
+
+
+def test_a_cache_breakpoint_that_is_none_is_refused_with_where() -> None:
+    for message in ({**HI, "cache_control": {}}, {**HI, "role": "system", "cache_control": {}}):
+        with pytest.raises(InvalidRequest, match=r"messages.0.cache_control.type: Field required"):
+            chat(messages=[message, HI])
+
+
 def test_results_stand_before_what_the_user_has_said_meanwhile() -> None:
     calls = [{**CALL, "id": name} for name in ("c1", "c2")]
     first, second = ({"role": "tool", "tool_call_id": one, "content": one} for one in ("c1", "c2"))

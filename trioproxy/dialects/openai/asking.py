@@ -46,7 +46,10 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     if "model" in data:
         asked["model"] = claude_name(data["model"], mapped, models)
     if talk.system:
-        asked["system"] = "\n\n".join(talk.system)
+        text = "\n\n".join(talk.system)
+        mark = talk.system_mark
+        marked = [{"type": "text", "text": text, "cache_control": mark}]
+        asked["system"] = text if mark is None else marked
     try:
         return read_request(asked, rules=rules, is_limited=False)
     except InvalidRequest as error:

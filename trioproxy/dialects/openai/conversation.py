@@ -1,6 +1,6 @@
 """The messages of a chat as those of a Messages request."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -25,14 +25,14 @@ from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
 _FIELDS: Mapping[str, set[str]] = {
-    "system": {"role", "content", "name"},
-    "developer": {"role", "content", "name"},
-    "user": {"role", "content", "name"},
+    "system": {"role", "content", "name", "cache_control"},
+    "developer": {"role", "content", "name", "cache_control"},
+    "user": {"role", "content", "name", "cache_control"},
     "assistant": {
-        "role", "content", "name", "refusal", "tool_calls", "audio", "function_call",
-        "annotations", "parsed",
+        "role", "content", "name", "cache_control", "refusal", "tool_calls", "audio",
+        "function_call", "annotations", "parsed",
     },
-    "tool": {"role", "content", "tool_call_id", "name"},
+    "tool": {"role", "content", "tool_call_id", "name", "cache_control"},
 }  # fmt: skip
 
 # What other servers add to an answer, and their clients send back.
@@ -89,6 +89,8 @@ class Conversation:
     """
 
     system: list[str] = field(factory=list)
+    system_mark: Mapping[str, Any] | None = field(default=None, init=False)
+    """The cache breakpoint behind the system prompt."""
     notes: list[str] = field(factory=list)
     _runs: list[_Run] = field(factory=list, init=False)
     _results: dict[str, tuple[_Run, dict[str, Any]]] = field(factory=dict, init=False)
@@ -161,10 +163,14 @@ class Conversation:
             self.say("user", [{"type": "text", "text": _GO_ON}], _LAST)
             self.notes.append("the assistant's message is the last: the model is asked to go on")
 
-    def instruct(self, text: str, origin: str) -> None:
+    def instruct(self, text: str, origin: str, mark: Mapping[str, Any] | None = None) -> None:
         """Add to the system prompt, which stands at the top."""
         if not is_blank(text):
             self.system.append(text)
+        if mark is not None:
+            if self.system_mark is not None:
+                self.notes.append("cache_control: of instructions, one is kept, behind their end")
+            self.system_mark = mark
         if self._runs:
             self.notes.append(f"{origin}: moved to the top, as all instructions")
 
@@ -216,9 +222,11 @@ def _read(message: object, path: str, found: Conversation) -> None:
         found.notes.append(f"{path}.name without effect: Claude has no names")
     match role:
         case "system" | "developer":
-            found.instruct(_text(message.get("content"), f"{path}.content"), path)
+            text = _text(message.get("content"), f"{path}.content")
+            found.instruct(text, path, _mark_of(message, path))
         case "user":
-            found.say("user", _without_blanks(message.get("content"), path, found), path)
+            said = _without_blanks(message.get("content"), path, found)
+            found.say("user", _marked(said, _mark(message, path)), path)
         case "assistant":
             _read_answer(message, path, found)
         case _:
@@ -229,7 +237,7 @@ def _read(message: object, path: str, found: Conversation) -> None:
                 "tool_use_id": message["tool_call_id"],
                 "content": text,
             }
-            found.say("user", [result], path)
+            found.say("user", _marked([result], _mark_of(message, path)), path)
 
 
 def _without_blanks(content: object, path: str, found: Conversation) -> list[dict[str, Any]]:
@@ -261,9 +269,32 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
         )
     content += [_call(call, f"{path}.tool_calls.{i}") for i, call in enumerate(calls)]
     if content:
-        found.say("assistant", content, path)
+        found.say("assistant", _marked(content, _mark_of(message, path)), path)
     else:
         found.notes.append(f"{path}: an empty answer is left out")
+
+
+def _mark(value: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+    """The cache breakpoint that a client has set behind a message or a part."""
+    mark: Mapping[str, Any] | None = value.get("cache_control")
+    nullable(is_cache_control)(mark, f"{path}.cache_control")
+    return mark
+
+
+def _mark_of(message: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+    """That of a message whose parts become one text: its own, or the last of its parts'."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    marks = [_mark(part, f"{path}.content.{at}") for at, part in enumerate(parts)]
+    marks.append(_mark(message, path))
+    return next((mark for mark in reversed(marks) if mark is not None), None)
+
+
+def _marked(
+    content: Sequence[dict[str, Any]], mark: Mapping[str, Any] | None
+) -> Sequence[dict[str, Any]]:
+    """The blocks with a breakpoint behind the last."""
+    return content if mark is None else [*content[:-1], {**content[-1], "cache_control": mark}]
 
 
 def _call(value: object, path: str) -> dict[str, Any]:
@@ -278,7 +309,9 @@ def _call(value: object, path: str) -> dict[str, Any]:
         _FUNCTION_CALL(value.get("function"), f"{path}.function")
         name = value["function"]["name"]
         given = arguments(value["function"]["arguments"], f"{path}.function.arguments")
-    return {"type": "tool_use", "id": value["id"], "name": name, "input": given}
+    call = {"type": "tool_use", "id": value["id"], "name": name, "input": given}
+    mark = _mark(value, path)
+    return call if mark is None else {**call, "cache_control": mark}
 
 
 def _text(content: object, path: str) -> str:

@@ -1,0 +1,70 @@
+"""opencode's command line, with this server as a provider in its configuration."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import orjson
+
+from tests.agents.install import Program
+from tests.agents.running import TIMEOUT, Ended, Place
+
+Provider: TypeAlias = Literal["anthropic", "own"]
+"""The provider that opencode has, with another address; one of the user's, by OpenAI's chats."""
+
+MODEL: Final = "claude-sonnet-4-5"
+
+# The list of models and the language servers would be fetched.
+_ENVIRON: Final = {
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_MODELS_FETCH": "1",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    "OPENCODE_EXPERIMENTAL_DISABLE_FILEWATCHER": "1",
+}
+
+
+def asking(
+    program: Program, provider: Provider, *prompts: str, by: str = "--continue"
+) -> Callable[[Place], Ended]:
+    """Runs it with the first prompt, and goes on with the others in a new process each.
+
+    `by`: `--continue`, the last conversation; or `--session`, the one with the first one's id.
+    """
+
+    def drive(place: Place) -> Ended:
+        _configure(place)
+        binary = program.modules / ".bin" / "opencode"
+        words = [str(binary), "run", "--format", "json", "--model", f"{provider}/{MODEL}"]
+        last = place.run([*words, prompts[0]], _ENVIRON, timeout=3 * TIMEOUT)
+        for prompt in prompts[1:]:
+            assert last.status == 0, last.errors
+            session = [last.lines()[0]["sessionID"]] if by == "--session" else []
+            last = place.run([*words, by, *session, prompt], _ENVIRON, timeout=3 * TIMEOUT)
+        return last
+
+    return drive
+
+
+def said(ended: Ended) -> list[str]:
+    """The texts of its last run, by its events."""
+    return [line["part"]["text"] for line in ended.lines() if line["type"] == "text"]
+
+
+def _configure(place: Place) -> None:
+    options = {"baseURL": f"{place.base_url}/v1", "apiKey": "dummy"}
+    model = {"name": "Claude", "limit": {"context": 200_000, "output": 32_000}}
+    own = {
+        "npm": "@ai-sdk/openai-compatible",  # opencode has it within
+        "name": "Own",
+        "options": options,
+        "models": {MODEL: model},
+    }
+    config: Mapping[str, Any] = {
+        "autoupdate": False,
+        "share": "disabled",
+        "snapshot": False,  # a commit for each step, of which no request speaks
+        "provider": {"anthropic": {"options": options}, "own": own},
+    }
+    file: Path = place.home / ".config" / "opencode" / "opencode.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(orjson.dumps(config))

@@ -87,6 +87,8 @@ def _of_any_run(request: Request) -> Body:
         text = re.sub(pattern, name, text)
     body = orjson.loads(text)
     messages = [_in_order(message) for message in body["messages"]]
+    for safeguard in body.get("safeguards") or ():  # Claude Code may not know it yet
+        safeguard["classifier_context"].pop("git_state", None)
     return {**body, "messages": messages, "betas": request.betas}
 
 

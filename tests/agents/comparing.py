@@ -87,7 +87,29 @@ def _of_any_run(request: Request) -> Body:
     text = orjson.dumps(request.body).decode()
     for pattern, name in OWN_OF_A_RUN.items():
         text = re.sub(pattern, name, text)
-    return {**orjson.loads(text), "betas": request.betas}
+    body = orjson.loads(text)
+    messages = [_in_order(message) for message in body["messages"]]
+    for safeguard in body.get("safeguards") or ():  # Claude Code may not know it yet
+        safeguard["classifier_context"].pop("git_state", None)
+    return {**body, "messages": messages, "betas": request.betas}
+
+
+def _in_order(message: Body) -> Body:
+    """The message with its results by their calls: those that run at once end in any order.
+
+    The breakpoint of the cache stays where it is: at the last of them.
+    """
+    content = message["content"]
+    if isinstance(content, str):
+        return message
+    marks = [block.pop("cache_control", None) for block in content]
+    results = iter(sorted(filter(_is_result, content), key=lambda block: block["tool_use_id"]))
+    ordered = [next(results) if _is_result(block) else block for block in content]
+    return {**message, "content": ordered, "breakpoints": marks}
+
+
+def _is_result(block: Body) -> bool:
+    return bool(block["type"] == "tool_result")
 
 
 def _differences(ones: Iterable[Body], others: Iterable[Body]) -> list[Difference]:

@@ -60,6 +60,7 @@ async def with_streamed_input() -> None:
 
     async def prompts() -> AsyncGenerator[dict[str, Any]]:  # noqa: ASYNC124 - the SDK wants one
         for text in ("Read it.", "And now?"):
+            await asyncio.sleep(0)  # the SDK may begin with the first
             yield {"type": "user", "message": {"role": "user", "content": text}}
 
     options = ClaudeAgentOptions(allowed_tools=["Read"])

@@ -5,7 +5,6 @@ the real CLI as its workers, told of the stand-in by `ANTHROPIC_BASE_URL` as of 
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from trioproxy.standin import RecordedRequest, StandIn, serve_standin
 from trioproxy.standin.script import Script
 
 START: Final = 60.0  # seconds for a server to answer
+STOP: Final = 30.0  # seconds for it to end all its processes
 SETTLE: Final = 10.0  # seconds for what a client has left behind to end
 
 
@@ -111,7 +111,7 @@ def _server(upstream: str, record: Path, log: Path) -> Iterator[str]:
         "OPENAI__MODELS": '{"gpt-*": "claude-sonnet-4-5"}',
         "AGENTS_RECORD": str(record),
     }
-    command = [sys.executable, "-m", "hypercorn", "tests.agents.recorded:app", "--workers", "0"]
+    command = [sys.executable, "-m", "hypercorn", "tests.agents.recorded:app"]
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         bind = ["--worker-class", "trio", "--bind", f"fd://{listener.fileno()}"]
@@ -128,8 +128,11 @@ def _server(upstream: str, record: Path, log: Path) -> Iterator[str]:
             _wait_until_healthy(url, log)
             yield url
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=SETTLE)
+            process.terminate()
+            try:
+                process.wait(timeout=STOP)
+            finally:
+                process.kill()
 
 
 def _wait_until_healthy(url: str, log: Path) -> None:

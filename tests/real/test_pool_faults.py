@@ -36,7 +36,7 @@ SETTINGS = PoolSettings(
     stop_timeout=1.0,
     acquire_timeout=30.0,
 )
-SLOW = "[[standin words=100 rate=50]]"
+SLOW = "[[standin words=50 rate=50]]"  # a second
 
 
 @frozen

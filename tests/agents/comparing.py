@@ -29,6 +29,7 @@ OWN_OF_A_RUN: Final[Mapping[str, str]] = {
     # Which temporary file a program has taken.
     r"/tasks/\w+\.output": "/tasks/OUTPUT",
     r"\ba[0-9a-f]{16}\b": "AGENT",
+    r"\b[0-9a-f]{32}\b": "REMINDER",
 }
 
 Body: TypeAlias = dict[str, Any]
@@ -172,7 +173,9 @@ def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
 
 
 def _around(one: Any, other: Any) -> tuple[str, str]:
-    """Both, from shortly before they part."""
+    """Both, from shortly before they part; of sets, what each has alone."""
+    if isinstance(one, frozenset) and isinstance(other, frozenset):
+        return _short(sorted(one - other)), _short(sorted(other - one))
     if not (isinstance(one, str) and isinstance(other, str)):
         return _short(one), _short(other)
     begin = max(0, _alike(one, other) - 20)

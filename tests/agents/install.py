@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / ".agents"
 VERSIONS: Final = Path(__file__).with_name("versions.toml")
 NODE: Final = "node"
+LINES: Final = 12  # of what a command that failed has printed
 TIMEOUT: Final = 600.0  # seconds for one command of an installation
 
 
@@ -57,8 +58,12 @@ def install(wanted: Sequence[str], *, newest: bool, tell: Callable[[str], None])
     """Install the programs with these names, and Node where one of them needs it."""
     versions = _versions()
     needs_node = any("npm" in versions[name] for name in wanted)
-    for name in [NODE, *wanted] if needs_node else wanted:
-        program = _installed(name, versions[name], newest=newest and name != NODE, tell=tell)
+    node = _installed(NODE, versions[NODE], newest=False, tell=tell) if needs_node else None
+    for name in wanted:
+        if node is not None and node.failed and "npm" in versions[name]:
+            program = Program(name, failed=node.failed)
+        else:
+            program = _installed(name, versions[name], newest=newest, tell=tell)
         (FOLDER / f"{name}.json").write_bytes(orjson.dumps(asdict(program)))
 
 
@@ -77,7 +82,7 @@ def _versions() -> dict[str, dict[str, list[str]]]:
 def _installed(
     name: str, packages: Mapping[str, list[str]], *, newest: bool, tell: Callable[[str], None]
 ) -> Program:
-    specs = {kind: _newest(list(specs)) if newest else specs for kind, specs in packages.items()}
+    specs = {kind: _newest(kind, specs) if newest else specs for kind, specs in packages.items()}
     folder, stamp = FOLDER / name, FOLDER / name / "packages"
     if not newest and stamp.exists() and stamp.read_text() == repr(specs):
         found = _version(folder, specs)
@@ -97,10 +102,10 @@ def _installed(
     return Program(name, _version(folder, specs))
 
 
-def _newest(specs: list[str]) -> list[str]:
-    """The first without its version: npm and pip then take the newest."""
-    first = re.sub(r"(?<=.)(@|==)[^@=]*$", "", specs[0])
-    return [first, *specs[1:]]
+def _newest(kind: str, specs: list[str]) -> list[str]:
+    """The first at its newest version; the others are what it is run with."""
+    name = re.sub(r"(?<=.)(@|==)[^@=]*$", "", specs[0])
+    return [f"{name}@latest" if kind == "npm" else name, *specs[1:]]
 
 
 def _commands(folder: Path, specs: Mapping[str, list[str]]) -> Iterator[list[str]]:
@@ -130,7 +135,7 @@ def _run(command: list[str]) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return None if done.returncode == 0 else "\n".join(done.stdout.splitlines()[-5:])
+    return None if done.returncode == 0 else "\n".join(done.stdout.splitlines()[-LINES:])
 
 
 def _version(folder: Path, specs: Mapping[str, list[str]]) -> str:

@@ -4,6 +4,7 @@ All of it is here: what the CLI adds to each, and what the notes of an answer na
 only where it is given; where there is none, nothing may differ.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, TypeAlias
@@ -32,7 +33,7 @@ def as_sent(body: Body, betas: frozenset[str], notes: str) -> Body:
     for note, mend in MENDED.items():
         if note in notes:
             given = mend(given)
-    return _plain(given, betas)
+    return _plain(given, betas - {*LEFT_OUT.findall(notes)})
 
 
 def as_arrived(body: Body, betas: frozenset[str]) -> Body:
@@ -150,6 +151,9 @@ MENDED: Final[Mapping[str, Callable[[Body], Body]]] = {
     "tool_reference: a text in its place": _with_loaded_tools,
 }
 """What each note says becomes of a request."""
+
+LEFT_OUT: Final = re.compile(r"anthropic-beta: (\S+) left out")
+"""The note of a beta feature that the CLI drops."""
 
 BREAKPOINTS: Final = (
     "cache_control: moved",

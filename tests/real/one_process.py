@@ -20,7 +20,7 @@ import orjson
 import trio
 from attrs import define, field, frozen
 
-from tests.real.comparing import OWN_SYSTEM, as_blocks
+from tests.real.comparing import OWN_SYSTEM, as_blocks, betas
 from tests.real.serving import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Command, build_command
@@ -84,6 +84,7 @@ class Arrived:
     """The request that reached the API. `is_clean`: nothing of it was left in the process."""
 
     body: dict[str, Any]
+    betas: frozenset[str]
     is_clean: bool
 
     @property
@@ -158,7 +159,7 @@ class _Conversation:
             return error
         self._is_clean = exchange.is_clean and not question.is_last
         for request in self._standin.record.messages:
-            return Arrived(request.body, exchange.is_clean)
+            return Arrived(request.body, betas(request.headers), exchange.is_clean)
         assert exchange.error is not None, "the CLI has answered in the place of the model"
         return exchange.error
 

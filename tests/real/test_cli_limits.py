@@ -23,6 +23,7 @@ from tests.real.one_process import (
     turn,
 )
 from tests.saying import assistant, document, image, result, text, use, user
+from trioproxy.dialects.names import DROPPED_BETAS
 from trioproxy.refusals import Category, Refusal
 
 pytestmark = pytest.mark.real
@@ -267,6 +268,12 @@ def test_the_cli_adds_three_breakpoints_and_counts_none(cli: OneProcess, count: 
     system = [block.get("cache_control") is not None for block in found.body["system"]]
     assert system == [False, True, True]
     assert found.messages == [user(*texts, text("?", **CACHED))]
+
+
+@pytest.mark.parametrize("beta", sorted(DROPPED_BETAS))
+def test_the_cli_drops_a_beta_of_its_own(cli: OneProcess, beta: str) -> None:
+    asked = turn(user("?"), betas=(beta, "files-api-2025-04-14"))
+    assert cli.arrives(asked).betas & {*asked.betas} == {"files-api-2025-04-14"}
 
 
 def test_the_cli_takes_the_first_boundary_of_a_prompt(cli: OneProcess) -> None:

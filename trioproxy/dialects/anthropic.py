@@ -14,7 +14,7 @@ from trioproxy.dialects.breakpoints import with_breakpoints
 from trioproxy.dialects.checks import has_large_number, is_deep, is_flag, kind, short
 from trioproxy.dialects.images import image_notes
 from trioproxy.dialects.messages import read_messages
-from trioproxy.dialects.names import is_model, read_betas
+from trioproxy.dialects.names import DROPPED_BETAS, is_model, read_betas
 from trioproxy.dialects.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.dialects.system import read_system
 from trioproxy.dialects.tool_references import with_loaded_tools
@@ -95,6 +95,8 @@ def read_request(
     turn, of_breakpoints = with_breakpoints(turn, system)
     notes = (*system.notes, *conversation.notes, *of_tools, *of_breakpoints)
     notes += tuple(image_notes(turn.messages))
+    dropped = (name for name in turn.betas if name in DROPPED_BETAS)
+    notes += tuple(f"anthropic-beta: {name} left out, the CLI drops it" for name in dropped)
     if has_large_number(turn.parameters):
         notes += ("whole numbers beyond 2^53 rounded by the CLI",)
     return MessagesRequest(turn, bool(stream), notes=notes)

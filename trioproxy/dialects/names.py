@@ -16,6 +16,9 @@ _TOOL = re.compile(r"[a-zA-Z0-9_-]{1,128}")  # the API's own rule
 _BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_BETAS = 100
 
+DROPPED_BETAS = frozenset({"afk-mode-2026-01-31"})
+"""Beta features that the CLI knows as its own, and does not ask for because a caller does."""
+
 
 def is_name(value: object, path: str) -> None:
     """A name in printable characters: whether there is such a thing, the API judges."""

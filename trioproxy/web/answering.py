@@ -25,13 +25,12 @@ from trioproxy.settings import ServerSettings
 from trioproxy.web import failures
 from trioproxy.web.book import Entry
 from trioproxy.web.decoding import decoded
-from trioproxy.web.notes import as_header
+from trioproxy.web.notes import NOTES, as_header
 from trioproxy.web.presence import Call, current_call
 
 logger = logging.getLogger("trioproxy.web")
 
 _LARGE = 1_000_000  # bytes; reading so many takes longer than a hop to a thread and back
-_NOTES = "x-trioproxy-notes"
 
 T = TypeVar("T")
 
@@ -71,7 +70,7 @@ async def respond(
         response = TrioResponse(_whole(answer, reply, call), content_type="application/json")
     response.timeout = None  # Quart would cut it after a minute, and say nothing
     if asked.notes:
-        response.headers[_NOTES] = as_header(asked.notes)
+        response.headers[NOTES.decode()] = as_header(asked.notes)
     call.wait_for_body(is_whole=not asked.stream)
     return response
 

@@ -13,6 +13,8 @@ from attrs import define, field
 
 from trioproxy.web.book import Entry
 
+NOTES = b"x-trioproxy-notes"
+
 _LONGEST_HEADER = 1000  # characters: some clients and balancers take headers of 4 KB in all
 _MOST_KINDS = 1000  # that are remembered, of all clients together
 

@@ -31,7 +31,7 @@ from trioproxy.dialects.reply import Reply
 from trioproxy.errors import InternalError, PoolClosed, TrioproxyError
 from trioproxy.web.admission import Admission
 from trioproxy.web.book import REFUSED, Book, Entry, is_operators
-from trioproxy.web.notes import product
+from trioproxy.web.notes import NOTES, as_header, product
 from trioproxy.web.quota import Quota
 from trioproxy.web.replies import as_error
 from trioproxy.web.transport import Watch, Watcher
@@ -253,6 +253,8 @@ class _Response:
         self._call.head_waits = False
         self._start = None
         headers, body = as_error(error, self._scope, self._call.request_id)
+        if notes := self._call.entry.notes:  # the API has refused what was mended
+            headers.append((NOTES, as_header(notes).encode()))
         await self.say(error.status, headers, body)
 
     async def fail(self) -> None:

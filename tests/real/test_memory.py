@@ -64,7 +64,8 @@ async def test_memory_files_and_tasks_stay_flat_over_many_requests(sized: Sized)
                 after = (rss(), len(os.listdir("/proc/self/fd")), _tasks())
             nursery.cancel_scope.cancel()
     assert after[0] - before[0] < 3_000_000
-    assert after[1:] == before[1:]
+    assert after[1] <= before[1]  # a server that tests share may close some of its own
+    assert after[2] == before[2]
     assert len(cli.launched) == 2
 
 

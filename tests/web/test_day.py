@@ -111,14 +111,15 @@ async def test_a_day_in_a_minute(sized: Sized) -> None:
     assert sum(counts.values()) == requests
     assert set(counts) == {200, 400}
     assert after[0] - before[0] < 4_000_000
-    assert after[1] == before[1]
+    assert after[1] <= before[1]  # a server that tests share may close some of its own
     assert after[2] == before[2]
     assert web.front.book.running == {}
 
 
 @pytest.mark.parametrize("streams", [50])
 async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
-    cli = FakeCLI(kind=lambda pid: FakeProcess(pid, boot=0.0, answer=1.0))
+    # Long enough for the last stream to begin before the first ends, on a busy machine too.
+    cli = FakeCLI(kind=lambda pid: FakeProcess(pid, boot=0.0, answer=3.0))
     settings = PoolSettings(min_size=streams, max_size=streams, spare_size=0)
     ended: list[bytes] = []
     async with (

@@ -7,12 +7,10 @@ that are not async: one is shared by all tests of a module.
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from io import BytesIO
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 import imagesize
@@ -20,6 +18,7 @@ import orjson
 import trio
 from attrs import define, field, frozen
 
+from tests.real.background import in_background
 from tests.real.comparing import OWN_SYSTEM, as_blocks, betas
 from tests.real.serving import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
@@ -203,33 +202,18 @@ async def _next(questions: trio.MemoryReceiveChannel[_Question]) -> _Question | 
 @contextmanager
 def one_process(home: Path) -> Iterator[OneProcess]:
     """A process for as long as the block."""
-    started: SimpleQueue[OneProcess | BaseException] = SimpleQueue()
+    with in_background(_opened(home)) as found:
+        yield found.it
+
+
+@asynccontextmanager
+async def _opened(home: Path) -> AsyncGenerator[OneProcess]:
+    standin = StandIn()
     send, receive = trio.open_memory_channel[_Question](0)
-
-    async def serve() -> None:
-        standin = StandIn()
-        async with trio.open_nursery() as nursery:
-            url: str = await nursery.start(serve_standin, standin)
-            environ = environment(home, url)
-            command = build_command(find_binary("", environ, wheel_binary()), environ, str(home))
-            started.put(OneProcess(send, trio.lowlevel.current_trio_token()))
-            await _answer_all(receive, command, standin)
-            nursery.cancel_scope.cancel()
-
-    def run() -> None:
-        try:
-            trio.run(serve)
-        except BaseException as error:
-            started.put(error)
-            raise
-
-    thread = Thread(target=run, name="one process")
-    thread.start()
-    found = started.get()
-    if isinstance(found, BaseException):
-        raise found
-    try:
-        yield found
-    finally:
-        trio.from_thread.run_sync(send.close, trio_token=found._token)  # which ends it all
-        thread.join()
+    async with trio.open_nursery() as nursery:
+        url: str = await nursery.start(serve_standin, standin)
+        environ = environment(home, url)
+        command = build_command(find_binary("", environ, wheel_binary()), environ, str(home))
+        nursery.start_soon(_answer_all, receive, command, standin)
+        yield OneProcess(send, trio.lowlevel.current_trio_token())
+        nursery.cancel_scope.cancel()

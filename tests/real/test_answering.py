@@ -113,6 +113,23 @@ async def test_what_does_not_arrive_as_it_was_said_is_noted(server: Running) -> 
 
 
 @there
+async def test_an_error_of_the_apis_says_what_was_mended_before_it(server: Running) -> None:
+    asked = user("[[standin error=529]]")
+    for stream in (False, True):
+        response = await posted(
+            server.url,
+            model=MODEL,
+            max_tokens=1000,
+            messages=[asked, {"role": "system", "content": "Linux."}],
+            stream=stream,
+        )
+        assert response.status_code == 529
+        assert response.headers["x-trioproxy-notes"] == (
+            "system messages in the conversation carried as reminders in a user's turn"
+        )
+
+
+@there
 async def test_capabilities_are_the_table(server: Running) -> None:
     async with httpx.AsyncClient() as http:
         told = (await http.get(f"{server.url}/v1/capabilities")).json()

@@ -92,40 +92,46 @@ async def bench(
 ) -> AsyncGenerator[Bench]:
     standin = StandIn(pace=Pace())
     processes: list[Process] = []
-    # A server that tests share has some of its own, and may close them.
-    files, of_others = open_files(), children()
+    pipes: set[str] = set()
     async with trio.open_nursery() as nursery:
         base_url: str = await nursery.start(serve_standin, standin)
         environ = environment(tmp_path, base_url) | {"ANTHROPIC_API_KEY": key}
         command = build_command(binary or str(wheel_binary()), environ, str(tmp_path))
         async with open_guard() as guard:
+            pipes.add(target_of(guard._pipe))
 
             @asynccontextmanager
             async def launch() -> AsyncGenerator[Process]:
                 opened = open_process(command, guard, stop_timeout=settings.stop_timeout)
                 async with opened as process:
                     processes.append(process)
+                    pipes.update(map(target_of, files_of(process)))
                     yield process
 
             async with open_pool(settings, launch, max_line_size=10_000_000) as pool:
                 yield Bench(pool, processes, standin)
         nursery.cancel_scope.cancel()
-    assert children() <= of_others
-    assert open_files() <= files
+    # Looked for by name: a server that other tests share has processes and files here too.
+    assert not [process for process in processes if Path(f"/proc/{process.pid}").exists()]
+    assert not pipes & open_files()
 
 
-def open_files() -> set[tuple[str, str]]:
-    """Each open file: its number, and what it is."""
+def files_of(process: Process) -> list[int]:
+    assert isinstance(process._stderr, trio.lowlevel.FdStream)
+    return [pipe.fileno() for pipe in (process._stdin, process._stdout, process._stderr)]
+
+
+def target_of(file: int) -> str:
+    """What an open file is: a pipe has a number that no other pipe has."""
+    return os.readlink(f"/proc/self/fd/{file}")
+
+
+def open_files() -> set[str]:
     found = set()
     for file in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # that of the listing itself
-            found.add((file.name, os.readlink(file)))
+            found.add(os.readlink(file))
     return found
-
-
-def children() -> set[int]:
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return set(map(int, found.split()))
 
 
 def kill(process: Process) -> None:

@@ -84,20 +84,20 @@ class FakeProcess:
     def rss(self) -> int | None:
         return self.memory
 
-    def forget_words(self) -> None:
+    def clear_stderr(self) -> None:
         pass
 
-    async def wait_last_words(self) -> None:
+    async def wait_stderr_closed(self) -> None:
         await trio.lowlevel.checkpoint()
 
     @property
-    def has_words(self) -> bool:
+    def has_stderr(self) -> bool:
         return False
 
-    async def wait_more_words(self) -> None:
+    async def wait_stderr(self) -> None:
         await trio.sleep_forever()
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         return "fake words" if self.has_ended else ""
 
     # What it does.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from trioproxy.api_keys import hashed
 from trioproxy.app import check, open_server
 from trioproxy.claude.command import FIXED_ENVIRONMENT, MAX_RETRIES
 from trioproxy.claude.inherited import SET_PER_TURN
@@ -13,7 +14,6 @@ from trioproxy.settings import (
     Settings,
     SettingsError,
 )
-from trioproxy.tokens import hashed
 
 
 @pytest.mark.parametrize("name", sorted({*FIXED_ENVIRONMENT, *SET_PER_TURN}))

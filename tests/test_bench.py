@@ -169,11 +169,11 @@ async def test_the_server_is_compared_with_the_limit(tmp_path: Path) -> None:
     )
     numbers = json.loads(file.read_text())
     assert len(numbers["series"]) == 6
-    for one in numbers["series"]:
-        assert one["failures"] == {}
-        assert one["answered"] >= 2
-        assert 0 < one["first"]["p50"] <= one["whole"]["p50"] <= one["whole"]["p99"] < 60
-    assert all(0 < one["value"] < 100_000 for one in numbers["figures"])
+    for item in numbers["series"]:
+        assert item["failures"] == {}
+        assert item["answered"] >= 2
+        assert 0 < item["first"]["p50"] <= item["whole"]["p50"] <= item["whole"]["p99"] < 60
+    assert all(0 < figure["value"] < 100_000 for figure in numbers["figures"])
     assert {"what", "figure", "is_met"} == set(numbers["targets"][0])
 
 

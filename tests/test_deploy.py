@@ -51,7 +51,9 @@ def read_dockerfile() -> list[tuple[str, str]]:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", text)
-    return [(one.split()[0], one.partition(" ")[2].strip()) for one in joined.splitlines() if one]
+    return [
+        (item.split()[0], item.partition(" ")[2].strip()) for item in joined.splitlines() if item
+    ]
 
 
 UNIT = read_unit()
@@ -72,7 +74,9 @@ PROBES: list[list[str]] = [
 def options_of_serve() -> set[str]:
     """As the command's own source has them; as they are agreed on, while there is none."""
     sources = [*PACKAGE.glob("cli.py"), *PACKAGE.glob("cli/**/*.py")]
-    found = {name for one in sources for name in re.findall(r'"(--[a-z-]+)"', one.read_text())}
+    found = {
+        name for source in sources for name in re.findall(r'"(--[a-z-]+)"', source.read_text())
+    }
     agreed = {"--host", "--port", "--offline", "--workers", "--expose", "--config"}
     return found or agreed
 
@@ -156,7 +160,7 @@ def test_the_root_is_read_only_and_a_login_is_kept() -> None:
     assert "ReadWritePaths" not in SERVICE
     assert SERVICE["Environment"] == f"HOME=/var/lib/{SERVICE['StateDirectory']}"
     assert CONTAINER["read_only"] is True
-    assert [one.partition(":")[0] for one in CONTAINER["tmpfs"]] == ["/tmp"]
+    assert [tmpf.partition(":")[0] for tmpf in CONTAINER["tmpfs"]] == ["/tmp"]
     home = LAST["VOLUME"]
     assert f"HOME={home}" in LAST["ENV"].split()
     assert CONTAINER["volumes"] == [f"home:{home}"]
@@ -200,10 +204,10 @@ def test_what_the_image_is_made_of_is_there_and_not_ignored() -> None:
         if kind == "COPY" and not text.startswith("--from")
         for source in text.split()[:-1]
     }
-    assert all((context / one).exists() for one in copied)
+    assert all((context / item).exists() for item in copied)
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     assert "*" in ignored
-    assert {one[1:] for one in ignored if one.startswith("!")} == copied
+    assert {item[1:] for item in ignored if item.startswith("!")} == copied
 
 
 def test_the_image_has_what_the_tests_ran_with() -> None:
@@ -252,4 +256,4 @@ def test_the_health_check_knows_life(probe: list[str], status: int) -> None:
 
 
 def test_the_server_has_the_path_of_the_health_check() -> None:
-    assert any('"/health/live"' in one.read_text() for one in PACKAGE.glob("web/*.py"))
+    assert any('"/health/live"' in path.read_text() for path in PACKAGE.glob("web/routes/*.py"))

@@ -6,7 +6,7 @@ import pytest
 
 import trioproxy
 from trioproxy import errors
-from trioproxy.dialects.anthropic import error_body
+from trioproxy.dialects.anthropic.request import error_body
 from trioproxy.dialects.openai import errors as openai
 from trioproxy.errors import (
     ApiError,
@@ -20,11 +20,11 @@ from trioproxy.errors import (
 from trioproxy.refusals import Category, Refusal
 
 CLASSES = [
-    one
-    for _, one in inspect.getmembers(errors, inspect.isclass)
-    if one.__module__ == errors.__name__
+    item
+    for _, item in inspect.getmembers(errors, inspect.isclass)
+    if item.__module__ == errors.__name__
 ]
-LEAVES = [one for one in CLASSES if not one.__subclasses__()]
+LEAVES = [item for item in CLASSES if not item.__subclasses__()]
 
 # https://docs.anthropic.com/en/api/errors, and 408 and 504, whose type it gives to a timeout.
 STATUSES = {
@@ -38,38 +38,44 @@ STATUSES = {
     "timeout_error": {408, 504},
     "overloaded_error": {503, 529},
 }
-every_class = pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.__name__)
+every_class = pytest.mark.parametrize("error_class", CLASSES, ids=lambda case: case.__name__)
 
 
-def made(one: type[TrioproxyError]) -> TrioproxyError:
-    if one is ApiError:
+def made(error_class: type[TrioproxyError]) -> TrioproxyError:
+    if error_class is ApiError:
         return ApiError(529, "overloaded_error", "Oh.")
-    return InvalidRequest(Refusal.EMPTY, "Oh.") if one is InvalidRequest else one("Oh.")
+    return (
+        InvalidRequest(Refusal.EMPTY, "Oh.")
+        if error_class is InvalidRequest
+        else error_class("Oh.")
+    )
 
 
 @every_class
-def test_every_class_is_one_of_ours(one: type[Exception]) -> None:
-    assert issubclass(one, TrioproxyError)
+def test_every_class_is_one_of_ours(error_class: type[Exception]) -> None:
+    assert issubclass(error_class, TrioproxyError)
 
 
 @every_class
 def test_every_error_has_a_type_of_the_apis_and_a_status_that_goes_with_it(
-    one: type[TrioproxyError],
+    error_class: type[TrioproxyError],
 ) -> None:
-    assert made(one).status in STATUSES[made(one).type]
+    assert made(error_class).status in STATUSES[made(error_class).type]
 
 
 @every_class
-def test_every_error_says_what_it_was_told(one: type[TrioproxyError]) -> None:
-    error = made(one)
+def test_every_error_says_what_it_was_told(error_class: type[TrioproxyError]) -> None:
+    error = made(error_class)
     assert error.message == error.log_message == str(error) == "Oh."
 
 
 @pytest.mark.parametrize(
-    "one", [one for one in CLASSES if issubclass(one, CliError)], ids=lambda one: one.__name__
+    "error_class",
+    [item for item in CLASSES if issubclass(item, CliError)],
+    ids=lambda case: case.__name__,
 )
-def test_what_the_cli_printed_is_for_the_log_alone(one: type[CliError]) -> None:
-    error = one("It ended.", detail="/home/operator: no such file")
+def test_what_the_cli_printed_is_for_the_log_alone(error_class: type[CliError]) -> None:
+    error = error_class("It ended.", detail="/home/operator: no such file")
     assert error.message == str(error) == "It ended."
     assert error.log_message == "It ended. /home/operator: no such file"
     assert "operator" not in repr(error_body(error, "req_1"))
@@ -83,16 +89,20 @@ def test_of_what_is_too_long_for_the_log_its_two_ends_are_there() -> None:
 
 
 @every_class
-def test_a_status_blames_the_caller_only_for_what_it_can_change(one: type[TrioproxyError]) -> None:
-    if made(one).status < 500:
-        assert issubclass(one, (CallerError, CapacityError))
-    assert not issubclass(one, CallerError) or made(one).status < 500
+def test_a_status_blames_the_caller_only_for_what_it_can_change(
+    error_class: type[TrioproxyError],
+) -> None:
+    if made(error_class).status < 500:
+        assert issubclass(error_class, (CallerError, CapacityError))
+    assert not issubclass(error_class, CallerError) or made(error_class).status < 500
 
 
 @every_class
-def test_an_error_that_another_moment_would_mend_says_when(one: type[TrioproxyError]) -> None:
-    after = made(one).retry_after
-    if issubclass(one, CapacityError) or made(one).status in {429, 503}:
+def test_an_error_that_another_moment_would_mend_says_when(
+    error_class: type[TrioproxyError],
+) -> None:
+    after = made(error_class).retry_after
+    if issubclass(error_class, CapacityError) or made(error_class).status in {429, 503}:
         assert after in {1, 5}
     else:
         assert after is None
@@ -105,8 +115,8 @@ def test_an_invalid_request_says_where() -> None:
 
 
 def test_an_api_error_is_what_the_api_said() -> None:
-    one, other = ApiError(429, "rate_limit_error", "Slow."), ApiError(400, "x_error", "Bad.")
-    assert (one.status, one.type, one.message) == (429, "rate_limit_error", "Slow.")
+    first, other = ApiError(429, "rate_limit_error", "Slow."), ApiError(400, "x_error", "Bad.")
+    assert (first.status, first.type, first.message) == (429, "rate_limit_error", "Slow.")
     assert (other.status, other.type, other.message) == (400, "x_error", "Bad.")
 
 
@@ -132,29 +142,37 @@ def drawn() -> dict[str, tuple[str | None, str]]:
 
 
 def test_the_drawing_has_the_classes_that_there_are() -> None:
-    assert drawn().keys() == {one.__name__ for one in CLASSES}
+    assert drawn().keys() == {item.__name__ for item in CLASSES}
 
 
 @every_class
-def test_the_drawing_hangs_a_class_where_it_belongs(one: type[TrioproxyError]) -> None:
-    parent = None if one is TrioproxyError else one.__base__.__name__ if one.__base__ else ""
-    assert drawn()[one.__name__][0] == parent
+def test_the_drawing_hangs_a_class_where_it_belongs(error_class: type[TrioproxyError]) -> None:
+    parent = (
+        None
+        if error_class is TrioproxyError
+        else error_class.__base__.__name__
+        if error_class.__base__
+        else ""
+    )
+    assert drawn()[error_class.__name__][0] == parent
 
 
 @pytest.mark.parametrize(
-    "one", [one for one in LEAVES if one is not ApiError], ids=lambda one: one.__name__
+    "error_class",
+    [item for item in LEAVES if item is not ApiError],
+    ids=lambda case: case.__name__,
 )
-def test_the_drawing_tells_status_and_type(one: type[TrioproxyError]) -> None:
-    assert drawn()[one.__name__][1].endswith(f"{one.status} {one.type}")
+def test_the_drawing_tells_status_and_type(error_class: type[TrioproxyError]) -> None:
+    assert drawn()[error_class.__name__][1].endswith(f"{error_class.status} {error_class.type}")
 
 
 def test_every_class_is_explained() -> None:
-    assert [one.__name__ for one in CLASSES if not one.__doc__] == []
+    assert [item.__name__ for item in CLASSES if not item.__doc__] == []
 
 
 @every_class
-def test_every_error_has_openais_shape(one: type[TrioproxyError]) -> None:
-    error = made(one)
+def test_every_error_has_openais_shape(error_class: type[TrioproxyError]) -> None:
+    error = made(error_class)
     fields = openai.error_body(error, "req_1")["error"]
     assert fields["message"] == "Oh."
     is_ours = error.status >= 500
@@ -183,7 +201,7 @@ def test_no_reason_is_without_a_refusal() -> None:
     """A member that nothing raises any more is a promise that nobody keeps."""
     package = Path(trioproxy.__file__).parent
     used = "".join(file.read_text() for file in package.rglob("*.py"))
-    assert [one.name for one in Refusal if f"Refusal.{one.name}" not in used] == []
+    assert [item.name for item in Refusal if f"Refusal.{item.name}" not in used] == []
 
 
 def test_a_reason_of_this_servers_says_what_to_do_and_one_of_the_apis_is_its_own_words() -> None:

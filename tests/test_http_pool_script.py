@@ -59,22 +59,22 @@ async def test_servers_are_compared_and_faults_got_over(tmp_path: Path) -> None:
 
 def check_numbers(numbers: dict[str, Any]) -> None:
     figures = [*numbers["figures"], numbers["crowd"]]
-    assert [one["server"] for one in figures] == [*SERVERS * 7, "pooled"]
-    for one in figures:
-        assert one["failures"] == {}, one
-        assert len(one["rates"]) == 1
-        assert 0 < one["rate"] < 100_000
-        assert 0 < one["p50"] <= one["p99"] < 20
-        assert one["answered"] >= one["case"]["clients"]
-    assert [one["server"] for one in numbers["memory"]] == SERVERS[:2]
-    for one in numbers["memory"]:
-        assert 10_000_000 < one["at_rest"] <= one["peak"] < 1_000_000_000
-        assert one["growth"] == one["peak"] - one["at_rest"]
-    for one in numbers["reuse"].values():
-        assert one["connections_created"] < one["requests"]
-        assert 0.5 < one["reuse_rate"] < 1
+    assert [figure["server"] for figure in figures] == [*SERVERS * 7, "pooled"]
+    for figure in figures:
+        assert figure["failures"] == {}, figure
+        assert len(figure["rates"]) == 1
+        assert 0 < figure["rate"] < 100_000
+        assert 0 < figure["p50"] <= figure["p99"] < 20
+        assert figure["answered"] >= figure["case"]["clients"]
+    assert [item["server"] for item in numbers["memory"]] == SERVERS[:2]
+    for item in numbers["memory"]:
+        assert 10_000_000 < item["at_rest"] <= item["peak"] < 1_000_000_000
+        assert item["growth"] == item["peak"] - item["at_rest"]
+    for item in numbers["reuse"].values():
+        assert item["connections_created"] < item["requests"]
+        assert 0.5 < item["reuse_rate"] < 1
     assert len(numbers["recoveries"]) == 6
-    assert all(one["is_ok"] for one in numbers["recoveries"]), numbers["recoveries"]
+    assert all(recovery["is_ok"] for recovery in numbers["recoveries"]), numbers["recoveries"]
     assert {"what", "figure", "is_met"} == set(numbers["targets"][0])
 
 

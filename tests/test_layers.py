@@ -47,7 +47,7 @@ STARTS_PROCESSES = re.compile(
     r"|os\.(fork|forkpty|system|popen|startfile|exec\w+|spawn\w+|posix_spawnp?)"
     r"|multiprocessing\.(Process|Pool|Manager|get_context)|concurrent\.futures.*"
 )
-MAY_START_PROCESSES = {"pool/process.py", "pool/guard.py", "cli/programs.py"}
+MAY_START_PROCESSES = {"pool/process.py", "pool/guard.py", "cli/subprocesses.py"}
 
 
 def name_of(file: Path) -> str:
@@ -78,7 +78,7 @@ def imported(file: Path) -> Iterator[str]:
 def own_layers(file: Path) -> set[str]:
     """The layers of ours that a file knows."""
     parts = [name.split(".") for name in imported(file)]
-    ours = {one[1] for one in parts if one[0] == "trioproxy" and len(one) > 1}
+    ours = {part[1] for part in parts if part[0] == "trioproxy" and len(part) > 1}
     return ours & {*LAYERS, *BESIDE}
 
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from trioproxy.dialects.blocks import BLOCKS
-from trioproxy.dialects.openai.parameters import CHAT, RESPONSES, Parameter
-from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.dialects.anthropic.blocks import BLOCKS
+from trioproxy.dialects.anthropic.parameters import PARAMETERS
+from trioproxy.dialects.openai.parameters import CHAT, RESPONSES, OpenAIParameter
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_the_table_of_parameters() -> None:
-    honoured = [one for one in PARAMETERS.values() if one.is_honoured]
-    refused = [one for one in PARAMETERS.values() if not one.is_honoured]
+    honoured = [item for item in PARAMETERS.values() if item.is_honoured]
+    refused = [item for item in PARAMETERS.values() if not item.is_honoured]
     lines = ["| parameter | |", "|---|---|"]
-    lines += [f"| `{one.name}` | {one.note} |" for one in honoured]
-    lines += [f"| `{one.name}` | refused: {one.note} |" for one in refused]
+    lines += [f"| `{item.name}` | {item.note} |" for item in honoured]
+    lines += [f"| `{item.name}` | refused: {item.note} |" for item in refused]
     table = "\n".join(lines)
     assert table in README, table
 
@@ -29,10 +29,10 @@ def test_every_content_block_is_named() -> None:
 
 
 @pytest.mark.parametrize("table", [CHAT, RESPONSES], ids=["chat", "responses"])
-def test_the_tables_of_openais_parameters(table: Mapping[str, Parameter]) -> None:
+def test_the_tables_of_openais_parameters(table: Mapping[str, OpenAIParameter]) -> None:
     effects = ["honoured", "without effect", "refused"]
     lines = ["| parameter | |", "|---|---|"]
-    for one in sorted(table.values(), key=lambda one: effects.index(one.effect)):
-        effect = "" if one.effect == "honoured" else f"{one.effect}: "
-        lines.append(f"| `{one.name}` | {effect}{one.note} |")
+    for item in sorted(table.values(), key=lambda item: effects.index(item.effect)):
+        effect = "" if item.effect == "honoured" else f"{item.effect}: "
+        lines.append(f"| `{item.name}` | {effect}{item.note} |")
     assert "\n".join(lines) in README, "\n".join(lines)

@@ -24,6 +24,9 @@ import trio
 from attrs import evolve, frozen
 
 from trioproxy import logs, startup_error
+from trioproxy.api_keys import DEFAULT, as_hashed, check_stored
+from trioproxy.asgi_server import connection
+from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import (
     FIXED_ENVIRONMENT,
@@ -34,7 +37,7 @@ from trioproxy.claude.command import (
 )
 from trioproxy.claude.inherited import SET_PER_TURN, pass_env_problem
 from trioproxy.claude.session import Session
-from trioproxy.dialects.anthropic import Rules
+from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.errors import TrioproxyError
 from trioproxy.forward.api import NAME as COUNT_TOKENS
 from trioproxy.forward.api import ApiClient
@@ -55,15 +58,12 @@ from trioproxy.settings import (
 )
 from trioproxy.settings.values import shorten
 from trioproxy.standin import StandIn, serve_standin
-from trioproxy.tokens import DEFAULT, as_hashed, check_stored
-from trioproxy.web import connections
-from trioproxy.web.app import Terms, create_web
-from trioproxy.web.presence import ASGIApp, Presence, Receive, Scope, Send
-from trioproxy.web.transport import open_watcher
+from trioproxy.web.app import WebConfig, create_web
+from trioproxy.web.gate.middleware import ASGIApp, Receive, RequestMiddleware, Scope, Send
 
 logger = logging.getLogger("trioproxy.app")
 
-connections.install()
+connection.install()
 
 _BANNER = (
     "OFFLINE: every answer comes from the stand-in on this machine, none from a model. "
@@ -76,7 +76,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _serve_lifespan(scope, receive, send)
     elif scope["type"] == "http":
-        web: ASGIApp = scope["state"][connections.STATE]
+        web: ASGIApp = scope["state"][connection.STATE]
         await web(scope, receive, send)
     else:
         await receive()
@@ -94,7 +94,7 @@ async def _serve_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         logs.configure(settings.logging.level, settings.logging.format)
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(open_server(settings, os.environ))
-            scope["state"][connections.STATE] = server.web
+            scope["state"][connection.STATE] = server.web
             _settle_memory()
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
@@ -138,7 +138,7 @@ async def _refuse_to_start(error: SettingsError | TrioproxyError, send: Send) ->
 class Server:
     """An open server: its web app, its two pools, and the stand-in when it is offline."""
 
-    web: Presence
+    web: RequestMiddleware
     pool: Pool
     client: ForwardClient
     standin: StandIn | None
@@ -183,7 +183,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                 ) as pool,
             ):
                 nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
-                terms = Terms(
+                config = WebConfig(
                     settings.server,
                     settings.auth,
                     settings.logging,
@@ -194,7 +194,7 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                 )
                 counting = settings.count_tokens
                 api = ApiClient(client, counting.api_key, counting.timeout)
-                web = create_web(pool, client, watcher, terms, api if counting.api_key else None)
+                web = create_web(pool, client, watcher, config, api if counting.api_key else None)
                 yield Server(web, pool, client, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
 
@@ -229,14 +229,14 @@ def _check_tokens(auth: AuthSettings) -> None:
 
 def _check_sites(server: ServerSettings) -> None:
     problems = [
-        f"server.allowed_origins: {one!r} must be as a browser says it, such as https://app.example"
-        for one in server.allowed_origins
-        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:-]+", one)
+        f"server.allowed_origins: {allowed_origin!r} must be as a browser says it, such as https://app.example"
+        for allowed_origin in server.allowed_origins
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:-]+", allowed_origin)
     ]
     problems += [
-        f"server.allowed_hosts: {one!r} must be a name alone, such as my.example"
-        for one in server.allowed_hosts
-        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]", one)
+        f"server.allowed_hosts: {allowed_host!r} must be a name alone, such as my.example"
+        for allowed_host in server.allowed_hosts
+        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]", allowed_host)
     ]
     if problems:
         raise SettingsError(problems)
@@ -295,10 +295,10 @@ def _options(claude: ClaudeSettings) -> Options:
     return Options(**{name: getattr(claude, name) for name in same})
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings) -> RequestDefaults:
     """What the operator lays down for every request."""
     claude = settings.claude
-    return Rules(
+    return RequestDefaults(
         model=claude.model,
         system=claude.system_prompt,
         max_messages=settings.server.max_messages,

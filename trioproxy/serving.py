@@ -24,15 +24,15 @@ from hypercorn.trio import serve as hypercorn_serve
 
 from trioproxy import logs, startup_error
 from trioproxy.app import open_server
+from trioproxy.asgi_server import connection
 from trioproxy.errors import TrioproxyError
 from trioproxy.settings import Settings, SettingsError
-from trioproxy.web import connections
-from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
-from trioproxy.web.quota import Quota
+from trioproxy.web.gate.middleware import ASGIApp, Receive, Scope, Send
+from trioproxy.web.gate.quota import Quota
 
 logger = logging.getLogger("trioproxy.app")
 
-_LAST_WORDS = 1.0  # seconds, for errors to be told when the drain is over
+_ERROR_GRACE = 1.0  # seconds, for errors to be told when the drain is over
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -114,7 +114,7 @@ def hypercorn_config(settings: Settings, host: str, port: int) -> Config:
     """Hypercorn's own settings, from ours."""
     config = Config()
     config.bind = [f"[{host}]:{port}" if ":" in host.strip("[]") else f"{host}:{port}"]
-    config.graceful_timeout = _LAST_WORDS
+    config.graceful_timeout = _ERROR_GRACE
     config.keep_alive_timeout = settings.server.keep_alive_timeout
     config.h11_max_incomplete_size = settings.server.max_header_size
     config.include_server_header = False
@@ -123,7 +123,7 @@ def hypercorn_config(settings: Settings, host: str, port: int) -> Config:
 
 async def _serve(settings: Settings, environ: Mapping[str, str], config: Config) -> None:
     async with open_server(settings, environ) as server, trio.open_nursery() as nursery:
-        stop = Stop(server.web.front.quota, settings.pool_settings.drain_timeout)
+        stop = Stop(server.web.gate.quota, settings.pool_settings.drain_timeout)
         await nursery.start(stop.hear)
         app = _with_lifespan(server.web)
         await hypercorn_serve(app, config, shutdown_trigger=stop.wait_drained)  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def _with_lifespan(web: ASGIApp) -> ASGIApp:
         if scope["type"] == "http":
             await web(scope, receive, send)
         elif scope["type"] == "lifespan":
-            scope["state"][connections.STATE] = web
+            scope["state"][connection.STATE] = web
             for event in ("startup", "shutdown"):
                 await receive()
                 await send({"type": f"lifespan.{event}.complete"})
@@ -186,11 +186,11 @@ def _with_lifespan(web: ASGIApp) -> ASGIApp:
 
 def _reasons(group: BaseExceptionGroup[BaseException]) -> list[str]:
     reasons: list[str] = []
-    for one in group.exceptions:
-        if isinstance(one, BaseExceptionGroup):
-            reasons += _reasons(one)
-        elif isinstance(one, SettingsError):
-            reasons += one.problems
+    for exception in group.exceptions:
+        if isinstance(exception, BaseExceptionGroup):
+            reasons += _reasons(exception)
+        elif isinstance(exception, SettingsError):
+            reasons += exception.problems
         else:
-            reasons.append(str(one))
+            reasons.append(str(exception))
     return reasons

@@ -22,16 +22,16 @@ from _child import tell
 
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.pool import pool as pool_module
-from trioproxy.pool.job import Note
+from trioproxy.pool.job import Signal
 from trioproxy.pool.pool import Pool, open_pool
-from trioproxy.pool.worker import Owner, Retired, Worker, WorkerState
+from trioproxy.pool.worker import PoolCallbacks, Retired, Worker, WorkerState
 from trioproxy.settings import PoolSettings
 
 _WORKERS = 4
 _TURN = Turn("claude-test", 100, (Message("user", ({"type": "text", "text": "Hello."},)),))
 
 
-async def _in_memory(worker: Worker, _: object, owner: Owner, *__: object) -> Retired:
+async def _in_memory(worker: Worker, _: object, owner: PoolCallbacks, *__: object) -> Retired:
     """A worker without a process: `trioproxy.pool.worker.run`, less the exchange."""
     worker.pid = 1
     worker.session.bound = _TURN.system
@@ -41,10 +41,10 @@ async def _in_memory(worker: Worker, _: object, owner: Owner, *__: object) -> Re
         if job is None:
             return Retired(worker.end_reason)
         if job.has_waited:
-            with job.while_wanted():
-                await job.tell(Note.TAKEN)
+            with job.caller_scope():
+                await job.tell(Signal.TAKEN)
         job.finish()
-        job.course.settle()
+        job.timings.settle()
         worker.state = WorkerState.RESETTING
         worker.resetting_since = trio.current_time()
 

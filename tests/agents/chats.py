@@ -13,17 +13,21 @@ from trioproxy.standin import RecordedRequest
 def asked(exchanges: Sequence[Exchange]) -> list[Exchange]:
     """Those that asked for an answer of the model."""
     path = "/chat/completions"
-    return [one for one in exchanges if one.method == "POST" and one.path.endswith(path)]
+    return [
+        exchange
+        for exchange in exchanges
+        if exchange.method == "POST" and exchange.path.endswith(path)
+    ]
 
 
 def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> list[str]:
     """What the API was asked that no client has said in these words, or the other way round."""
-    return unmatched({one.number: _said(one.body) for one in exchanges}, arrived)
+    return unmatched({exchange.number: _said(exchange.body) for exchange in exchanges}, arrived)
 
 
 def _said(body: Mapping[str, Any]) -> list[Said]:
-    prompts = [_text(one["content"]) for one in body["messages"] if one["role"] == "system"]
-    others = [one for one in body["messages"] if one["role"] != "system"]
+    prompts = [_text(item["content"]) for item in body["messages"] if item["role"] == "system"]
+    others = [item for item in body["messages"] if item["role"] != "system"]
     system = ("system", "\n\n".join(prompts))
     return [system, *(said for message in others for said in _of_message(message))]
 

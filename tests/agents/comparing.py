@@ -51,11 +51,11 @@ class Difference:
 
     request: int
     where: str
-    one: str
+    first: str
     other: str
 
     def __str__(self) -> str:
-        return f"request {self.request}: {self.where}: {self.one} became {self.other}"
+        return f"request {self.request}: {self.where}: {self.first} became {self.other}"
 
 
 def request(body: Body, headers: Mapping[str, str], *, notes: str = "") -> Request:
@@ -66,15 +66,17 @@ def request(body: Body, headers: Mapping[str, str], *, notes: str = "") -> Reque
 
 def carried(sent: Sequence[Request], arrived: Sequence[Request]) -> list[Difference]:
     """What the server has altered and not named, or asked more or less often than it was asked."""
-    ones = [as_sent(one.body, one.betas, one.notes) for one in sent]
+    ones = [as_sent(item.body, item.betas, item.notes) for item in sent]
     others = [as_arrived(other.body, other.betas) for other in arrived]
-    return [one for one in _differences(ones, others) if not _is_known(one, sent)]
+    return [
+        difference for difference in _differences(ones, others) if not _is_known(difference, sent)
+    ]
 
 
 def _is_known(difference: Difference, sent: Sequence[Request]) -> bool:
-    if (difference.where, difference.one, difference.other) in _ADDED:
+    if (difference.where, difference.first, difference.other) in _ADDED:
         return True
-    if difference.where == "metadata" and difference.one == repr("nothing"):
+    if difference.where == "metadata" and difference.first == repr("nothing"):
         return True  # the CLI names its own user, where the caller names none
     return is_named(difference.where, sent[difference.request - 1].notes)
 
@@ -117,48 +119,48 @@ def _differences(ones: Iterable[Body], others: Iterable[Body]) -> list[Differenc
     """Pair what is alike, for sub-agents ask in any order; compare the rest in order."""
     left = list(others)
     unlike = []
-    for number, one in enumerate(ones, 1):
-        if one in left:
-            left.remove(one)
+    for number, item in enumerate(ones, 1):
+        if item in left:
+            left.remove(item)
         else:
-            unlike.append((number, one))
+            unlike.append((number, item))
     found = []
-    for number, one in unlike:
+    for number, item in unlike:
         if not left:
             found.append(Difference(number, "", "a request", "none"))
             continue
-        nearest = min(left, key=lambda other: _distance(one, other))
+        nearest = min(left, key=lambda other: _distance(item, other))
         left.remove(nearest)
-        found += [Difference(number, *place) for place in _places(one, nearest, "")]
+        found += [Difference(number, *place) for place in _places(item, nearest, "")]
     found += [Difference(0, "", "none", f"a request: {_short(other)}") for other in left]
     return found
 
 
-def _distance(one: Body, other: Body) -> int:
+def _distance(item: Body, other: Body) -> int:
     """The length of what differs: a conversation that is longer is farther than a lost mark."""
-    return sum(len(before) + len(after) for _, before, after in _places(one, other, ""))
+    return sum(len(before) + len(after) for _, before, after in _places(item, other, ""))
 
 
-def _places(one: Any, other: Any, where: str) -> Iterator[tuple[str, str, str]]:
+def _places(item: Any, other: Any, where: str) -> Iterator[tuple[str, str, str]]:
     """The innermost places that differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in [*one, *(name for name in other if name not in one)]:
+    if isinstance(item, dict) and isinstance(other, dict):
+        for name in [*item, *(name for name in other if name not in item)]:
             inner = f"{where}.{name}" if where else name
-            if name not in one or name not in other:
-                yield inner, _short(one.get(name, "nothing")), _short(other.get(name, "nothing"))
+            if name not in item or name not in other:
+                yield inner, _short(item.get(name, "nothing")), _short(other.get(name, "nothing"))
             else:
-                yield from _places(one[name], other[name], inner)
-    elif isinstance(one, list) and isinstance(other, list):
-        yield from _in_lists(one, other, where)
-    elif one != other:
-        yield where, *_around(one, other)
+                yield from _places(item[name], other[name], inner)
+    elif isinstance(item, list) and isinstance(other, list):
+        yield from _in_lists(item, other, where)
+    elif item != other:
+        yield where, *_around(item, other)
 
 
-def _in_lists(one: list[Any], other: list[Any], where: str) -> Iterator[tuple[str, str, str]]:
+def _in_lists(item: list[Any], other: list[Any], where: str) -> Iterator[tuple[str, str, str]]:
     """As `_places`, of lists: what is alike at their ends is the same in both."""
-    begin = _alike(one, other)
-    end = min(_alike(one[::-1], other[::-1]), len(one) - begin, len(other) - begin)
-    here, there = one[begin : len(one) - end], other[begin : len(other) - end]
+    begin = _alike(item, other)
+    end = min(_alike(item[::-1], other[::-1]), len(item) - begin, len(other) - begin)
+    here, there = item[begin : len(item) - end], other[begin : len(other) - end]
     if len(here) == len(there):
         for index, (inner, opposite) in enumerate(zip(here, there, strict=True), begin):
             yield from _places(inner, opposite, f"{where}[{index}]")
@@ -166,20 +168,20 @@ def _in_lists(one: list[Any], other: list[Any], where: str) -> Iterator[tuple[st
         yield f"{where}[{begin}:]", _short(here), _short(there)
 
 
-def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
+def _alike(item: Sequence[Any], other: Sequence[Any]) -> int:
     """How many are the same from the first on."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    pairs = enumerate(zip(item, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(item), len(other)))
 
 
-def _around(one: Any, other: Any) -> tuple[str, str]:
+def _around(item: Any, other: Any) -> tuple[str, str]:
     """Both, from shortly before they part; of sets, what each has alone."""
-    if isinstance(one, frozenset) and isinstance(other, frozenset):
-        return _short(sorted(one - other)), _short(sorted(other - one))
-    if not (isinstance(one, str) and isinstance(other, str)):
-        return _short(one), _short(other)
-    begin = max(0, _alike(one, other) - 20)
-    return _short(one[begin:]), _short(other[begin:])
+    if isinstance(item, frozenset) and isinstance(other, frozenset):
+        return _short(sorted(item - other)), _short(sorted(other - item))
+    if not (isinstance(item, str) and isinstance(other, str)):
+        return _short(item), _short(other)
+    begin = max(0, _alike(item, other) - 20)
+    return _short(item[begin:]), _short(other[begin:])
 
 
 def _short(value: Any) -> str:

@@ -121,7 +121,7 @@ def _with_loaded_tools(body: Body) -> Body:
     """A text for each reference to a tool, and the tool as one that is loaded."""
     names: set[str] = set()
     messages = [
-        {**message, "content": [_without_references(one, names) for one in message["content"]]}
+        {**message, "content": [_without_references(block, names) for block in message["content"]]}
         for message in body["messages"]
     ]
     tools = [

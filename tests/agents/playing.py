@@ -82,16 +82,20 @@ class Play:
             return
         check(straight)
         through = self._run("through", self.ways.through, script, drive, before)
-        exchanges = [one for one in self.ways.exchanged() if one.is_messages]
+        exchanges = [item for item in self.ways.exchanged() if item.is_messages]
         differences = _differences(straight, through, exchanges)
-        faults = [one for one in exchanges if one.error and said_by_the_api not in one.error]
+        faults = [
+            exchange
+            for exchange in exchanges
+            if exchange.error and said_by_the_api not in exchange.error
+        ]
         self._note(through, before, exchanges, len(differences), refused=len(faults))
-        told = [*(f"{one.status}: {one.error}" for one in faults), *map(str, differences)]
+        told = [*(f"{fault.status}: {fault.error}" for fault in faults), *map(str, differences)]
         (self.folder / "differences").write_text("\n".join(told))
         (self.folder / "exchanges.json").write_bytes(
             orjson.dumps(list(map(attrs.asdict, exchanges)))
         )
-        refused = [f"{one.status}: {one.error}" for one in faults]
+        refused = [f"{fault.status}: {fault.error}" for fault in faults]
         assert not refused, "\n".join(refused)
         check(through)
         assert not differences, "\n".join(map(str, differences))
@@ -111,7 +115,9 @@ class Play:
         exchanges = dialect.asked(self.ways.exchanged())
         differences = dialect.lost(exchanges, done.asked)
         self._note(done, before, exchanges, len(differences))
-        refused = [f"{one.status}: {one.error}" for one in exchanges if one.is_refused]
+        refused = [
+            f"{exchange.status}: {exchange.error}" for exchange in exchanges if exchange.is_refused
+        ]
         assert not refused, "\n".join(refused)
         check(done)
         assert not differences, "\n".join(differences)
@@ -127,7 +133,7 @@ class Play:
         done = Done(ended, place.files(), self.ways.arrived())
         place.root.rename(self.folder / way)
         (self.folder / way / "output").write_text(f"{ended.output}\n{ended.errors}")
-        requests = orjson.dumps([attrs.asdict(one) for one in done.asked])
+        requests = orjson.dumps([attrs.asdict(item) for item in done.asked])
         (self.folder / way / "asked.json").write_bytes(requests)
         return done
 
@@ -147,7 +153,7 @@ class Play:
             files=len(written),
             requests=len(exchanges or done.asked),
             refused=refused,
-            noted=sum(one.notes != "" for one in exchanges),
+            noted=sum(exchange.notes != "" for exchange in exchanges),
             differences=differences,
         )
         results.add(row)
@@ -155,10 +161,12 @@ class Play:
 
 def _differences(straight: Done, through: Done, exchanges: list[Exchange]) -> list[Difference]:
     sent = [
-        request(one.body, one.headers, notes=ANY if one.is_refused else one.notes)
-        for one in exchanges
+        request(
+            exchange.body, exchange.headers, notes=ANY if exchange.is_refused else exchange.notes
+        )
+        for exchange in exchanges
     ]
     return [
-        *repeated([request(one.body, one.headers) for one in straight.asked], sent),
-        *carried(sent, [request(one.body, one.headers) for one in through.asked]),
+        *repeated([request(item.body, item.headers) for item in straight.asked], sent),
+        *carried(sent, [request(item.body, item.headers) for item in through.asked]),
     ]

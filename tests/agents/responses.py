@@ -23,32 +23,36 @@ _OWN_SYSTEM = 2  # blocks of the CLI's own before the caller's prompt
 def asked(exchanges: Sequence[Exchange]) -> list[Exchange]:
     """Those that asked for a response, or to compact a conversation."""
     paths = ("/responses", "/responses/compact")
-    return [one for one in exchanges if one.method == "POST" and one.path.endswith(paths)]
+    return [
+        exchange
+        for exchange in exchanges
+        if exchange.method == "POST" and exchange.path.endswith(paths)
+    ]
 
 
 def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> list[str]:
     """What the API was asked that no client has said in these words, or the other way round."""
-    return unmatched({one.number: _said(one.body) for one in exchanges}, arrived)
+    return unmatched({exchange.number: _said(exchange.body) for exchange in exchanges}, arrived)
 
 
 def unmatched(sent: Mapping[int, list[Said]], arrived: Sequence[RecordedRequest]) -> list[str]:
     """Where what a client says, by the number of its request, is not what reached the API."""
-    left = [_arrived(one.body) for one in arrived]
+    left = [_arrived(item.body) for item in arrived]
     found = []
     for number, said in sent.items():
         if said in left:
             left.remove(said)
             continue
-        nearest = max(left, key=lambda one: _alike(said, one), default=[])
+        nearest = max(left, key=lambda item: _alike(said, item), default=[])
         at = _alike(said, nearest)
         found.append(f"request {number}, part {at}: {said[at:][:2]} became {nearest[at:][:2]}")
     return found
 
 
-def _alike(one: Sequence[Said], other: Sequence[Said]) -> int:
+def _alike(element: Sequence[Said], other: Sequence[Said]) -> int:
     """How many parts are the same from the first on."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    pairs = enumerate(zip(element, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(element), len(other)))
 
 
 def _said(body: Mapping[str, Any]) -> list[Said]:
@@ -80,9 +84,9 @@ def _of_item(item: Mapping[str, Any]) -> Iterator[Said]:  # noqa: C901 - a case 
             yield ("result", item["call_id"], _text(item["output"]))
         case "tool_search_output":
             names = [
-                f"{space['name']}__{one['name']}"
+                f"{space['name']}__{tool['name']}"
                 for space in item["tools"]
-                for one in space["tools"]
+                for tool in space["tools"]
             ]
             yield ("result", item["call_id"], f"These tools can be called now: {', '.join(names)}")
         case "compaction_trigger":

@@ -57,12 +57,14 @@ def play(request: pytest.FixtureRequest, program: Program, ways: Ways, tmp_path:
             task=task,
             files=len(written),
             requests=len(exchanges),
-            refused=sum(one.is_refused for one in exchanges),
-            noted=sum(one.notes != "" for one in exchanges),
+            refused=sum(exchange.is_refused for exchange in exchanges),
+            noted=sum(exchange.notes != "" for exchange in exchanges),
             differences=len(differences),
         )
         noted.add(row)
-        refused = [f"{one.status}: {one.error}" for one in exchanges if one.is_refused]
+        refused = [
+            f"{exchange.status}: {exchange.error}" for exchange in exchanges if exchange.is_refused
+        ]
         assert not refused, "\n".join(refused)
         check(done)
         assert not differences, "\n".join(differences)

@@ -57,14 +57,14 @@ def bash(command: str) -> Call:
 def ended_well(done: Done, text: str, turns: int) -> None:
     assert done.ended.status == 0, done.ended.errors
     assert said(done.ended)[-1:] == [text], done.ended.output
-    bodies = [one.body for one in done.asked]
+    bodies = [item.body for item in done.asked]
     assert sum(bool(offered(body)) for body in bodies) == turns
     assert len(bodies) == turns + 1  # the title
 
 
 def last_of(done: Done, *, results_: int) -> Body:
     """The request with the whole conversation, which has these results of tools."""
-    found: list[Body] = [one.body for one in done.asked if len(results(one.body)) == results_]
+    found: list[Body] = [item.body for item in done.asked if len(results(item.body)) == results_]
     return found[-1]
 
 
@@ -72,7 +72,7 @@ def last_of(done: Done, *, results_: int) -> Body:
 def test_parallel_and_failed_calls(play: Play, provider: Provider) -> None:
     def check(done: Done) -> None:
         ended_well(done, "Two of five failed.", turns=2)
-        texts = [str(one["content"]) for one in results(last_of(done, results_=5))]
+        texts = [str(result["content"]) for result in results(last_of(done, results_=5))]
         assert ["File not found" in text for text in texts] == [False, True, False, False, False]
         assert "wrong" in texts[3]
         assert done.files["made.txt"] == b"made\n"

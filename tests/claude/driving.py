@@ -34,7 +34,7 @@ def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> 
     """A new exchange of `conversation`, such as "u1 a1 u2"; `settings` are ids asked before."""
     uuids = (f"m{n}" for n in count(1))
     ids = (f"c{n}" for n in count(1))
-    asked = b"".join(wire.control_request(one, "apply_flag_settings") for one in settings)
+    asked = b"".join(wire.control_request(setting, "apply_flag_settings") for setting in settings)
     messages = [_message(said) for said in conversation.split()]
     found = segments(asked, messages, lambda: next(uuids), model="claude-test")
     return Exchange(found, set(settings), lambda: next(ids))
@@ -70,13 +70,13 @@ def feed(exchange: Exchange, inputs: Iterable[Input]) -> tuple[list[str], list[E
     """
     output = b""
     events: list[Event] = []
-    for one in inputs:
-        if isinstance(one, Abandon):
+    for action in inputs:
+        if isinstance(action, Abandon):
             output += exchange.abandon()
-        elif isinstance(one, ApiError):
-            exchange.refused(one)
+        elif isinstance(action, ApiError):
+            exchange.refused(action)
         else:
-            step = exchange.receive([one])
+            step = exchange.receive([action])
             output += step.output
             events += step.events
     return written(output), events

@@ -111,7 +111,7 @@ BARE_CASES = [
 
 
 @pytest.mark.parametrize(
-    "case", BARE_CASES, ids=lambda one: f"{one.bare}, {' '.join(one.environ) or 'nothing'}"
+    "case", BARE_CASES, ids=lambda item: f"{item.bare}, {' '.join(item.environ) or 'nothing'}"
 )
 def test_bare_is_said_when_it_can_log_in(case: BareCase) -> None:
     command = online(case.environ, bare=case.bare)
@@ -234,7 +234,7 @@ def test_with_tools_of_its_own_a_turn_may_take_several_calls() -> None:
     plain = Options(max_turns=7)
     tools = Options(tools="Read,Grep", max_turns=7, permission_mode="dontAsk")
     servers = Options(mcp_config="/etc/mcp.json", max_turns=7)
-    assert [one.own_tools for one in (plain, tools, servers)] == [False, True, True]
+    assert [item.own_tools for item in (plain, tools, servers)] == [False, True, True]
     assert plain.arguments() == ["--tools=", "--max-turns=1"]
     assert tools.arguments() == [
         "--tools=Read,Grep",

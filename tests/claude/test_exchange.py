@@ -50,9 +50,9 @@ REFUSED = ApiError(400, "invalid_request_error", "no effort")
 
 # -- The table --------------------------------------------------------------------------------
 
-each_state = pytest.mark.parametrize("state", State, ids=lambda one: one.name)
+each_state = pytest.mark.parametrize("state", State, ids=lambda item: item.name)
 each_state_before_the_end = pytest.mark.parametrize(
-    "state", [one for one in State if not begun_in(one).is_over], ids=lambda one: one.name
+    "state", [item for item in State if not begun_in(item).is_over], ids=lambda item: item.name
 )
 
 
@@ -179,7 +179,7 @@ ROWS = [
         State.SPOILED,
     ),
 ]  # fmt: skip
-row = pytest.mark.parametrize("row", ROWS, ids=lambda one: one.name)
+row = pytest.mark.parametrize("row", ROWS, ids=lambda item: item.name)
 
 
 @row
@@ -232,7 +232,7 @@ PASSED_OVER: list[Line] = [
 
 
 @each_state
-@pytest.mark.parametrize("line", PASSED_OVER, ids=lambda one: str(one)[:60])
+@pytest.mark.parametrize("line", PASSED_OVER, ids=lambda case: str(case)[:60])
 def test_other_lines_are_passed_over_in_every_state(state: State, line: Line) -> None:
     exchange = begun_in(state)
     error = exchange.error
@@ -394,7 +394,7 @@ INTERRUPTED = [
 ]
 
 
-@pytest.mark.parametrize("case", INTERRUPTED, ids=lambda one: one.name)
+@pytest.mark.parametrize("case", INTERRUPTED, ids=lambda item: item.name)
 def test_an_interrupt_waits_for_a_sign_of_life_and_follows_each(case: Interrupted) -> None:
     exchange = begun("u1", *case.given)
     for line, is_sign in case.follow:
@@ -459,7 +459,7 @@ NO_PROOF: list[Line] = [
 ]
 
 
-@pytest.mark.parametrize("line", NO_PROOF, ids=lambda one: str(one["response"]))
+@pytest.mark.parametrize("line", NO_PROOF, ids=lambda case: str(case["response"]))
 def test_only_a_true_rewound_proves_that_a_process_is_clean(line: Line) -> None:
     exchange = begun("u1", *answer("hi"), result("hi"), line)
     assert exchange.state is State.SPOILED

@@ -49,10 +49,10 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize("one", WORDS, ids=lambda one: one.name)
-def test_an_error_in_its_own_words(one: Words) -> None:
-    found = in_its_own_words(GENERIC, one.upstream_id, one.printed)
-    assert (found and found.message) == one.message
+@pytest.mark.parametrize("words", WORDS, ids=lambda case: case.name)
+def test_an_error_in_its_own_words(words: Words) -> None:
+    found = in_its_own_words(GENERIC, words.upstream_id, words.printed)
+    assert (found and found.message) == words.message
     assert found is None or (found.status, found.type) == (404, "oh")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from trioproxy.claude.merging import Merger
 from trioproxy.claude.turn import Event
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.whole_message import WholeAnswer
 
 
 def call(reason: str, *blocks: str, tokens: int = 1) -> list[Event]:

@@ -89,8 +89,8 @@ MISSHAPEN = [
 ]
 
 
-@pytest.mark.parametrize("state", sorted(BEFORE_THE_END, key=str), ids=lambda one: one.name)
-@pytest.mark.parametrize("misshapen", MISSHAPEN, ids=lambda one: str(one.line)[:70])
+@pytest.mark.parametrize("state", sorted(BEFORE_THE_END, key=str), ids=lambda case: case.name)
+@pytest.mark.parametrize("misshapen", MISSHAPEN, ids=lambda case: str(case.line)[:70])
 def test_a_line_of_an_unknown_shape_spoils_the_exchange_and_raises_nothing(
     state: State, misshapen: Misshapen
 ) -> None:
@@ -124,7 +124,7 @@ NESTED: Any = orjson.loads(b"[" * 1000 + b"]" * 1000)
         {"type": "result", "result": NESTED},
         {"type": "control_request", "request": {"subtype": NESTED}},
     ],
-    ids=lambda one: one["type"],
+    ids=lambda case: case["type"],
 )
 def test_a_line_of_many_levels_raises_nothing(line: Line) -> None:
     exchange = begun("u1", *RUNNING)
@@ -192,8 +192,8 @@ def test_whatever_comes_the_caller_is_told_one_end_and_nothing_after_it(
     exchange = exchange_of(conversation, settings=("s1",))
     exchange.begin()
     is_answered, is_over, error = False, False, None
-    for one in inputs:
-        output, events = feed(exchange, [one])
+    for action in inputs:
+        output, events = feed(exchange, [action])
         if is_answered:
             assert exchange.is_answered
             assert not events
@@ -202,8 +202,8 @@ def test_whatever_comes_the_caller_is_told_one_end_and_nothing_after_it(
             assert exchange.is_over
             assert not output
         if exchange.is_clean and not is_over:
-            assert isinstance(one, dict)
-            assert one["response"]["response"]["rewound"] is True
+            assert isinstance(action, dict)
+            assert action["response"]["response"]["rewound"] is True
         is_answered, is_over, error = exchange.is_answered, exchange.is_over, exchange.error
 
 
@@ -211,7 +211,7 @@ def test_whatever_comes_the_caller_is_told_one_end_and_nothing_after_it(
 def test_lines_of_one_read_are_as_good_as_read_one_by_one(
     conversation: str, inputs: list[Input]
 ) -> None:
-    lines = [one for one in inputs if isinstance(one, dict)]
+    lines = [item for item in inputs if isinstance(item, dict)]
     one_by_one, at_once = begun(conversation), begun(conversation)
     output, events = feed(one_by_one, lines)
     step = at_once.receive(lines)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from trioproxy.claude.models import Model, Models, read_models
-from trioproxy.claude.session import Introduction
+from trioproxy.claude.session import InitializeProbe
 
 
 def entry(value: str, resolved: str, **fields: Any) -> dict[str, Any]:
@@ -59,9 +59,9 @@ def test_what_is_not_understood_is_no_model(told: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("told", [TOLD, {}, None, [], 5])
 def test_an_introduction_is_whatever_the_process_answers(told: object) -> None:
-    introduction = Introduction()
-    introduction.receive([{"type": "system"}, {"type": "control_response", "response": 1}])
-    assert introduction.answer is None
+    initialized = InitializeProbe()
+    initialized.receive([{"type": "system"}, {"type": "control_response", "response": 1}])
+    assert initialized.answer is None
     response = {"subtype": "success", "request_id": "introduction", "response": told}
-    introduction.receive([{"type": "control_response", "response": response}])
-    assert introduction.answer == (told if isinstance(told, dict) else {})
+    initialized.receive([{"type": "control_response", "response": response}])
+    assert initialized.answer == (told if isinstance(told, dict) else {})

@@ -95,7 +95,7 @@ NEXT = [
 ]
 
 
-@pytest.mark.parametrize("later", NEXT, ids=lambda one: one.name)
+@pytest.mark.parametrize("later", NEXT, ids=lambda case: case.name)
 def test_a_later_turn_sets_only_what_differs_from_the_last_one(later: Next) -> None:
     session = Session(("own",))
     controls(session, TURN)
@@ -103,7 +103,7 @@ def test_a_later_turn_sets_only_what_differs_from_the_last_one(later: Next) -> N
     assert controls(session, later.turn) == []
 
 
-@pytest.mark.parametrize("other", NEXT[2:], ids=lambda one: one.name)
+@pytest.mark.parametrize("other", NEXT[2:], ids=lambda case: case.name)
 def test_nothing_of_a_turn_is_left_for_the_next(other: Next) -> None:
     session = Session(("own",))
     controls(session, other.turn)
@@ -151,8 +151,8 @@ def test_each_thing_that_was_asked_must_be_granted() -> None:
 
 
 def test_sessions_know_nothing_of_each_other() -> None:
-    one, other = Session(), Session()
-    asked = controls(one, TURN)
+    subject, other = Session(), Session()
+    asked = controls(subject, TURN)
     assert other.bound is None
     assert controls(other, TURN) == asked
 
@@ -216,7 +216,7 @@ MISSHAPEN = [
 ]
 
 
-@pytest.mark.parametrize("misshapen", MISSHAPEN, ids=lambda one: one.name)
+@pytest.mark.parametrize("misshapen", MISSHAPEN, ids=lambda case: case.name)
 def test_a_line_of_an_unknown_shape_does_not_answer_a_ping(misshapen: Misshapen) -> None:
     ping = Session().ping()
     ping.receive([misshapen.line])

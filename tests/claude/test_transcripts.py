@@ -219,7 +219,7 @@ TRANSCRIPTS = [
         error=CliFailed("The CLI gave no answer of the model."),
     ),
 ]  # fmt: skip
-transcript = pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda one: one.name)
+transcript = pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda case: case.name)
 
 
 def accepting(exchange: Exchange, lines: list[Line], size: int) -> Iterator[Event]:
@@ -252,7 +252,7 @@ def test_a_turn_that_the_cli_wrote(transcript: Transcript, size: int) -> None:
     "name", ["an answer", "a tool is wanted, which the CLI does not have and says so"]
 )
 def test_a_whole_answer_ends_with_its_last_event(name: str) -> None:
-    (found,) = (one for one in TRANSCRIPTS if one.name == name)
+    (found,) = (item for item in TRANSCRIPTS if item.name == name)
     exchange = exchange_of()
     exchange.begin()
     before_the_result = [line for line in found.lines if line["type"] != "result"]
@@ -350,7 +350,7 @@ TOLD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("told", TOLD, ids=lambda one: one.name)
+@pytest.mark.parametrize("told", TOLD, ids=lambda case: case.name)
 def test_a_result_tells_an_error(told: Told) -> None:
     error = failure(told.result)
     assert (error.status, error.type, error.message) == (told.status, told.type, told.message)

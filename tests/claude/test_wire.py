@@ -52,7 +52,7 @@ STREAMS = [
     ),
     Stream("nothing", b"", []),
 ]
-stream = pytest.mark.parametrize("stream", STREAMS, ids=lambda one: one.name)
+stream = pytest.mark.parametrize("stream", STREAMS, ids=lambda case: case.name)
 
 
 @stream
@@ -144,7 +144,7 @@ NO_LINES = [
 ]
 
 
-@pytest.mark.parametrize("bad", NO_LINES, ids=lambda one: one.name)
+@pytest.mark.parametrize("bad", NO_LINES, ids=lambda case: case.name)
 def test_what_is_no_line_is_an_error_and_shown_in_the_log_alone(bad: NoLine) -> None:
     with pytest.raises(WireError) as caught:
         lines_of(bad.data + b"\n")
@@ -251,6 +251,6 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize("line", WRITTEN, ids=lambda one: one.name)
+@pytest.mark.parametrize("line", WRITTEN, ids=lambda case: case.name)
 def test_what_is_written_byte_for_byte(line: Written) -> None:
     assert line.made == line.expected

@@ -3,7 +3,7 @@
 from attrs import frozen
 from click.testing import CliRunner
 
-from trioproxy.cli.program import program
+from trioproxy.cli.main import program
 
 
 @frozen

@@ -26,7 +26,7 @@ from trioproxy.cli.checks import (
     read_login,
 )
 from trioproxy.cli.finding import Finding, failed
-from trioproxy.cli.programs import Ran
+from trioproxy.cli.subprocesses import Ran
 from trioproxy.settings import ClaudeSettings, PoolSettings, Settings, SettingsError
 
 VERSIONS = {"trio": "0.35.0", "hypercorn": "0.18.0", "httpx": "0.28.1"}
@@ -100,7 +100,7 @@ def test_a_finding(finding: Finding, mark: str, text: str) -> None:
 
 def test_every_problem_of_the_settings_is_a_line() -> None:
     found = list(check_problems(SettingsError(["a", "b"])))
-    assert [(one.mark, one.found) for one in found] == [("FAILED", "a"), ("FAILED", "b")]
+    assert [(result.mark, result.found) for result in found] == [("FAILED", "a"), ("FAILED", "b")]
     assert found[1].more
 
 
@@ -132,8 +132,8 @@ def test_what_the_cli_says_of_its_login(ran: Ran | OSError | None, expected: Log
 def test_more_of_anything_needs_more_files() -> None:
     sizes = PoolSettings()
     more = evolve(sizes, max_size=11), evolve(sizes, max_waiting=101)
-    for one in more:
-        assert files_needed(Settings(pool_settings=one)) > NEEDED
+    for item in more:
+        assert files_needed(Settings(pool_settings=item)) > NEEDED
 
 
 def test_a_finding_is_printable() -> None:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import trioproxy
 from tests.cli.running import run
-from trioproxy.cli.program import Program, program
+from trioproxy.cli.main import Program, program
 from trioproxy.errors import CliNotFound
 from trioproxy.settings import SettingsError
 
@@ -105,6 +105,6 @@ def test_nobody_reads() -> None:
 
 
 def test_no_command_but_those_that_serve_wait_for_the_server_to_be_imported() -> None:
-    code = "import sys, trioproxy.cli.program as p; print('quart' in sys.modules)"
+    code = "import sys, trioproxy.cli.main as p; print('quart' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert ran.stdout == b"False\n"

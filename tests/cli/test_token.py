@@ -4,7 +4,7 @@ import tomllib
 import pytest
 
 from tests.cli.running import run
-from trioproxy.tokens import Tokens
+from trioproxy.api_keys import ApiKeys
 
 
 @pytest.mark.parametrize("name", ["client", "a-b_1", "a.b", "two words", 'q"\\', "é"])
@@ -14,7 +14,7 @@ def test_both_forms_are_of_one_token(name: str) -> None:
     found = set(re.findall(r"tp_[\w-]+", ran.out))
     assert len(found) == 1
     stored = tomllib.loads(ran.out[ran.out.index("  [auth.tokens]") :])["auth"]["tokens"]
-    assert Tokens.of(stored).name_of(found.pop()) == name
+    assert ApiKeys.of(stored).name_of(found.pop()) == name
 
 
 def test_it_says_how_each_is_used() -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from trioproxy.claude.models import Model, Models
-from trioproxy.dialects.anthropic import Rules
+from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.dialects.openai.chat import ChatRequest, parse_chat
 from trioproxy.dialects.openai.response_request import (
     ResponsesRequest,
@@ -18,14 +18,18 @@ HI = {"role": "user", "content": "hi"}
 
 def chat(*, can_search: bool = False, **fields: Any) -> ChatRequest:
     data = json.dumps({"model": "haiku", "messages": [HI], **fields}).encode()
-    return parse_chat(data, models=MODELS, mapped={}, rules=Rules(), can_search=can_search)
+    return parse_chat(
+        data, models=MODELS, mapped={}, rules=RequestDefaults(), can_search=can_search
+    )
 
 
 def response(*, can_search: bool = False, **fields: Any) -> ResponsesRequest:
     data = json.dumps({"model": "haiku", "input": "hi", **fields}).encode()
-    return parse_responses(data, models=MODELS, mapped={}, rules=Rules(), can_search=can_search)
+    return parse_responses(
+        data, models=MODELS, mapped={}, rules=RequestDefaults(), can_search=can_search
+    )
 
 
 def compact(**fields: Any) -> ResponsesRequest:
     data = json.dumps({"model": "haiku", "input": "hi", **fields}).encode()
-    return parse_compact(data, models=MODELS, mapped={}, rules=Rules())
+    return parse_compact(data, models=MODELS, mapped={}, rules=RequestDefaults())

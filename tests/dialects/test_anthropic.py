@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trioproxy.claude.turn import Message, Turn
-from trioproxy.dialects.anthropic import (
+from trioproxy.dialects.anthropic.request import (
     MessagesRequest,
-    Rules,
+    RequestDefaults,
     error_body,
     parse_request,
 )
@@ -209,7 +209,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize("good", GOOD, ids=lambda one: one.name)
+@pytest.mark.parametrize("good", GOOD, ids=lambda case: case.name)
 def test_a_good_body_becomes_a_turn(good: Good) -> None:
     turn = Turn(
         good.model,
@@ -248,7 +248,7 @@ def messages_of(notation: str) -> list[dict[str, Any]]:
     return [{"role": roles[said[0]], "content": said} for said in notation.split()]
 
 
-@pytest.mark.parametrize("merge", MERGES, ids=lambda one: one.name)
+@pytest.mark.parametrize("merge", MERGES, ids=lambda case: case.name)
 def test_neighbours_of_one_role_are_one_message_in_their_order(merge: Merge) -> None:
     turn = parsed(body(messages=messages_of(merge.given))).turn
     for message in turn.messages:
@@ -274,14 +274,14 @@ class Bad:
     said: str
 
 
-def one(**fields: object) -> dict[str, Any]:
+def one_message(**fields: object) -> dict[str, Any]:
     """A body whose only message has these fields too."""
     return body(messages=[{**HI, **fields}])
 
 
 def block(**fields: object) -> dict[str, Any]:
     """A body whose only block has these fields too."""
-    return one(content=[{**text("hi"), **fields}])
+    return one_message(content=[{**text("hi"), **fields}])
 
 
 BLANK = "must have a character that is not white space"
@@ -345,32 +345,35 @@ BAD = [
     Bad(body(messages=[OK, HI]), NO_FIRST),
     Bad(body(messages=[HI, OK]), f"messages.1.{NO_LAST}"),
     Bad(body(messages=[HI, HI, OK, OK]), f"messages.3.{NO_LAST}"),
-    Bad(one(contents=1), "messages.0.contents: no such field in a message"),
+    Bad(one_message(contents=1), "messages.0.contents: no such field in a message"),
     # role
     Bad(body(messages=[{"content": "hi"}]), f"{NO_ROLE} missing"),
-    Bad(one(role=None), f"{NO_ROLE} missing"),
-    Bad(one(role="user "), f'{NO_ROLE} "user "'),
-    Bad(one(role=["user"]), f"{NO_ROLE} a list"),
-    Bad(one(role="x" * 50), f'{NO_ROLE} "{"x" * 50}"'),
-    Bad(one(role="x" * 51), f'{NO_ROLE} "{"x" * 50}..."'),
+    Bad(one_message(role=None), f"{NO_ROLE} missing"),
+    Bad(one_message(role="user "), f'{NO_ROLE} "user "'),
+    Bad(one_message(role=["user"]), f"{NO_ROLE} a list"),
+    Bad(one_message(role="x" * 50), f'{NO_ROLE} "{"x" * 50}"'),
+    Bad(one_message(role="x" * 51), f'{NO_ROLE} "{"x" * 50}..."'),
     # content
     Bad(
         body(messages=[{"role": "user"}]),
         "messages.0.content: must be a string or a list, not missing",
     ),
-    Bad(one(content=1), "messages.0.content: must be a string or a list, not a number"),
-    Bad(one(content=text("a")), "messages.0.content: must be a string or a list, not an object"),
-    Bad(one(content=[]), "messages.0.content: must not be empty"),
-    Bad(one(content=""), f"messages.0.content: {BLANK}"),
-    Bad(one(content=" \t\r\n"), f"messages.0.content: {BLANK}"),
+    Bad(one_message(content=1), "messages.0.content: must be a string or a list, not a number"),
+    Bad(
+        one_message(content=text("a")),
+        "messages.0.content: must be a string or a list, not an object",
+    ),
+    Bad(one_message(content=[]), "messages.0.content: must not be empty"),
+    Bad(one_message(content=""), f"messages.0.content: {BLANK}"),
+    Bad(one_message(content=" \t\r\n"), f"messages.0.content: {BLANK}"),
     Bad(body(messages=[HI, {**OK, "content": "\n"}, HI]), f"messages.1.content: {BLANK}"),
     # blocks
-    Bad(one(content=["hi"]), f"{AT_BLOCK}: must be an object, not a string"),
-    Bad(one(content=[{"text": "hi"}]), f"{AT_BLOCK}.type: Field required"),
-    Bad(one(content=[{"type": "text"}]), f"{AT_BLOCK}.text: must be a string"),
+    Bad(one_message(content=["hi"]), f"{AT_BLOCK}: must be an object, not a string"),
+    Bad(one_message(content=[{"text": "hi"}]), f"{AT_BLOCK}.type: Field required"),
+    Bad(one_message(content=[{"type": "text"}]), f"{AT_BLOCK}.text: must be a string"),
     Bad(block(text=1), f"{AT_BLOCK}.text: must be a string"),
     Bad(block(text=""), f"{AT_BLOCK}.text: {BLANK}"),
-    Bad(one(content=[text("a"), text(" ")]), f"messages.0.content.1.text: {BLANK}"),
+    Bad(one_message(content=[text("a"), text(" ")]), f"messages.0.content.1.text: {BLANK}"),
     Bad(block(txt=1), f"{AT_BLOCK}.txt: no such field in a text block"),
     Bad(block(citations={}), f"{AT_BLOCK}.citations: must be a list, not an object"),
     Bad(block(citations=[1]), f"{AT_BLOCK}.citations.0: must be an object, not a number"),
@@ -386,7 +389,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda one: one.said)
+@pytest.mark.parametrize("bad", BAD, ids=lambda case: case.said)
 def test_a_bad_body_is_refused_with_what_is_wrong_and_where(bad: Bad) -> None:
     error = refused(json.dumps(bad.body).encode())
     assert f"{error.path}: {error.reason}" == bad.said
@@ -403,7 +406,7 @@ NO_OBJECTS = [
 ]
 
 
-@pytest.mark.parametrize("bad", NO_OBJECTS, ids=lambda one: one.said)
+@pytest.mark.parametrize("bad", NO_OBJECTS, ids=lambda case: case.said)
 def test_a_body_that_is_no_object_is_refused(bad: Bad) -> None:
     error = refused(json.dumps(bad.body).encode())
     assert error.message == f"The body must be a JSON object, not {bad.said}."
@@ -423,19 +426,21 @@ def blocks_in(*counts: int) -> bytes:
 
 def test_as_many_messages_as_allowed_are_taken_and_no_more() -> None:
     for data in (json.dumps(body(messages=[HI] * 3)).encode(), blocks_in(1, 1, 1)):
-        (message,) = parse_request(data, rules=Rules(max_messages=3)).turn.messages
+        (message,) = parse_request(data, rules=RequestDefaults(max_messages=3)).turn.messages
         assert len(message.content) == 3
         with pytest.raises(InvalidRequest) as caught:
-            parse_request(data, rules=Rules(max_messages=2))
+            parse_request(data, rules=RequestDefaults(max_messages=2))
         assert caught.value.path == "messages"
         assert caught.value.message.startswith("messages: has 3 messages; this server takes 2")
 
 
 def test_ten_blocks_a_message_are_taken_wherever_they_are_and_no_more() -> None:
-    (message,) = parse_request(blocks_in(19, 1), rules=Rules(max_messages=2)).turn.messages
+    (message,) = parse_request(
+        blocks_in(19, 1), rules=RequestDefaults(max_messages=2)
+    ).turn.messages
     assert len(message.content) == 20
     with pytest.raises(InvalidRequest) as caught:
-        parse_request(blocks_in(20, 1), rules=Rules(max_messages=2))
+        parse_request(blocks_in(20, 1), rules=RequestDefaults(max_messages=2))
     assert caught.value.message == (
         "messages: has 21 content blocks; this server takes 20. "
         "Send fewer messages, or raise `[server] max_messages`."
@@ -445,10 +450,10 @@ def test_ten_blocks_a_message_are_taken_wherever_they_are_and_no_more() -> None:
 def test_too_much_is_refused_before_it_is_looked_at() -> None:
     data = json.dumps(body(messages=[None] * 3)).encode()
     with pytest.raises(InvalidRequest, match="has 3 messages"):
-        parse_request(data, rules=Rules(max_messages=2))
+        parse_request(data, rules=RequestDefaults(max_messages=2))
     data = json.dumps(body(messages=[{"content": [None] * 21}, 1])).encode()
     with pytest.raises(InvalidRequest, match="has 21 content blocks"):
-        parse_request(data, rules=Rules(max_messages=2))
+        parse_request(data, rules=RequestDefaults(max_messages=2))
 
 
 def test_an_ordinary_long_conversation_is_not_too_much() -> None:
@@ -483,7 +488,7 @@ NO_JSON = [
 ]
 
 
-@pytest.mark.parametrize("data", NO_JSON, ids=lambda one: one.name)
+@pytest.mark.parametrize("data", NO_JSON, ids=lambda case: case.name)
 def test_what_is_no_json_is_refused(data: NoJSON) -> None:
     error = refused(data.data)
     assert error.path == ""
@@ -497,28 +502,28 @@ TRIMMED = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".joi
 )
 
 
-@pytest.mark.parametrize("blank", TRIMMED, ids=lambda one: f"U+{ord(one):04X}")
+@pytest.mark.parametrize("blank", TRIMMED, ids=lambda case: f"U+{ord(case):04X}")
 def test_a_text_that_javascript_would_trim_away_is_blank(blank: str) -> None:
-    for data in (one(content=blank), one(content=[text("a"), text(blank * 3)])):
+    for data in (one_message(content=blank), one_message(content=[text("a"), text(blank * 3)])):
         assert refused(json.dumps(data).encode()).message.endswith(BLANK)
-    assert parsed(one(content=f"{blank}a{blank}")).turn.messages == (
+    assert parsed(one_message(content=f"{blank}a{blank}")).turn.messages == (
         user(text(f"{blank}a{blank}")),
     )
 
 
 @pytest.mark.parametrize(
-    "seen", "\x00\x1f\x85\u180e\u200b\u200c\u2060", ids=lambda one: f"U+{ord(one):04X}"
+    "seen", "\x00\x1f\x85\u180e\u200b\u200c\u2060", ids=lambda case: f"U+{ord(case):04X}"
 )
 def test_a_text_that_only_python_or_the_eye_would_call_blank_is_not(seen: str) -> None:
-    assert parsed(one(content=seen)).turn.messages == (user(text(seen)),)
+    assert parsed(one_message(content=seen)).turn.messages == (user(text(seen)),)
 
 
 def test_a_role_of_many_levels_is_refused() -> None:
-    data = json.dumps(one(role="ROLE")).replace('"ROLE"', "[" * 150 + "]" * 150)
+    data = json.dumps(one_message(role="ROLE")).replace('"ROLE"', "[" * 150 + "]" * 150)
     assert refused(data.encode()).path == "messages.0.role"
 
 
-@pytest.mark.parametrize("data", [body, one, block], ids=["parameter", "message", "block"])
+@pytest.mark.parametrize("data", [body, one_message, block], ids=["parameter", "message", "block"])
 def test_a_complaint_is_short_however_long_the_name(data: Any) -> None:
     assert len(refused(json.dumps(data(**{"x" * 100_000: 1})).encode()).message) < 1_000
 
@@ -627,7 +632,7 @@ FAILED = [
 ]
 
 
-@pytest.mark.parametrize("failed", FAILED, ids=lambda one: type(one.error).__name__)
+@pytest.mark.parametrize("failed", FAILED, ids=lambda case: type(case.error).__name__)
 def test_an_error_has_the_apis_shape(failed: Failed) -> None:
     shown = error_body(failed.error, "req_1")
     assert shown == {"type": "error", "error": failed.expected, "request_id": "req_1"}

@@ -39,7 +39,7 @@ def use(name: str, tool: str = "look", **given: object) -> dict[str, Any]:
 
 def messages(asked: ResponsesRequest) -> list[dict[str, Any]]:
     turn = asked.messages.turn
-    return [{"role": one.role, "content": [*one.content]} for one in turn.messages]
+    return [{"role": message.role, "content": [*message.content]} for message in turn.messages]
 
 
 @frozen
@@ -209,20 +209,20 @@ ITEMS = [
 def merged(said: list[Any]) -> list[Any]:
     """Neighbours of one role as one message."""
     found: list[Any] = []
-    for one in said:
-        if found and found[-1]["role"] == one["role"]:
-            found[-1] = {**one, "content": [*found[-1]["content"], *one["content"]]}
+    for part in said:
+        if found and found[-1]["role"] == part["role"]:
+            found[-1] = {**part, "content": [*found[-1]["content"], *part["content"]]}
         else:
-            found.append(one)
+            found.append(part)
     return found
 
 
-@pytest.mark.parametrize("one", ITEMS, ids=lambda one: one.name)
-def test_items_are_messages(one: Said) -> None:
+@pytest.mark.parametrize("case", ITEMS, ids=lambda case: case.name)
+def test_items_are_messages(case: Said) -> None:
     end = [words("now")]
-    asked = response(input=[HI, *one.items, *end], tools=[LOOK])
-    assert messages(asked) == merged([user("hi"), *one.messages, user("now")])
-    assert asked.messages.notes == one.notes
+    asked = response(input=[HI, *case.items, *end], tools=[LOOK])
+    assert messages(asked) == merged([user("hi"), *case.messages, user("now")])
+    assert asked.messages.notes == case.notes
 
 
 def test_an_old_call_has_the_name_of_the_tool_that_is_there_now() -> None:
@@ -268,7 +268,7 @@ def test_tools_that_are_found_can_be_called_and_the_model_hears_their_names() ->
     asked = response(input=[HI, *items], tools=[search])
     names = [tool["name"] for tool in asked.messages.turn.parameters["tools"]]
     assert names == ["tool_search", "agents__spawn"]
-    results = [one["content"][0]["content"] for one in messages(asked)[2::2]]
+    results = [message["content"][0]["content"] for message in messages(asked)[2::2]]
     there = "These tools can be called now: agents__spawn"
     assert results == [there, "None is found.", there]
 
@@ -296,7 +296,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("item", "reason"), REFUSED, ids=lambda one: str(one)[:50])
+@pytest.mark.parametrize(("item", "reason"), REFUSED, ids=lambda case: str(case)[:50])
 def test_an_item_that_is_wrong_is_refused_with_where(item: object, reason: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         response(input=[HI, item, HI])

@@ -15,11 +15,11 @@ from tests.dialects.asking import HI, chat, response
 from tests.dialects.test_whole_answer import closed, delta, end, opened, start, text_block
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.openai.calls import TextOfCall, action_of
-from trioproxy.dialects.openai.chat import ChatStream
+from trioproxy.dialects.openai.chat import ChatRenderer
 from trioproxy.dialects.openai.response_request import ResponsesRequest
-from trioproxy.dialects.openai.responses import ResponseStream
+from trioproxy.dialects.openai.responses import ResponsesRenderer
 from trioproxy.dialects.openai.tools import Tool, Toolbox
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import InvalidRequest
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}}
@@ -99,20 +99,20 @@ class Named:
 
 
 @pytest.mark.parametrize(
-    "one",
+    "named",
     [
         Named("", "f", "f"),
         Named("mcp__a__", "f", "mcp__a__f"),
         Named("a.b", "f-1", "a_b__f-1"),
         Named("", "functions.look_up", "functions_look_up"),
     ],
-    ids=lambda one: one.said,
+    ids=lambda case: case.said,
 )
-def test_names_are_those_that_a_model_can_say(one: Named) -> None:
+def test_names_are_those_that_a_model_can_say(named: Named) -> None:
     tools = Toolbox()
-    tool = Tool("function", one.name, one.namespace)
-    assert tools.name_of(tool) == one.said
-    assert tools.called(one.said) == tool
+    tool = Tool("function", named.name, named.namespace)
+    assert tools.name_of(tool) == named.said
+    assert tools.called(named.said) == tool
 
 
 @given(
@@ -185,11 +185,11 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize("one", CHOICES, ids=lambda one: one.name)
-def test_each_kind_can_be_chosen(one: Choice) -> None:
-    asked = response(tools=[FUNCTION, AGENTS, PATCH, SHELL, FIND], tool_choice=one.asked)
-    assert asked.messages.turn.parameters.get("tool_choice") == one.choice
-    assert [tool["name"] for tool in tools_of(asked)] == one.offered
+@pytest.mark.parametrize("case", CHOICES, ids=lambda case: case.name)
+def test_each_kind_can_be_chosen(case: Choice) -> None:
+    asked = response(tools=[FUNCTION, AGENTS, PATCH, SHELL, FIND], tool_choice=case.asked)
+    assert asked.messages.turn.parameters.get("tool_choice") == case.choice
+    assert [tool["name"] for tool in tools_of(asked)] == case.offered
 
 
 REFUSED = [
@@ -203,7 +203,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("choice", "reason"), REFUSED, ids=lambda one: str(one)[:50])
+@pytest.mark.parametrize(("choice", "reason"), REFUSED, ids=lambda case: str(case)[:50])
 def test_what_cannot_be_called_cannot_be_chosen(choice: object, reason: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         response(tools=[FUNCTION, PATCH], tool_choice=choice)
@@ -221,7 +221,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("tools", "reason"), WRONG, ids=lambda one: str(one)[:50])
+@pytest.mark.parametrize(("tools", "reason"), WRONG, ids=lambda case: str(case)[:50])
 def test_a_tool_that_is_wrong_is_refused_with_where(tools: object, reason: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         response(tools=tools)
@@ -241,12 +241,12 @@ def told(
     asked: ResponsesRequest, events: list[Event]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The events of an answer, and the response; whole and streamed are the same."""
-    stream = ResponseStream(1, asked.echo, tools=asked.tools)
-    found = [one for event in events for one in stream.add(event)]
+    stream = ResponsesRenderer(1, asked.echo, tools=asked.tools)
+    found = [item for event in events for item in stream.add(event)]
     answer = WholeAnswer()
     for event in events:
         answer.add(event)
-    whole = json.loads(ResponseStream(1, asked.echo, tools=asked.tools).whole(answer))
+    whole = json.loads(ResponsesRenderer(1, asked.echo, tools=asked.tools).whole(answer))
     assert found[-1]["response"] == whole
     Response.model_validate(whole)
     return found, whole
@@ -317,16 +317,16 @@ BACK = [
 ]
 
 
-@pytest.mark.parametrize("one", BACK, ids=lambda one: one.name)
-def test_a_call_comes_back_as_what_its_tool_is(one: Back) -> None:
+@pytest.mark.parametrize("back", BACK, ids=lambda case: case.name)
+def test_a_call_comes_back_as_what_its_tool_is(back: Back) -> None:
     asked = response(tools=[FUNCTION, AGENTS, PATCH, SHELL, FIND])
-    events, whole = told(asked, [start(), *call(one.name, *one.pieces), *end("tool_use")])
-    assert whole["output"] == [{**one.item, "status": "completed", "call_id": "t0"}]
+    events, whole = told(asked, [start(), *call(back.name, *back.pieces), *end("tool_use")])
+    assert whole["output"] == [{**back.item, "status": "completed", "call_id": "t0"}]
     added, done = (
         next(event["item"] for event in events if event["type"] == f"response.output_item.{how}")
         for how in ("added", "done")
     )
-    assert (added["status"], added["type"]) == ("in_progress", one.item["type"])
+    assert (added["status"], added["type"]) == ("in_progress", back.item["type"])
     assert done == whole["output"][0]
 
 
@@ -428,10 +428,10 @@ def test_custom_tools_in_a_chat() -> None:
     answer = WholeAnswer()
     for event in events:
         answer.add(event)
-    whole = json.loads(ChatStream(1, tools=asked.tools).whole(answer))
+    whole = json.loads(ChatRenderer(1, tools=asked.tools).whole(answer))
     (made,) = whole["choices"][0]["message"]["tool_calls"]
     assert made == {"id": "t1", "type": "custom", "custom": {"name": "note", "input": "ab"}}
-    lines = ChatStream(1, tools=asked.tools).events(events).split(b"\n\n")[:-1]
+    lines = ChatRenderer(1, tools=asked.tools).events(events).split(b"\n\n")[:-1]
     deltas = [json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"] for line in lines]
-    pieces = [one["tool_calls"][0]["custom"] for one in deltas if "tool_calls" in one]
+    pieces = [item["tool_calls"][0]["custom"] for item in deltas if "tool_calls" in item]
     assert pieces == [{"name": "note", "input": ""}, {"input": "a"}, {"input": "b"}]

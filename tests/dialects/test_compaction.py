@@ -10,8 +10,8 @@ from tests.dialects.asking import HI, compact, response
 from tests.dialects.test_whole_answer import end, start, text_block, thinking_block
 from trioproxy.dialects.openai.items import SUMMARIZE
 from trioproxy.dialects.openai.parameters import COMPACT, RESPONSES
-from trioproxy.dialects.openai.responses import CompactReply, ResponseStream
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.openai.responses import CompactRenderer, ResponsesRenderer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import InvalidRequest
 
 TRIGGER = {"type": "compaction_trigger"}
@@ -49,8 +49,8 @@ def test_a_trigger_asks_for_a_summary_and_for_nothing_else() -> None:
 
 
 def test_the_answer_is_one_item_and_the_next_request_takes_it() -> None:
-    stream = ResponseStream(1, response().echo, wants_summary=True)
-    events = [one for event in EVENTS for one in stream.add(event)]
+    stream = ResponsesRenderer(1, response().echo, wants_summary=True)
+    events = [element for event in EVENTS for element in stream.add(event)]
     assert [event["type"].removeprefix("response.") for event in events[2:]] == [
         "output_item.added",
         "compaction.compacting",
@@ -78,7 +78,7 @@ def test_the_endpoint_returns_the_users_messages_and_the_summary(given: Any) -> 
     turn = asked.messages.turn
     assert turn.system == "Be brief."
     assert turn.messages[-1].content[-1]["text"] == SUMMARIZE
-    reply = CompactReply(1, {}, tools=asked.tools, wants_summary=True, kept=asked.kept)
+    reply = CompactRenderer(1, {}, tools=asked.tools, wants_summary=True, kept=asked.kept)
     told = json.loads(reply.whole(answer()))
     kept, summary = told["output"]
     # The package's types know no user's message in an output, though its documentation has it.

@@ -18,13 +18,13 @@ import orjson
 import pytest
 
 from tests.dialects.asking import MODELS
-from trioproxy.dialects.anthropic import Rules, parse_request
+from trioproxy.dialects.anthropic.request import RequestDefaults, parse_request
 from trioproxy.dialects.openai.calls import TextOfCall
 from trioproxy.dialects.openai.chat import parse_chat
 from trioproxy.dialects.openai.items import sealed
 from trioproxy.dialects.openai.response_request import parse_responses
 
-RULES = Rules(max_messages=10**6)
+RULES = RequestDefaults(max_messages=10**6)
 SAYS = {"role": "user", "content": "hi"}
 SPOKE = {"role": "assistant", "content": "yes"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -56,19 +56,21 @@ def calls_then_words_then_results(n: int) -> dict[str, Any]:
 
 def words_and_results_by_turns(n: int) -> dict[str, Any]:
     called = {"role": "assistant", "tool_calls": [chat_call(f"c{i}") for i in range(n)]}
-    mixed = [one for i in range(n) for one in (SAYS, chat_result(f"c{i}"))]
+    mixed = [item for i in range(n) for item in (SAYS, chat_result(f"c{i}"))]
     return of_chat(SAYS, called, *mixed)
 
 
 def answers_behind_calls(n: int) -> dict[str, Any]:
     called = [{"role": "assistant", "tool_calls": [chat_call(f"c{i}")]} for i in range(n)]
-    answers = [one for call in called for one in (call, SPOKE)]
+    answers = [item for call in called for item in (call, SPOKE)]
     return of_chat(SAYS, *answers, *[chat_result(f"c{i}") for i in range(n)])
 
 
 def chat_tools(n: int) -> dict[str, Any]:
     functions = [{"name": f"f{i}", "parameters": SCHEMA} for i in range(n)]
-    return of_chat(SAYS, tools=[{"type": "function", "function": one} for one in functions])
+    return of_chat(
+        SAYS, tools=[{"type": "function", "function": function} for function in functions]
+    )
 
 
 CHATS: dict[str, Make] = {
@@ -104,7 +106,7 @@ def item_output(i: int, kind: str = "function") -> dict[str, Any]:
 def a_loop_of_tools(n: int) -> dict[str, Any]:
     thought = {"type": "reasoning", "summary": [], "encrypted_content": THOUGHT}
     turns = ((thought, item_call(i), item_output(i)) for i in range(n))
-    return of_response(SAYS, *(one for turn in turns for one in turn))
+    return of_response(SAYS, *(item for turn in turns for item in turn))
 
 
 def more_of_one_result(n: int) -> dict[str, Any]:
@@ -134,7 +136,7 @@ RESPONSES: dict[str, Make] = {
     "more of one result": more_of_one_result,
     "answers behind calls": lambda n: of_response(
         SAYS,
-        *(one for i in range(n) for one in (item_call(i), SPOKE)),
+        *(item for i in range(n) for item in (item_call(i), SPOKE)),
         *map(item_output, range(n)),
     ),
     "a namespace": lambda n: of_response(SAYS, tools=namespaces(n)),
@@ -168,14 +170,14 @@ def result(i: int) -> dict[str, Any]:
 
 def a_loop_of_calls(n: int) -> dict[str, Any]:
     turns = ((blocks_of("assistant", use(i)), blocks_of("user", result(i))) for i in range(n))
-    return of_messages(SAYS, *(one for turn in turns for one in turn))
+    return of_messages(SAYS, *(item for turn in turns for item in turn))
 
 
 def searches(n: int) -> dict[str, Any]:
     found = [
-        one
+        item
         for i in range(n)
-        for one in (
+        for item in (
             {"type": "server_tool_use", "id": f"s{i}", "name": "web_search", "input": {}},
             {"type": "web_search_tool_result", "tool_use_id": f"s{i}", "content": []},
         )

@@ -8,7 +8,7 @@ import pytest
 from attrs import frozen
 
 from tests.saying import assistant, image, result, text, use, user
-from trioproxy.dialects.anthropic import MessagesRequest, parse_request
+from trioproxy.dialects.anthropic.request import MessagesRequest, parse_request
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 

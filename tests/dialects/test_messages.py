@@ -8,9 +8,9 @@ import pytest
 from attrs import frozen
 
 from tests.saying import assistant, document, image, png, result, text, use, user
-from trioproxy.dialects.anthropic import MessagesRequest, parse_request
-from trioproxy.dialects.blocks import BLOCKS
-from trioproxy.dialects.messages import most_media
+from trioproxy.dialects.anthropic.blocks import BLOCKS
+from trioproxy.dialects.anthropic.messages import most_media
+from trioproxy.dialects.anthropic.request import MessagesRequest, parse_request
 from trioproxy.errors import InvalidRequest
 
 HI = user("hi")
@@ -147,12 +147,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("one", REFUSED, ids=lambda one: one.said[:80])
-def test_what_would_not_arrive_is_refused_with_where(one: Refused) -> None:
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.said[:80])
+def test_what_would_not_arrive_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parsed(*one.messages)
-    assert caught.value.message.startswith(one.said)
-    assert caught.value.path == one.said.partition(":")[0]
+        parsed(*refused.messages)
+    assert caught.value.message.startswith(refused.said)
+    assert caught.value.path == refused.said.partition(":")[0]
 
 
 def test_every_image_that_can_be_read_is_taken() -> None:

@@ -7,8 +7,8 @@ import pytest
 from attrs import frozen
 
 from trioproxy.claude.models import Model, Models
-from trioproxy.dialects.anthropic import Rules, parse_request
-from trioproxy.dialects.names import read_betas
+from trioproxy.dialects.anthropic.names import read_betas
+from trioproxy.dialects.anthropic.request import RequestDefaults, parse_request
 from trioproxy.dialects.openai.chat import parse_chat
 from trioproxy.dialects.openai.response_request import parse_responses
 from trioproxy.errors import InvalidRequest
@@ -28,12 +28,12 @@ def messages(**fields: object) -> None:
 def chat(**fields: object) -> None:
     body = {"model": "haiku", "messages": [HI], **fields}
     mapped = {"my own model": "haiku"}
-    parse_chat(json.dumps(body).encode(), models=MODELS, mapped=mapped, rules=Rules())
+    parse_chat(json.dumps(body).encode(), models=MODELS, mapped=mapped, rules=RequestDefaults())
 
 
 def responses(**fields: object) -> None:
     body = {"model": "haiku", "input": "hi", **fields}
-    parse_responses(json.dumps(body).encode(), models=MODELS, mapped={}, rules=Rules())
+    parse_responses(json.dumps(body).encode(), models=MODELS, mapped={}, rules=RequestDefaults())
 
 
 def history(name: object, type_: str = "tool_use") -> list[dict[str, Any]]:

@@ -15,14 +15,14 @@ from openai.types.responses import Response, response_create_params
 from tests.dialects.test_whole_answer import delta, end, opened, start, text_block, thinking_block
 from trioproxy.claude.models import Model, Models
 from trioproxy.claude.turn import Event
-from trioproxy.dialects.anthropic import Rules
-from trioproxy.dialects.openai.chat import ChatRequest, ChatStream, parse_chat
+from trioproxy.dialects.anthropic.request import RequestDefaults
+from trioproxy.dialects.openai.chat import ChatRenderer, ChatRequest, parse_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.models import claude_name
 from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
 from trioproxy.dialects.openai.response_request import ResponsesRequest, parse_responses
-from trioproxy.dialects.openai.responses import ResponseStream
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.openai.responses import ResponsesRenderer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import (
     AcquireTimeout,
     ApiError,
@@ -42,12 +42,12 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "
 
 def chat(**fields: Any) -> ChatRequest:
     data = json.dumps({"model": "gpt-4o", "messages": [HI], **fields}).encode()
-    return parse_chat(data, models=MODELS, mapped=NAMES, rules=Rules())
+    return parse_chat(data, models=MODELS, mapped=NAMES, rules=RequestDefaults())
 
 
 def response(**fields: Any) -> ResponsesRequest:
     data = json.dumps({"model": "gpt-4o", "input": "hi", **fields}).encode()
-    return parse_responses(data, models=MODELS, mapped=NAMES, rules=Rules())
+    return parse_responses(data, models=MODELS, mapped=NAMES, rules=RequestDefaults())
 
 
 # -- Names ---------------------------------------------------------------------------------------
@@ -205,18 +205,18 @@ RESPONSE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("one", CHATS, ids=lambda one: one.said[:60])
-def test_a_chat_that_is_wrong_is_refused_with_where(one: Refused) -> None:
+@pytest.mark.parametrize("refused", CHATS, ids=lambda case: case.said[:60])
+def test_a_chat_that_is_wrong_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        chat(**one.fields)
-    assert caught.value.message.startswith(one.said)
+        chat(**refused.fields)
+    assert caught.value.message.startswith(refused.said)
 
 
-@pytest.mark.parametrize("one", RESPONSE, ids=lambda one: one.said[:60])
-def test_a_response_that_is_wrong_is_refused_with_where(one: Refused) -> None:
+@pytest.mark.parametrize("refused", RESPONSE, ids=lambda case: case.said[:60])
+def test_a_response_that_is_wrong_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        response(**one.fields)
-    assert caught.value.message.startswith(one.said)
+        response(**refused.fields)
+    assert caught.value.message.startswith(refused.said)
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -322,12 +322,12 @@ def whole(events: list[Event]) -> WholeAnswer:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
     events = ANSWERS[name]
-    told = json.loads(ChatStream(1).whole(whole(events)))
+    told = json.loads(ChatRenderer(1).whole(whole(events)))
     ChatCompletion.model_validate(told)
     said: dict[str, Any] = {"content": "", "refusal": None}
     calls: list[dict[str, str]] = []
     reason = None
-    for line in ChatStream(1).events(events).split(b"\n\n")[:-1]:
+    for line in ChatRenderer(1).events(events).split(b"\n\n")[:-1]:
         (choice,) = json.loads(line.removeprefix(b"data: "))["choices"]
         for key in ("content", "refusal"):
             if choice["delta"].get(key) is not None:
@@ -351,10 +351,10 @@ def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
 def test_a_response_is_the_same_whole_and_streamed(name: str) -> None:
     events = ANSWERS[name]
     asked = response(tools=[{"type": "function", "name": "f"}])
-    told = json.loads(ResponseStream(1, asked.echo, has_thoughts=True).whole(whole(events)))
+    told = json.loads(ResponsesRenderer(1, asked.echo, has_thoughts=True).whole(whole(events)))
     Response.model_validate(told)
-    stream = ResponseStream(1, asked.echo, has_thoughts=True)
-    last = [event for one in events for event in stream.add(one)][-1]
+    stream = ResponsesRenderer(1, asked.echo, has_thoughts=True)
+    last = [event for item in events for event in stream.add(item)][-1]
     assert last["type"] == f"response.{told['status']}"
     assert last["response"] == told
 
@@ -374,29 +374,29 @@ CUT = {
 
 @pytest.mark.parametrize("name", CUT)
 def test_an_item_that_was_cut_says_so_in_its_own_event_and_is_not_mended(name: str) -> None:
-    stream = ResponseStream(1, {})
-    told = [event for one in ANSWERS[name] for event in stream.add(one)]
+    stream = ResponsesRenderer(1, {})
+    told = [event for element in ANSWERS[name] for event in stream.add(element)]
     item = told[-1]["response"]["output"][-1]
     assert (item["status"], item["arguments"]) == CUT[name]
-    done = [one for one in told if one["type"].endswith(".done")]
+    done = [element for element in told if element["type"].endswith(".done")]
     assert done[-1]["type"] == "response.output_item.done"
     assert done[-1]["item"] == item
     assert done[-2]["arguments"] == item["arguments"]
-    assert [one["sequence_number"] for one in told] == list(range(len(told)))
+    assert [element["sequence_number"] for element in told] == list(range(len(told)))
 
 
 def test_a_text_that_was_cut_says_so_in_its_own_event() -> None:
-    stream = ResponseStream(1, {})
+    stream = ResponsesRenderer(1, {})
     events = [start(), *tool(0, "{}"), *text_block(1, "a"), *end("max_tokens")]
-    told = [event for one in events for event in stream.add(one)]
-    done = [one["item"] for one in told if one["type"] == "response.output_item.done"]
+    told = [event for element in events for event in stream.add(element)]
+    done = [element["item"] for element in told if element["type"] == "response.output_item.done"]
     assert [item["status"] for item in done] == ["completed", "incomplete"]
     assert told[-1]["response"]["output"] == done
 
 
 def test_only_the_end_of_the_last_item_waits_for_what_follows() -> None:
-    stream = ResponseStream(1, {})
-    told = [[one["type"] for one in stream.add(event)] for event in ANSWERS["two calls"]]
+    stream = ResponsesRenderer(1, {})
+    told = [[item["type"] for item in stream.add(event)] for event in ANSWERS["two calls"]]
     added, delta_, done = "output_item.added", "function_call_arguments.delta", "output_item.done"
     assert [kinds[-1:] for kinds in told[1:6]] == [
         [f"response.{added}"], [f"response.{delta_}"], [],
@@ -407,7 +407,7 @@ def test_only_the_end_of_the_last_item_waits_for_what_follows() -> None:
 
 
 def test_the_first_chunk_of_a_chat_has_a_content() -> None:
-    first = ChatStream(1).events([start()]).removeprefix(b"data: ")
+    first = ChatRenderer(1).events([start()]).removeprefix(b"data: ")
     assert json.loads(first)["choices"][0]["delta"] == {
         "role": "assistant",
         "content": "",
@@ -416,10 +416,10 @@ def test_the_first_chunk_of_a_chat_has_a_content() -> None:
 
 
 def test_a_response_that_breaks_off_has_both_events_and_its_own_id() -> None:
-    stream = ResponseStream(1, {}, model="claude-test", name="1")
+    stream = ResponsesRenderer(1, {}, model="claude-test", name="1")
     begun = stream.ping() + stream.events([start(), *text_block(0, "a")])
     told = begun + stream.failed(ApiError(529, "overloaded_error", "too much"), "req_1")
-    events = [json.loads(one.split(b"data: ")[1]) for one in told.split(b"\n\n")[:-1]]
+    events = [json.loads(part.split(b"data: ")[1]) for part in told.split(b"\n\n")[:-1]]
     error, failed = events[-2:]
     flat = {"code": "overloaded", "message": "too much", "param": None}
     nested = {**flat, "type": "server_error"}
@@ -431,8 +431,8 @@ def test_a_response_that_breaks_off_has_both_events_and_its_own_id() -> None:
     }
     assert failed["type"] == "response.failed"
     assert failed["response"]["status"] == "failed"
-    assert {one["response"]["id"] for one in events if "response" in one} == {"resp_1"}
-    assert not [one for one in events if one["type"] == "response.output_item.done"]
+    assert {event["response"]["id"] for event in events if "response" in event} == {"resp_1"}
+    assert not [event for event in events if event["type"] == "response.output_item.done"]
 
 
 # -- What clients send back, and what popular ones send ------------------------------------------
@@ -440,7 +440,10 @@ def test_a_response_that_breaks_off_has_both_events_and_its_own_id() -> None:
 
 def said(**fields: Any) -> list[dict[str, Any]]:
     asked = chat(**fields)
-    return [{"role": one.role, "content": [*one.content]} for one in asked.messages.turn.messages]
+    return [
+        {"role": message.role, "content": [*message.content]}
+        for message in asked.messages.turn.messages
+    ]
 
 
 def test_what_comes_back_of_an_answer_is_taken() -> None:
@@ -502,7 +505,9 @@ def test_a_cache_breakpoint_that_is_none_is_refused_with_where() -> None:
 
 def test_results_stand_before_what_the_user_has_said_meanwhile() -> None:
     calls = [{**CALL, "id": name} for name in ("c1", "c2")]
-    first, second = ({"role": "tool", "tool_call_id": one, "content": one} for one in ("c1", "c2"))
+    first, second = (
+        {"role": "tool", "tool_call_id": item, "content": item} for item in ("c1", "c2")
+    )
     found = said(messages=[HI, {"role": "assistant", "tool_calls": calls}, first, HI, second])
     assert [block["type"] for block in found[2]["content"]] == [
         "tool_result",
@@ -522,7 +527,7 @@ def test_blank_texts_are_left_out_where_they_say_nothing() -> None:
         ]
     )
     assert asked.messages.turn.system == ""
-    assert [len(one.content) for one in asked.messages.turn.messages] == [1, 1, 1]
+    assert [len(message.content) for message in asked.messages.turn.messages] == [1, 1, 1]
     blank = {
         "type": "message",
         "role": "assistant",
@@ -571,9 +576,11 @@ words = st.sampled_from(
 )
 anything = st.recursive(
     leaves | words,
-    lambda one: (
-        st.lists(one, max_size=3)
-        | st.dictionaries(st.sampled_from(["type", "role", "content", "text", "id", "name"]), one)
+    lambda element: (
+        st.lists(element, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "role", "content", "text", "id", "name"]), element
+        )
     ),
     max_leaves=8,
 )
@@ -641,11 +648,11 @@ def test_any_response_is_a_request_or_a_named_refusal(
     assert is_request_or_refusal(lambda: response(**{"input": given_input, **fields}))
 
 
-@given(body=st.binary(max_size=40) | anything.map(lambda one: json.dumps(one).encode()))
+@given(body=st.binary(max_size=40) | anything.map(lambda item: json.dumps(item).encode()))
 def test_any_bytes(body: bytes) -> None:
     for parse in (parse_chat, parse_responses):
         assert is_request_or_refusal(
-            partial(parse, body, models=MODELS, mapped=NAMES, rules=Rules())
+            partial(parse, body, models=MODELS, mapped=NAMES, rules=RequestDefaults())
         )
 
 

@@ -9,8 +9,8 @@ from anthropic.types.beta import message_create_params as beta_params
 from attrs import frozen
 
 from tests.saying import image
-from trioproxy.dialects.anthropic import MessagesRequest, Rules, parse_request
-from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.dialects.anthropic.parameters import PARAMETERS
+from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, parse_request
 from trioproxy.errors import InvalidRequest
 
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
@@ -19,9 +19,11 @@ MARKED = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
 CACHED = {"cache_control": {"type": "ephemeral"}}
 
 
-def parsed(*, rules: Rules | None = None, betas: str = "", **fields: object) -> MessagesRequest:
+def parsed(
+    *, rules: RequestDefaults | None = None, betas: str = "", **fields: object
+) -> MessagesRequest:
     body = {"model": "claude-test", "max_tokens": 100, "messages": [HI], **fields}
-    return parse_request(json.dumps(body).encode(), betas=betas, rules=rules or Rules())
+    return parse_request(json.dumps(body).encode(), betas=betas, rules=rules or RequestDefaults())
 
 
 @frozen
@@ -106,12 +108,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("one", REFUSED, ids=lambda one: one.said)
-def test_what_is_wrong_is_refused_with_where(one: Refused) -> None:
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.said)
+def test_what_is_wrong_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parsed(**one.fields)
-    assert caught.value.message.startswith(one.said)
-    assert caught.value.path == one.said.partition(": ")[0]
+        parsed(**refused.fields)
+    assert caught.value.message.startswith(refused.said)
+    assert caught.value.path == refused.said.partition(": ")[0]
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:
@@ -133,7 +135,9 @@ def test_the_table_has_every_parameter_that_the_official_package_knows() -> None
     assert set(PARAMETERS) - known == (taken_by_older_models | sent_by_claude_code) - known
 
 
-@pytest.mark.parametrize("name", [one.name for one in PARAMETERS.values() if not one.is_honoured])
+@pytest.mark.parametrize(
+    "name", [item.name for item in PARAMETERS.values() if not item.is_honoured]
+)
 def test_what_is_not_honoured_is_refused_with_the_reason(name: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed(**dict[str, Any]({name: {}}))
@@ -165,7 +169,7 @@ def test_a_beta_feature_that_could_not_be_a_header_is_refused(betas: str) -> Non
 
 
 def test_the_operators_model_and_prompt_are_for_requests_without() -> None:
-    rules = Rules(model="claude-default", system="Be kind.")
+    rules = RequestDefaults(model="claude-default", system="Be kind.")
     body = json.dumps({"max_tokens": 1, "messages": [HI]}).encode()
     turn = parse_request(body, rules=rules).turn
     assert (turn.model, turn.system) == ("claude-default", "Be kind.")
@@ -174,7 +178,7 @@ def test_the_operators_model_and_prompt_are_for_requests_without() -> None:
 
 
 def test_tools_cannot_be_added_to_the_clis_own() -> None:
-    rules = Rules(own_tools=True)
+    rules = RequestDefaults(own_tools=True)
     assert parsed(rules=rules, tools=[]).turn.parameters == {"tools": []}
     with pytest.raises(InvalidRequest, match="tools: this server runs tools of its own"):
         parsed(rules=rules, tools=[TOOL])
@@ -214,22 +218,24 @@ BREAKPOINTS = [
 def with_breakpoints(notation: str) -> MessagesRequest:
     *tools, system, messages = notation.split()
     mark = {letter: CACHED if letter.isupper() else {} for letter in "tTsSmM"}
-    named = [{**TOOL, "name": f"t{i}", **mark[one]} for i, one in enumerate("".join(tools))]
+    named = [{**TOOL, "name": f"t{i}", **mark[item]} for i, item in enumerate("".join(tools))]
     return parsed(
         system=[{"type": "text", "text": "s", **mark[system]}],
         tools=named,
         messages=[
             {
                 "role": "user",
-                "content": [{"type": "text", "text": "m", **mark[one]} for one in messages],
+                "content": [
+                    {"type": "text", "text": "m", **mark[message]} for message in messages
+                ],
             }
         ],
     )
 
 
-@pytest.mark.parametrize("one", BREAKPOINTS, ids=lambda one: one.given)
-def test_breakpoints_are_kept_as_far_as_the_cli_leaves_room(one: Breakpoints) -> None:
-    asked = with_breakpoints(one.given)
+@pytest.mark.parametrize("breakpoints", BREAKPOINTS, ids=lambda case: case.given)
+def test_breakpoints_are_kept_as_far_as_the_cli_leaves_room(breakpoints: Breakpoints) -> None:
+    asked = with_breakpoints(breakpoints.given)
     marks = [
         [letter.upper() if "cache_control" in block else letter for block in blocks]
         for letter, blocks in (
@@ -239,8 +245,8 @@ def test_breakpoints_are_kept_as_far_as_the_cli_leaves_room(one: Breakpoints) ->
     ]
     tools, messages = map("".join, marks)
     system = "S" if asked.turn.system_cache else "s"
-    assert f"{tools} {system} {messages}".strip() == one.kept
-    assert len(asked.notes) == one.notes
+    assert f"{tools} {system} {messages}".strip() == breakpoints.kept
+    assert len(asked.notes) == breakpoints.notes
 
 
 def test_breakpoints_inside_a_block_count() -> None:

@@ -50,7 +50,7 @@ FRAMED = [
 ]
 
 
-@pytest.mark.parametrize("framed", FRAMED, ids=lambda one: one.name)
+@pytest.mark.parametrize("framed", FRAMED, ids=lambda case: case.name)
 def test_an_event_byte_for_byte(framed: Framed) -> None:
     assert sse.encode_event(framed.event) == framed.expected
 
@@ -72,7 +72,7 @@ def test_data_is_one_line_to_every_reader(text: str) -> None:
 def test_a_client_reads_back_what_was_sent(fields: list[dict[str, str]]) -> None:
     events = [{**some, "type": f"kind_{i}"} for i, some in enumerate(fields)]
     read = list(SSEDecoder().iter_bytes(iter([sse.encode_events(events)])))
-    assert [(one.event, json.loads(one.data)) for one in read] == [
+    assert [(item.event, json.loads(item.data)) for item in read] == [
         (event["type"], event) for event in events
     ]
 

@@ -10,10 +10,10 @@ from openai.types.responses import Response
 from tests.dialects.asking import chat, response
 from tests.dialects.test_whole_answer import closed, delta, end, opened, start, text_block
 from trioproxy.claude.turn import Event
-from trioproxy.dialects.openai.chat import ChatStream
+from trioproxy.dialects.openai.chat import ChatRenderer
 from trioproxy.dialects.openai.response_request import ResponsesRequest
-from trioproxy.dialects.openai.responses import ResponseStream
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.openai.responses import ResponsesRenderer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import InvalidRequest
 
 OFF = "left out: the web is not searched here (`[openai] web_search`)"
@@ -36,7 +36,7 @@ def test_it_is_claudes_own_where_the_operator_allows_it(type_: str) -> None:
     tool = {"type": type_, "external_web_access": True, "search_content_types": ["text"]}
     assert tools_of(response(can_search=True, tools=[tool])) == [CLAUDES]
     off = response(tools=[tool, {**FUNCTION}])
-    assert [one["name"] for one in tools_of(off)] == ["f"]
+    assert [item["name"] for item in tools_of(off)] == ["f"]
     assert off.messages.notes == (f"tools.0: {OFF}",)
 
 
@@ -76,7 +76,7 @@ def test_a_function_of_the_callers_with_that_name_has_another(*, is_first: bool)
     function = {**FUNCTION, "name": "web_search"}
     tools = [function, {"type": "web_search"}][:: 1 if is_first else -1]
     asked = response(can_search=True, tools=tools)
-    assert sorted(one["name"] for one in tools_of(asked)) == ["web_search", "web_search_2"]
+    assert sorted(item["name"] for item in tools_of(asked)) == ["web_search", "web_search_2"]
     assert asked.tools.called("web_search_2").name == "web_search"
 
 
@@ -109,7 +109,7 @@ def cited(url: str, title: str | None = "T") -> dict[str, Any]:
 
 def found_text(index: int, text: str, *citations: dict[str, Any]) -> list[Event]:
     begin, *middle, stop = text_block(index, text)
-    deltas = [delta(index, "citations_delta", citation=one) for one in citations]
+    deltas = [delta(index, "citations_delta", citation=citation) for citation in citations]
     return [begin, *deltas, *middle, stop]
 
 
@@ -152,8 +152,8 @@ def searching(**fields: Any) -> ResponsesRequest:
     return response(can_search=True, tools=[{"type": "web_search"}], **fields)
 
 
-def stream_of(asked: ResponsesRequest) -> ResponseStream:
-    return ResponseStream(1, asked.echo, tools=asked.tools, has_sources=asked.has_sources)
+def stream_of(asked: ResponsesRequest) -> ResponsesRenderer:
+    return ResponsesRenderer(1, asked.echo, tools=asked.tools, has_sources=asked.has_sources)
 
 
 def citation(start_index: int, end_index: int, url: str, title: str) -> dict[str, Any]:
@@ -185,13 +185,13 @@ def test_a_response_has_the_search_and_one_text_with_annotations(include: list[s
     assert part["annotations"] == CITATIONS
     assert part["text"][6:11] == "sunny"
     stream = stream_of(asked)
-    events = [one for event in ANSWER for one in stream.add(event)]
+    events = [item for event in ANSWER for item in stream.add(event)]
     assert events[-1]["response"] == told
 
 
 def test_the_events_of_a_search() -> None:
     stream = stream_of(searching())
-    events = [one for event in ANSWER for one in stream.add(event)]
+    events = [item for event in ANSWER for item in stream.add(event)]
     kinds = [event["type"].removeprefix("response.") for event in events]
     assert kinds[2:] == [
         "output_item.added",
@@ -247,18 +247,18 @@ def test_a_search_that_fails_and_one_whose_pages_do_not_come() -> None:
 
 def test_a_chat_has_the_annotations() -> None:
     asked = chat(can_search=True, web_search_options={})
-    told = json.loads(ChatStream(1, tools=asked.tools).whole(whole(ANSWER)))
+    told = json.loads(ChatRenderer(1, tools=asked.tools).whole(whole(ANSWER)))
     ChatCompletion.model_validate(told)
     message = told["choices"][0]["message"]
     assert message["content"] == "I look. It is sunny and dry."
-    one = message["annotations"][0]
-    assert (one["type"], one["url_citation"]["title"]) == ("url_citation", "T")
+    first = message["annotations"][0]
+    assert (first["type"], first["url_citation"]["title"]) == ("url_citation", "T")
     places = [
         (a["url_citation"]["start_index"], a["url_citation"]["end_index"])
         for a in message["annotations"]
     ]
     assert places == [(14, 19), (19, 27), (19, 27)]
-    lines = ChatStream(1, tools=asked.tools).events(ANSWER).split(b"\n\n")[:-1]
+    lines = ChatRenderer(1, tools=asked.tools).events(ANSWER).split(b"\n\n")[:-1]
     deltas = [json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"] for line in lines]
-    streamed = [one for each in deltas for one in each.get("annotations", [])]
+    streamed = [annotation for each in deltas for annotation in each.get("annotations", [])]
     assert streamed == message["annotations"]

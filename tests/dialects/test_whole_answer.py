@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.claude.turn import Event
-from trioproxy.dialects.reply import MessagesReply
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.renderer import MessagesRenderer
+from trioproxy.dialects.whole_message import WholeAnswer
 
 
 def start(**usage: object) -> Event:
@@ -70,7 +70,7 @@ def as_we_see_it(events: list[Event]) -> dict[str, Any]:
     answer = WholeAnswer()
     for event in events:
         answer.add(event)
-    whole: dict[str, Any] = json.loads(MessagesReply().whole(answer))
+    whole: dict[str, Any] = json.loads(MessagesRenderer().whole(answer))
     return whole
 
 
@@ -90,8 +90,8 @@ def as_the_sdk_sees_it(events: list[Event]) -> dict[str, Any]:
 
 def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_nulls(one) for key, one in value.items() if one is not None}
-    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 @frozen
@@ -195,7 +195,7 @@ STREAMS = [
 ]
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=lambda one: one.name)
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda case: case.name)
 def test_a_whole_answer_is_what_the_sdk_would_make_of_its_events(stream: Stream) -> None:
     assert without_nulls(as_we_see_it(stream.events)) == as_the_sdk_sees_it(stream.events)
 

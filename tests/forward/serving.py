@@ -13,13 +13,13 @@ from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI
 from tests.real.serving import with_lifespan
+from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import ForwardClient, open_forward_client
 from trioproxy.forward.stats import UpstreamStatistics
 from trioproxy.forward.upstream import read_upstream
 from trioproxy.pool.pool import open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings, ServerSettings
-from trioproxy.web.app import Terms, create_web
-from trioproxy.web.transport import open_watcher
+from trioproxy.web.app import WebConfig, create_web
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -27,7 +27,7 @@ _NO_PROCESSES = PoolSettings(min_size=0, spare_size=0, warmup_on_startup=False)
 
 
 @define(eq=False)
-class Talk:
+class Peer:
     """One connection, as an upstream sees it."""
 
     stream: trio.abc.Stream
@@ -77,7 +77,7 @@ class Talk:
         self.stream.socket.close()
 
 
-Handler = Callable[[Talk], Awaitable[None]]
+Handler = Callable[[Peer], Awaitable[None]]
 
 
 def value_of(head: bytes, name: str) -> str:
@@ -89,11 +89,11 @@ def value_of(head: bytes, name: str) -> str:
     return ""
 
 
-async def answers_ok(talk: Talk) -> None:
+async def answers_ok(peer: Peer) -> None:
     """Every request alike, for as long as the connection is kept."""
-    while head := await talk.head():
-        await talk.body(head)
-        await talk.send(OK)
+    while head := await peer.head():
+        await peer.body(head)
+        await peer.send(OK)
 
 
 @define(eq=False)
@@ -106,13 +106,13 @@ class Upstream:
     open_now: int = 0
     heads: list[bytes] = field(factory=list)
 
-    async def talk(self, stream: trio.abc.Stream) -> None:
+    async def peer(self, stream: trio.abc.Stream) -> None:
         self.opened += 1
         self.open_now += 1
         try:
             if isinstance(stream, trio.SSLStream):
                 await stream.do_handshake()
-            await self.handler(Talk(stream, self.opened))
+            await self.handler(Peer(stream, self.opened))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
@@ -135,7 +135,7 @@ async def upstream(
     async with trio.open_nursery() as nursery:
         (tcp,) = await trio.open_tcp_listeners(port, host="127.0.0.1")
         listener = tcp if context is None else trio.SSLListener(tcp, context)
-        await nursery.start(trio.serve_listeners, server.talk, [listener])
+        await nursery.start(trio.serve_listeners, server.peer, [listener])
         scheme = "http" if context is None else "https"
         server.url = f"{scheme}://127.0.0.1:{tcp.socket.getsockname()[1]}"
         yield server
@@ -171,14 +171,14 @@ async def forwarding(
     if isinstance(upstreams, str):
         upstreams = {"up": upstreams}
     read = {name: read_upstream(name, url) for name, url in upstreams.items()}
-    terms = Terms(server or ServerSettings())
+    web_config = WebConfig(server or ServerSettings())
     async with (
         open_forward_client(read, settings or HttpPoolSettings()) as client,
-        open_watcher(terms.server.send_timeout) as watcher,
+        open_watcher(web_config.server.send_timeout) as watcher,
         open_pool(_NO_PROCESSES, FakeCLI(), max_line_size=1_000_000) as pool,
         trio.open_nursery() as nursery,
     ):
-        app = with_lifespan(create_web(pool, client, watcher, terms))
+        app = with_lifespan(create_web(pool, client, watcher, web_config))
         config = Config()
         config.bind, config.errorlog = ["127.0.0.1:0"], None
         hypercorn = partial(serve, app, config)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 import trio
 from attrs import frozen
 
-from tests.forward.serving import OK, Talk, forwarding, upstream, value_of
+from tests.forward.serving import OK, Peer, forwarding, upstream, value_of
 from tests.sizing import Sized
 from tests.standin.raw import connect, read_all, read_until
 from trioproxy.settings import HttpPoolSettings
@@ -100,11 +100,11 @@ async def test_a_second_request_behind_the_first_is_this_servers_and_not_the_ups
     """Pipelined: read here as a request of its own, with this server's rules for it."""
     heads: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        while head := await talk.head():
+    async def handler(peer: Peer) -> None:
+        while head := await peer.head():
             heads.append(head)
-            await talk.body(head)
-            await talk.send(OK)
+            await peer.body(head)
+            await peer.send(OK)
 
     first = post(b"Content-Length: 1", body=b"x")
     second = b"GET /proxy/evil/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -122,10 +122,10 @@ async def test_a_second_request_behind_the_first_is_this_servers_and_not_the_ups
 async def test_chunks_with_extensions_and_trailers_are_said_anew() -> None:
     wire: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        wire.append(await talk.head())
-        wire.append(await talk.chunked())
-        await talk.send(OK)
+    async def handler(peer: Peer) -> None:
+        wire.append(await peer.head())
+        wire.append(await peer.chunked())
+        await peer.send(OK)
 
     body = (
         b'5;a="\r\nb\r\n"'.replace(b"\r\n", b"") + b"\r\nhello\r\n0\r\nHost: evil\r\nX: y\r\n\r\n"
@@ -145,9 +145,9 @@ async def test_an_upstream_cannot_split_the_answer() -> None:
     evil = b"HTTP/1.1 200 OK\r\nx: a\x0bb\r\ncontent-length: 2\r\n\r\nok"
     async with upstream() as up, forwarding(up.url) as server:
 
-        async def handler(talk: Talk) -> None:
-            await talk.head()
-            await talk.send(evil)
+        async def handler(peer: Peer) -> None:
+            await peer.head()
+            await peer.send(evil)
 
         up.handler = handler
         answer = await server.http.get("/proxy/up/")
@@ -160,10 +160,10 @@ async def test_an_upstream_cannot_split_the_answer() -> None:
 async def test_an_upstream_that_sends_more_than_it_said() -> None:
     """What is behind an answer is no answer to the next request."""
 
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
-        await talk.wait_left()
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(OK + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+        await peer.wait_left()
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         for _ in range(3):

@@ -21,7 +21,7 @@ def body_of(*chunks: bytes, end: str = "http.request") -> RequestBody:
         await trio.lowlevel.checkpoint()
         return messages.pop(0)
 
-    return RequestBody(receive, patience=60.0)
+    return RequestBody(receive, timeout=60.0)
 
 
 async def read(body: RequestBody) -> Sequence[bytes]:
@@ -66,7 +66,7 @@ async def test_a_client_that_is_silent(autojump_clock: MockClock) -> None:
         raise AssertionError
 
     with pytest.raises(BodyTooSlow, match="not arrive in time"):
-        await read(RequestBody(receive, patience=7.0))
+        await read(RequestBody(receive, timeout=7.0))
     assert trio.current_time() == 7
 
 
@@ -90,7 +90,7 @@ async def test_a_client_that_drips_is_given_up_too(autojump_clock: MockClock) ->
         return {"type": "http.request", "body": b"x" * 100, "more_body": True}
 
     with pytest.raises(BodyTooSlow):
-        await read(RequestBody(receive, patience=9.0))
+        await read(RequestBody(receive, timeout=9.0))
     assert trio.current_time() == pytest.approx(9.9)
 
 
@@ -103,5 +103,5 @@ async def test_a_slow_one_that_goes_on_is_not(autojump_clock: MockClock) -> None
         await trio.sleep(5)
         return {"type": "http.request", "body": b"x" * 5000, "more_body": left > 0}
 
-    assert len(await read(RequestBody(receive, patience=6.0))) == 100
+    assert len(await read(RequestBody(receive, timeout=6.0))) == 100
     assert trio.current_time() == 500

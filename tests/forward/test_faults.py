@@ -16,7 +16,7 @@ from tests.forward.serving import (
     OK,
     Forwarding,
     Handler,
-    Talk,
+    Peer,
     Upstream,
     answers_ok,
     forwarding,
@@ -38,37 +38,37 @@ HALF = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"
 HALF_CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"
 
 
-async def closes(talk: Talk) -> None:
-    await talk.head()
+async def closes(peer: Peer) -> None:
+    await peer.head()
 
 
-async def resets(talk: Talk) -> None:
-    await talk.head()
-    talk.reset()
+async def resets(peer: Peer) -> None:
+    await peer.head()
+    peer.reset()
 
 
-async def hangs(talk: Talk) -> None:
-    await talk.head()
-    await talk.wait_left()
+async def hangs(peer: Peer) -> None:
+    await peer.head()
+    await peer.wait_left()
 
 
-def says(answer: bytes, then: Callable[[Talk], Awaitable[None]] | None = None) -> Handler:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(answer)
+def says(answer: bytes, then: Callable[[Peer], Awaitable[None]] | None = None) -> Handler:
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(answer)
         if then is not None:
-            await then(talk)
+            await then(peer)
 
     return handler
 
 
-async def waits(talk: Talk) -> None:
-    await talk.wait_left()
+async def waits(peer: Peer) -> None:
+    await peer.wait_left()
 
 
-async def breaks(talk: Talk) -> None:
+async def breaks(peer: Peer) -> None:
     await trio.sleep(0.02)
-    talk.reset()
+    peer.reset()
 
 
 @frozen
@@ -130,7 +130,7 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize("handler", [one for _, one in CUT], ids=[name for name, _ in CUT])
+@pytest.mark.parametrize("handler", [item for _, item in CUT], ids=[name for name, _ in CUT])
 async def test_an_answer_that_breaks_off_never_looks_complete(handler: Handler) -> None:
     async with upstream(handler) as up, forwarding(up.url, QUICK) as server:
         request = server.http.build_request("GET", "/proxy/up/")
@@ -196,15 +196,15 @@ async def test_a_kept_connection_that_ends_as_the_next_request_is_on_its_way(
     """The keep-alive race: the upstream closes what it held idle, and has acted on nothing."""
     bodies: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        head = await talk.head()
-        await talk.body(head)
-        await talk.send(OK)
-        while head := await talk.head():
-            bodies.append(await talk.body(head))
-            if talk.number == 1:
+    async def handler(peer: Peer) -> None:
+        head = await peer.head()
+        await peer.body(head)
+        await peer.send(OK)
+        while head := await peer.head():
+            bodies.append(await peer.body(head))
+            if peer.number == 1:
                 return
-            await talk.send(OK)
+            await peer.send(OK)
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         assert (await server.http.get("/proxy/up/")).text == "ok"
@@ -235,15 +235,15 @@ async def test_a_restarted_upstream_needs_no_retry() -> None:
 async def test_a_pool_that_is_broken_is_made_anew_while_what_runs_goes_on() -> None:
     is_broken = False
 
-    async def handler(talk: Talk) -> None:
-        head = await talk.head()
+    async def handler(peer: Peer) -> None:
+        head = await peer.head()
         if b"/slow" in head:
-            await talk.send(HALF)
+            await peer.send(HALF)
             await release.wait()
-            await talk.send(b" whole")
+            await peer.send(b" whole")
         elif is_broken:
             return
-        await talk.send(OK)
+        await peer.send(OK)
 
     release = trio.Event()
     got: list[bytes] = []
@@ -309,8 +309,8 @@ async def test_an_upstream_that_hangs_leaves_the_others_theirs() -> None:
 
 
 async def test_an_upstream_that_does_not_read() -> None:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
+    async def handler(peer: Peer) -> None:
+        await peer.head()
         await trio.sleep_forever()
 
     async with upstream(handler) as up, forwarding(up.url, QUICK) as server:
@@ -320,11 +320,11 @@ async def test_an_upstream_that_does_not_read() -> None:
 
 
 async def test_an_answer_before_the_end_of_the_body() -> None:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig")
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig")
         with trio.move_on_after(1):
-            await talk.wait_left()
+            await peer.wait_left()
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         answer = await server.http.put("/proxy/up/", content=bytes(20_000_000))
@@ -347,11 +347,11 @@ async def test_a_client_that_is_silent_in_its_body() -> None:
 
 
 async def test_a_client_that_does_not_read_frees_its_connection() -> None:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
         while True:
-            await talk.send(bytes(1_000_000))
+            await peer.send(bytes(1_000_000))
 
     async with (
         upstream(handler) as up,
@@ -383,22 +383,22 @@ async def leave(server: Forwarding, rng: random.Random) -> None:
 async def test_clients_that_leave_leak_nothing(sized: Sized) -> None:
     rng, count = random.Random(5), sized(200, 1000)
 
-    async def handler(talk: Talk) -> None:
-        while head := await talk.head():
-            await talk.body(head)
+    async def handler(peer: Peer) -> None:
+        while head := await peer.head():
+            await peer.body(head)
             await trio.sleep(rng.random() * 0.02)
             if b"/quick" in head:  # by whichever connection: some are kept
-                await talk.send(OK)
+                await peer.send(OK)
                 continue
-            await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n")
+            await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n")
             for _ in range(4):
                 await trio.sleep(rng.random() * 0.005)
-                await talk.send(b"12345")
+                await peer.send(b"12345")
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         limit = trio.CapacityLimiter(50)
 
-        async def one() -> None:
+        async def leaver() -> None:
             # It may be answered before all is sent.
             async with limit:
                 with suppress(trio.BrokenResourceError):
@@ -406,7 +406,7 @@ async def test_clients_that_leave_leak_nothing(sized: Sized) -> None:
 
         async with trio.open_nursery() as nursery:
             for _ in range(count):
-                nursery.start_soon(one)
+                nursery.start_soon(leaver)
         stats = await server.settled()
         assert stats.clients_left > count // 4
         assert stats.waiting == 0
@@ -422,9 +422,9 @@ async def test_clients_that_leave_leak_nothing(sized: Sized) -> None:
 async def test_an_empty_body_that_was_read_to_its_end_is_not_sent_again(method: str) -> None:
     heads: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        heads.append(await talk.head())
-        await talk.chunked()
+    async def handler(peer: Peer) -> None:
+        heads.append(await peer.head())
+        await peer.chunked()
 
     request = f"{method} /proxy/up/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
     async with (
@@ -492,13 +492,13 @@ async def test_a_connection_that_cannot_be_made_costs_nothing() -> None:
 async def test_a_proxy_on_the_way_is_told_where_to(tmp_path: Path) -> None:
     heads: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        while head := await talk.head():
+    async def handler(peer: Peer) -> None:
+        while head := await peer.head():
             heads.append(head)
             if head.startswith(b"CONNECT"):
-                await talk.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+                await peer.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
                 return
-            await talk.send(OK)
+            await peer.send(OK)
 
     async with upstream(handler) as proxy:
         settings = HttpPoolSettings(proxy=proxy.url)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from tests.forward.serving import OK, Talk, answers_ok, forwarding, upstream, value_of
+from tests.forward.serving import OK, Peer, answers_ok, forwarding, upstream, value_of
 from tests.standin.raw import connect, read_all
 from trioproxy.settings import HttpPoolSettings
 
@@ -21,10 +21,10 @@ MIB = 1 << 20
 async def test_a_request_arrives_as_it_was_sent(method: str) -> None:
     got: list[tuple[bytes, bytes]] = []
 
-    async def handler(talk: Talk) -> None:
-        head = await talk.head()
-        got.append((head, await talk.body(head)))
-        await talk.send(OK)
+    async def handler(peer: Peer) -> None:
+        head = await peer.head()
+        got.append((head, await peer.body(head)))
+        await peer.send(OK)
 
     async with (
         upstream(handler) as up,
@@ -65,9 +65,9 @@ ANSWER = (
 
 
 async def test_an_answer_comes_back_as_it_was_sent() -> None:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ANSWER)
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ANSWER)
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         request = server.http.build_request("GET", "/proxy/up/")
@@ -97,9 +97,9 @@ async def test_an_answer_comes_back_as_it_was_sent() -> None:
 async def test_an_answer_without_a_body_leaves_both_connections_open(
     method: str, answer: bytes
 ) -> None:
-    async def handler(talk: Talk) -> None:
-        while await talk.head():
-            await talk.send(answer)
+    async def handler(peer: Peer) -> None:
+        while await peer.head():
+            await peer.send(answer)
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         for _ in range(3):
@@ -111,9 +111,9 @@ async def test_an_answer_without_a_body_leaves_both_connections_open(
 
 
 async def test_an_answer_that_ends_with_its_connection() -> None:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(b"HTTP/1.0 200 OK\r\n\r\nto the end")
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.0 200 OK\r\n\r\nto the end")
 
     async with upstream(handler) as up, forwarding(up.url) as server:
         for expected in (1, 2):
@@ -124,10 +124,10 @@ async def test_an_answer_that_ends_with_its_connection() -> None:
 async def test_a_body_in_chunks_stays_one() -> None:
     got: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        head = await talk.head()
-        got.extend([head, await talk.chunked()])
-        await talk.send(OK)
+    async def handler(peer: Peer) -> None:
+        head = await peer.head()
+        got.extend([head, await peer.chunked()])
+        await peer.send(OK)
 
     async def chunks() -> AsyncGenerator[bytes]:
         for chunk in (b"one", b"two"):
@@ -151,16 +151,16 @@ async def test_a_long_body_both_ways_is_never_held_whole() -> None:
     size = 100 * MIB
     peak = 0
 
-    async def handler(talk: Talk) -> None:
+    async def handler(peer: Peer) -> None:
         nonlocal peak
-        await talk.head()
-        taken = len(talk._unread)
+        await peer.head()
+        taken = len(peer._unread)
         while taken < size:
-            taken += len(await talk.stream.receive_some())
+            taken += len(await peer.stream.receive_some())
             peak = max(peak, rss())
-        await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
         for _ in range(size // MIB):
-            await talk.send(bytes(MIB))
+            await peer.send(bytes(MIB))
             peak = max(peak, rss())
 
     async with upstream(handler) as up, forwarding(up.url) as server:
@@ -192,14 +192,14 @@ EVENTS = (
 async def test_events_come_one_by_one_and_at_once() -> None:
     sent: list[float] = []
 
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(EVENTS)
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(EVENTS)
         for _ in range(100):
             await trio.sleep(0.005)
             sent.append(trio.current_time())
-            await talk.send(b'f\r\ndata: {"n": 1}\n\r\n')
-        await talk.send(b"0\r\n\r\n")
+            await peer.send(b'f\r\ndata: {"n": 1}\n\r\n')
+        await peer.send(b"0\r\n\r\n")
 
     got: list[float] = []
     async with (
@@ -217,13 +217,13 @@ SHORT = HttpPoolSettings(read_timeout=0.2, stream_read_timeout=30.0, pool_timeou
 
 
 async def test_an_event_stream_may_be_silent() -> None:
-    async def handler(talk: Talk) -> None:
-        head = await talk.head()
+    async def handler(peer: Peer) -> None:
+        head = await peer.head()
         if value_of(head, "accept") == "text/event-stream":
             await trio.sleep(0.4)
-        await talk.send(EVENTS)
+        await peer.send(EVENTS)
         await trio.sleep(0.4)
-        await talk.send(b"8\r\ndata: 1\n\r\n0\r\n\r\n")
+        await peer.send(b"8\r\ndata: 1\n\r\n0\r\n\r\n")
 
     async with upstream(handler) as up, forwarding(up.url, SHORT) as server:
         for accept in ("*/*", "text/event-stream"):
@@ -234,12 +234,12 @@ async def test_an_event_stream_may_be_silent() -> None:
 async def test_http_2_without_a_length() -> None:
     got: list[bytes] = []
 
-    async def handler(talk: Talk) -> None:
-        while head := await talk.head():
+    async def handler(peer: Peer) -> None:
+        while head := await peer.head():
             got.append(head)
             if value_of(head, "transfer-encoding"):
-                got.append(await talk.chunked())
-            await talk.send(OK)
+                got.append(await peer.chunked())
+            await peer.send(OK)
 
     async def chunks() -> AsyncGenerator[bytes]:  # noqa: ASYNC124 - httpx's kind of a body
         yield b"abc"
@@ -275,11 +275,19 @@ async def test_what_an_operator_sees() -> None:
         stats = (await server.http.get("/http_pool/stats")).json()
         health = (await server.http.get("/health")).json()
     assert health["http_pool"] == {"up": "ok", "idle": "ok"}
-    one = stats["upstreams"]["up"]
-    assert one["url"] == up.url
-    assert (one["requests"], one["connections_created"], one["connections_reused"]) == (4, 1, 3)
-    assert (one["reuse_rate"], one["open_connections"], one["idle_connections"]) == (0.75, 1, 1)
-    assert 0 < one["first_byte_seconds"]["p50"] <= one["total_seconds"]["p99"] < 1
+    first = stats["upstreams"]["up"]
+    assert first["url"] == up.url
+    assert (first["requests"], first["connections_created"], first["connections_reused"]) == (
+        4,
+        1,
+        3,
+    )
+    assert (first["reuse_rate"], first["open_connections"], first["idle_connections"]) == (
+        0.75,
+        1,
+        1,
+    )
+    assert 0 < first["first_byte_seconds"]["p50"] <= first["total_seconds"]["p99"] < 1
     assert stats["upstreams"]["idle"]["reuse_rate"] is None
 
 
@@ -294,9 +302,9 @@ async def test_idle_connections_are_closed_when_their_time_is_over() -> None:
 
 
 async def test_a_health_check_closes_what_the_upstream_has_closed() -> None:
-    async def handler(talk: Talk) -> None:
-        await talk.head()
-        await talk.send(OK)
+    async def handler(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(OK)
 
     settings = HttpPoolSettings(health_check_interval=0.05)
     async with upstream(handler) as up, forwarding(up.url, settings) as server:

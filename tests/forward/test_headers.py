@@ -4,7 +4,7 @@ import pytest
 
 from trioproxy.errors import InvalidRequest
 from trioproxy.forward.headers import (
-    Caller,
+    ClientAddress,
     Header,
     has_body,
     incoming,
@@ -12,7 +12,7 @@ from trioproxy.forward.headers import (
     outgoing,
 )
 
-CALLER = Caller("192.0.2.1", "http", "1.1", "req_1")
+CALLER = ClientAddress("192.0.2.1", "http", "1.1", "req_1")
 ADDED = [
     (b"x-forwarded-for", b"192.0.2.1"),
     (b"x-forwarded-proto", b"http"),
@@ -21,7 +21,7 @@ OURS = [(b"x-request-id", b"req_1")]
 
 
 def sent(*headers: Header, http_version: str = "1.1") -> list[Header]:
-    caller = Caller("192.0.2.1", "http", http_version, "req_1")
+    caller = ClientAddress("192.0.2.1", "http", http_version, "req_1")
     return outgoing(headers, "up.example", caller)
 
 

@@ -11,10 +11,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trioproxy.errors import UpstreamBusy
 from trioproxy.forward.connection import Connection
-from trioproxy.forward.pool import Limits, UpstreamPool
+from trioproxy.forward.pool import UpstreamLimits, UpstreamPool
 from trioproxy.forward.upstream import read_upstream
 
-LIMITS = Limits(
+LIMITS = UpstreamLimits(
     max_connections=2, max_keepalive_connections=2, keepalive_expiry=300.0, pool_timeout=5.0
 )
 API = read_upstream("api", "http://api.example")
@@ -48,7 +48,7 @@ class Upstream:
 
     @property
     def live(self) -> list[int]:
-        return [one.number for one in self.opened if not one.is_closed]
+        return [item.number for item in self.opened if not item.is_closed]
 
 
 def number(connection: Connection) -> int:
@@ -59,7 +59,7 @@ def number(connection: Connection) -> int:
 class Bench:
     """A pool over fakes."""
 
-    limits: Limits = LIMITS
+    limits: UpstreamLimits = LIMITS
     upstream: Upstream = field(factory=Upstream)
     pool: UpstreamPool = field(init=False)
 
@@ -117,7 +117,7 @@ async def test_a_full_pool_serves_in_order_as_connections_come_free(
             await wait_all_tasks_blocked()
         assert bench.pool.statistics().waiting == 4
     assert [at for _, at in got] == [0, 0, 2, 2, 4, 4]
-    assert {one for one, _ in got} == {1, 2}
+    assert {item for item, _ in got} == {1, 2}
     bench.check()
 
 

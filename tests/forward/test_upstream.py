@@ -79,7 +79,7 @@ def test_whatever_is_taken_stays_below_the_upstreams_path(rest: str) -> None:
     assert target == b"/v1" + path
     decoded = target.decode()
     for _ in range(10):
-        assert not {".", ".."} & {one.partition(";")[0] for one in decoded.split("/")}
+        assert not {".", ".."} & {part.partition(";")[0] for part in decoded.split("/")}
         assert not decoded.removeprefix("/v1").startswith("//")
         assert "\\" not in decoded
         assert decoded.isprintable()

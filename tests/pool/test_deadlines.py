@@ -68,7 +68,7 @@ DEADLINES = [
 ]
 
 
-@pytest.mark.parametrize("deadline", DEADLINES, ids=lambda one: one.said)
+@pytest.mark.parametrize("deadline", DEADLINES, ids=lambda case: case.said)
 async def test_a_deadline_passes(autojump_clock: Clock, deadline: Deadline) -> None:
     cli = FakeCLI(planned=[deadline.kind])
     async with pool_of(cli, deadline.settings) as pool:

@@ -389,12 +389,12 @@ async def test_who_wants_it_in_one_has_it_at_the_end(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI()) as pool:
-        with pool.submit(turn(), in_one=True) as answer:
+        with pool.submit(turn(), is_buffered=True) as answer:
             batches = [batch async for batch in answer]
         assert trio.current_time() == BOOT + ANSWER
         assert [len(batch) for batch in batches] == [9]
-        assert answer.course.begun == BOOT
-        with pool.submit(turn(), in_one=True) as answer:
+        assert answer.timings.first_event_at == BOOT
+        with pool.submit(turn(), is_buffered=True) as answer:
             with trio.move_on_after(ANSWER / 2) as left:
                 await answer.receive()
             assert left.cancelled_caught
@@ -406,5 +406,5 @@ async def test_who_wants_it_in_one_has_nothing_of_what_breaks_off(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI(kind=fakes.DiesMidAnswer)) as pool:
-        with pool.submit(turn(), in_one=True) as answer, pytest.raises(ProcessDied):
+        with pool.submit(turn(), is_buffered=True) as answer, pytest.raises(ProcessDied):
             await answer.receive()

@@ -18,7 +18,7 @@ from trioproxy.errors import (
     TrioproxyError,
     TurnTimeout,
 )
-from trioproxy.pool.job import Answer
+from trioproxy.pool.job import Lease
 from trioproxy.pool.worker import Worker
 from trioproxy.settings import PoolSettings
 
@@ -301,7 +301,7 @@ async def test_many_waiters_are_served_in_order(autojump_clock: Clock, sized: Si
     count = sized(100, 1000)
     served: list[int] = []
 
-    async def read(number: int, answer: Answer) -> None:
+    async def read(number: int, answer: Lease) -> None:
         with answer:
             await answer.wait_taken()
             async for _ in answer:

@@ -144,8 +144,8 @@ def same_ids(answer: object) -> Any:
 def with_input_tokens(answer: Any, surplus: int) -> Any:
     """An answer, or a list of events, less the tokens of what the CLI has added."""
     found = same_ids(answer)
-    for one in found if isinstance(found, list) else [found]:
-        for usage in (one.get("usage"), (one.get("message") or {}).get("usage")):
+    for item in found if isinstance(found, list) else [found]:
+        for usage in (item.get("usage"), (item.get("message") or {}).get("usage")):
             if usage is not None and usage.get("input_tokens"):
                 usage["input_tokens"] = max(1, usage["input_tokens"] - surplus)
     return found

@@ -29,7 +29,7 @@ from trioproxy.claude.turn import Message, Turn
 from trioproxy.claude.wire import encode
 from trioproxy.errors import ProcessDied
 from trioproxy.pool.guard import open_guard
-from trioproxy.pool.link import Link
+from trioproxy.pool.line_stream import LineStream
 from trioproxy.pool.process import open_process
 from trioproxy.standin import StandIn, serve_standin
 
@@ -138,7 +138,7 @@ class OneProcess:
 class _Conversation:
     """The session of one process."""
 
-    _link: Link
+    _link: LineStream
     _standin: StandIn
     _session: Session
     _is_clean: bool = field(default=True, init=False)
@@ -186,7 +186,7 @@ async def _answer_all(
         while question is not None:
             async with open_process(command, guard, stop_timeout=1.0) as process:
                 session = Session(command.betas)
-                conversation = _Conversation(Link(process, _MAX_LINE), standin, session)
+                conversation = _Conversation(LineStream(process, _MAX_LINE), standin, session)
                 while question is not None and conversation.can_take(question.turn):
                     await question.answer.send(await conversation.arrived(question))
                     question = await _next(questions)

@@ -31,7 +31,7 @@ from trioproxy.settings import (
     Settings,
 )
 from trioproxy.standin import Pace, StandIn, serve_standin
-from trioproxy.web.presence import ASGIApp, Receive, Scope, Send
+from trioproxy.web.gate.middleware import ASGIApp, Receive, Scope, Send
 
 MODEL = "claude-haiku-4-5"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.real.background import there
 from tests.real.serving import MODEL, Running, running
 from tests.saying import image, user
-from trioproxy.dialects.parameters import PARAMETERS
+from trioproxy.dialects.anthropic.parameters import PARAMETERS
 from trioproxy.refusals import Refusal
 from trioproxy.settings import ClaudeSettings, PoolSettings, ServerSettings
 

@@ -13,7 +13,7 @@ from tests.real.background import Background, in_background
 from tests.real.comparing import Both, as_blocks, both_ways, without_own
 from tests.real.serving import MODEL
 from tests.saying import document, image, result, use
-from trioproxy.dialects.checks import is_blank
+from trioproxy.dialects.json_checks import is_blank
 from trioproxy.settings import PoolSettings
 
 pytestmark = pytest.mark.real
@@ -76,8 +76,8 @@ def rounds(draw: st.DrawFn) -> list[dict[str, Any]]:
     for turn in range(draw(st.integers(0, 4))):
         said = draw(st.lists(thoughts, max_size=2)) + draw(st.lists(text_blocks, max_size=2))
         calls = [
-            use(f"toolu_{turn}_{i}", "get_weather") | {"input": one}
-            for i, one in enumerate(draw(st.lists(inputs, max_size=2)))
+            use(f"toolu_{turn}_{i}", "get_weather") | {"input": item}
+            for i, item in enumerate(draw(st.lists(inputs, max_size=2)))
         ]
         if not calls:
             said.append(draw(text_blocks))
@@ -90,7 +90,7 @@ def rounds(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 tools = st.lists(
     st.from_regex(r"[a-zA-Z0-9_-]{1,30}", fullmatch=True), unique=True, max_size=4
-).map(lambda names: [{"name": one, "input_schema": {"type": "object"}} for one in names])
+).map(lambda names: [{"name": name, "input_schema": {"type": "object"}} for name in names])
 parameters = st.fixed_dictionaries(
     {},
     optional={
@@ -142,12 +142,12 @@ def spoilt(draw: st.DrawFn) -> dict[str, Any]:
     paths: list[tuple[Any, Any]] = []
     inside: list[Any] = [request]
     while inside:
-        one = inside.pop()
-        keys = list(one) if isinstance(one, dict) else range(len(one))
+        first = inside.pop()
+        keys = list(first) if isinstance(first, dict) else range(len(first))
         for key in keys:
-            paths.append((one, key))
-            if isinstance(one[key], dict | list):
-                inside.append(one[key])
+            paths.append((first, key))
+            if isinstance(first[key], dict | list):
+                inside.append(first[key])
     holder, key = draw(st.sampled_from(paths))
     if isinstance(holder, dict) and draw(st.booleans()):
         del holder[key]

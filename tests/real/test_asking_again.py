@@ -92,7 +92,7 @@ BREAKS = [
 @there
 async def test_a_stream_that_breaks_behind_a_block_is_no_answer(server: Running) -> None:
     async with httpx.AsyncClient() as http:
-        for ask, _, fault in (one.rpartition(" ") for one in BREAKS):
+        for ask, _, fault in (item.rpartition(" ") for item in BREAKS):
             request: Any = {
                 **says(f"[[standin {ask.format(fault)} rate=200]]"),
                 "max_tokens": 2000,

@@ -23,7 +23,7 @@ from tests.real.one_process import (
     turn,
 )
 from tests.saying import assistant, document, image, result, text, use, user
-from trioproxy.dialects.names import DROPPED_BETAS
+from trioproxy.dialects.anthropic.names import DROPPED_BETAS
 from trioproxy.refusals import Category, Refusal
 
 pytestmark = pytest.mark.real
@@ -222,7 +222,7 @@ def test_the_cli_alters(cli: OneProcess, case: Altered) -> None:
 
 
 def test_each_reason_that_is_the_clis_is_shown() -> None:
-    reasons = {one.value for one in Refusal if one.category is Category.CLI}
+    reasons = {item.value for item in Refusal if item.category is Category.CLI}
     assert reasons <= {case.name for case in ALTERED}
 
 

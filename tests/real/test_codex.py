@@ -84,7 +84,7 @@ class Codex:
         ]
         last = events[-1]["response"]
         assert [event["sequence_number"] for event in events] == list(range(len(events)))
-        done = [one["item"] for one in events if one["type"] == "response.output_item.done"]
+        done = [item["item"] for item in events if item["type"] == "response.output_item.done"]
         assert done == last["output"]
         assert _of_any(last) == _of_any(whole.json())
         return last, whole.headers
@@ -123,8 +123,8 @@ async def test_its_first_request_is_answered_and_its_calls_come_back(tmp_path: P
             sizes=ODD,
         )
     )
-    async with codex(tmp_path) as one:
-        response, headers = await one.ask(script)
+    async with codex(tmp_path) as subject:
+        response, headers = await subject.ask(script)
         notes = headers["x-trioproxy-notes"]
         thought, said, command, spawn, patch = response["output"]
         assert thought["encrypted_content"]
@@ -134,7 +134,7 @@ async def test_its_first_request_is_answered_and_its_calls_come_back(tmp_path: P
         assert (patch["type"], patch["input"]) == ("custom_tool_call", PATCH)
         assert "client_metadata without effect" in notes
         assert "tools: left out: the web is not searched here" in notes
-        names = [tool["name"] for tool in one.server.asked()[-1]["tools"]]
+        names = [tool["name"] for tool in subject.server.asked()[-1]["tools"]]
         assert names == ["exec_command", "multi_agent_v1__spawn_agent", "apply_patch"]
 
         # And the next request, as it sends it.
@@ -144,9 +144,9 @@ async def test_its_first_request_is_answered_and_its_calls_come_back(tmp_path: P
             for kind in [item["type"]]
         ]
         history = [*ASKED["input"], *response["output"], *results]
-        last, _ = await one.ask(lambda _body: Turn([Say("Done.")]), input=history)
+        last, _ = await subject.ask(lambda _body: Turn([Say("Done.")]), input=history)
         assert last["output"][0]["content"][0]["text"] == "Done."
-        asked = one.server.asked()[-1]["messages"]
+        asked = subject.server.asked()[-1]["messages"]
     assert [block["type"] for block in asked[1]["content"]] == [
         "thinking", "text", "tool_use", "tool_use", "tool_use",
     ]  # fmt: skip
@@ -155,12 +155,12 @@ async def test_its_first_request_is_answered_and_its_calls_come_back(tmp_path: P
 
 
 async def test_every_effort_is_one_of_claudes(tmp_path: Path) -> None:
-    async with codex(tmp_path) as one:
+    async with codex(tmp_path) as subject:
         for effort, claudes in (("minimal", "low"), ("xhigh", "xhigh"), ("ultra", "max")):
-            _, headers = await one.ask(
+            _, headers = await subject.ask(
                 lambda _body: Turn([Say("Hello.")]), reasoning={"effort": effort}
             )
-            assert one.server.asked()[-1]["output_config"]["effort"] == claudes
+            assert subject.server.asked()[-1]["output_config"]["effort"] == claudes
             taken = f"reasoning.effort: {effort} taken as {claudes}"
             assert (taken in headers["x-trioproxy-notes"]) is (effort != claudes)
 
@@ -178,9 +178,9 @@ async def test_old_items_of_every_kind_are_taken(tmp_path: Path) -> None:
         {"type": "compaction", "encrypted_content": "gAAAAAB"},
         *ASKED["input"],
     ]
-    async with codex(tmp_path) as one:
-        _, headers = await one.ask(lambda _body: Turn([Say("Hello.")]), input=history)
-        asked = one.server.asked()[-1]["messages"]
+    async with codex(tmp_path) as subject:
+        _, headers = await subject.ask(lambda _body: Turn([Say("Hello.")]), input=history)
+        asked = subject.server.asked()[-1]["messages"]
     kinds = [block["type"] for message in asked for block in message["content"]]
     assert kinds == ["text", "tool_use", "tool_result", "tool_use", "tool_result", "text"]
     notes = headers["x-trioproxy-notes"]
@@ -190,8 +190,8 @@ async def test_old_items_of_every_kind_are_taken(tmp_path: Path) -> None:
 
 async def test_a_call_that_is_cut_says_so_in_every_event(tmp_path: Path) -> None:
     script = steps(Turn([Call("apply_patch", {"input": "x" * 200})]))
-    async with codex(tmp_path) as one:
-        response, _ = await one.ask(script, max_output_tokens=5)
+    async with codex(tmp_path) as subject:
+        response, _ = await subject.ask(script, max_output_tokens=5)
     (item,) = response["output"]
     assert (response["status"], item["status"]) == ("incomplete", "incomplete")
     assert set(item["input"]) == {"x"}
@@ -221,9 +221,9 @@ async def test_a_search_where_it_is_allowed(tmp_path: Path) -> None:
     def script(body: Any) -> Turn:
         return found if "web_search" in offered(body) else Turn([Say("No.")])
 
-    async with codex(tmp_path, can_search=True) as one:
-        response, _ = await one.ask(script)
-        chat = await one.http.post(
+    async with codex(tmp_path, can_search=True) as subject:
+        response, _ = await subject.ask(script)
+        chat = await subject.http.post(
             "/v1/chat/completions",
             json={
                 "model": MODEL,
@@ -246,18 +246,18 @@ async def test_a_conversation_is_compacted_and_goes_on(tmp_path: Path) -> None:
         last = json.dumps(body["messages"][-1])
         return Turn([Say("It was hi." if "Write a summary of this" in last else "On it goes.")])
 
-    async with codex(tmp_path) as one:
+    async with codex(tmp_path) as subject:
         trigger = {"type": "compaction_trigger"}
-        response, _ = await one.ask(script, input=[*ASKED["input"], trigger])
-        compacted = await one.http.post(
+        response, _ = await subject.ask(script, input=[*ASKED["input"], trigger])
+        compacted = await subject.http.post(
             "/openai/v1/responses/compact", json={"model": MODEL, "input": ASKED["input"]}
         )
         assert compacted.json()["object"] == "response.compaction"
         for output in (response["output"], compacted.json()["output"]):
             assert output[-1]["type"] == "compaction"
-            last, _ = await one.ask(script, input=[*output, *ASKED["input"]])
+            last, _ = await subject.ask(script, input=[*output, *ASKED["input"]])
             assert last["output"][0]["content"][0]["text"] == "On it goes."
-            asked = one.server.asked()[-1]["messages"]
+            asked = subject.server.asked()[-1]["messages"]
             texts = [block["text"] for block in asked[0]["content"]]
             assert texts[-2:] == [
                 "This is a summary of the conversation so far:\n\nIt was hi.",

@@ -51,7 +51,7 @@ async def test_the_operators_defaults_the_short_name_and_the_betas(tmp_path: Pat
         await server.server.pool.models.wait_models()
         assert (await counted(server.url, betas="a-1, b-2")).json() == {"input_tokens": 4}
         await counted(server.url, b'{"messages":[{"role":"user","content":"a"}],"system":"s"}')
-        first, second = [one for one in server.standin.record if "count" in one.path]
+        first, second = [item for item in server.standin.record if "count" in item.path]
         for body in (b"{", b"[]", b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"):
             assert (await counted(server.url, body)).status_code == 400
         assert (await counted(server.url, betas="a b")).status_code == 400

@@ -59,8 +59,8 @@ async def test_nothing_of_a_request_reaches_the_next_one(tmp_path: Path, sized: 
     assert worker.uses > 1
     asked = server.standin.record.messages
     assert len(asked) == len(given)
-    for number, (request, one) in enumerate(zip(given, asked, strict=True)):
-        betas_then = frozenset(one.headers["anthropic-beta"].split(","))
-        found = without_own(one.body, betas_then, request)
+    for number, (request, item) in enumerate(zip(given, asked, strict=True)):
+        betas_then = frozenset(item.headers["anthropic-beta"].split(","))
+        found = without_own(item.body, betas_then, request)
         assert found.body == as_blocks(request)
         assert found.betas == ({"foo-2026-01-01"} if number % 5 == 0 else set())

@@ -158,7 +158,7 @@ async def test_json_lines_name_the_request(tmp_path: Path) -> None:
     lines, _ = await log_of(tmp_path, 1, **env)
     ours = [orjson.loads(line) for line in lines if line.startswith("{")]
     assert {"time", "level", "logger", "message"} <= set.intersection(*map(set, ours))
-    of_a_request = [one for one in ours if "Acqui" in one["message"] or "Relea" in one["message"]]
-    (request_id,) = {one.get("request_id") for one in of_a_request}
+    of_a_request = [our for our in ours if "Acqui" in our["message"] or "Relea" in our["message"]]
+    (request_id,) = {item.get("request_id") for item in of_a_request}
     assert str(request_id).startswith("req_")
-    assert {one["logger"] for one in ours} >= {"trioproxy.app", "trioproxy.pool", "trioproxy.web"}
+    assert {our["logger"] for our in ours} >= {"trioproxy.app", "trioproxy.pool", "trioproxy.web"}

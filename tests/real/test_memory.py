@@ -14,11 +14,11 @@ from hypercorn.trio import serve
 from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
 from tests.sizing import Sized
+from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings
-from trioproxy.web.app import Terms, create_web
-from trioproxy.web.transport import open_watcher
+from trioproxy.web.app import WebConfig, create_web
 
 pytestmark = pytest.mark.real
 
@@ -51,7 +51,7 @@ async def test_memory_files_and_tasks_stay_flat_over_many_requests(sized: Sized)
         open_watcher(60.0) as watcher,
         open_pool(settings, cli, max_line_size=1_000_000) as pool,
     ):
-        app = with_lifespan(create_web(pool, client, watcher, Terms()))
+        app = with_lifespan(create_web(pool, client, watcher, WebConfig()))
         config = Config()
         config.bind, config.errorlog = ["127.0.0.1:0"], None
         async with trio.open_nursery() as nursery:

@@ -45,7 +45,7 @@ async def test_names_that_the_api_takes_reach_it_unaltered(tmp_path: Path) -> No
             await server.client.messages.create(**body(model=model))
         await server.client.messages.create(**body(messages=history))
     *asked, last = server.asked()
-    assert [one["model"] for one in asked] == list(OF_MODELS)
+    assert [item["model"] for item in asked] == list(OF_MODELS)
     assert last["messages"][1]["content"] == [call]
 
 

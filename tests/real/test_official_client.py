@@ -13,7 +13,7 @@ from tests.real.background import there
 from tests.real.comparing import Both, as_blocks, betas, same_ids, without_own
 from tests.real.serving import MODEL, NOT_NEEDED, Running, running
 from trioproxy.claude.turn import Event
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.whole_message import WholeAnswer
 
 pytestmark = pytest.mark.real
 
@@ -55,7 +55,7 @@ async def test_the_helpers_of_a_stream(both: Both) -> None:
         found: list[object] = []
         question = says('[[standin thinking="hm" text="one two" tool=get_time input={"a":1}]]')
         async with client.messages.stream(**question) as stream:
-            found += [same_ids(one.to_dict()) async for one in stream if one.type in HELPED]
+            found += [same_ids(item.to_dict()) async for item in stream if item.type in HELPED]
             found.append(await stream.get_final_text())
             final = await stream.get_final_message()
         return [*found, same_ids(final.to_dict())["content"], final.stop_reason]
@@ -157,10 +157,10 @@ async def test_counted_directly_and_through_the_server(both: Both) -> None:
     del given["max_tokens"]
     direct = await both.direct.messages.count_tokens(**given)
     through = await both.through.messages.count_tokens(**given)
-    (one,) = [r.body for r in both.standin.record if "count" in r.path]
+    (subject,) = [r.body for r in both.standin.record if "count" in r.path]
     (other,) = [r.body for r in both.server.standin.record if "count" in r.path]
     assert through == direct
-    assert other == one == given
+    assert other == subject == given
 
 
 @there
@@ -188,7 +188,7 @@ async def test_models(tmp_path: Path) -> None:
         first = await client.models.list(limit=1)
         rest = await client.models.list(after_id=first.data[0].id)
         before = await client.models.list(before_id=listed[-1].id, limit=2)
-        one = await client.models.retrieve(listed[0].id)
+        subject = await client.models.retrieve(listed[0].id)
         short = await client.models.retrieve("haiku")
         with pytest.raises(anthropic.NotFoundError, match="model: claude-none"):
             await client.models.retrieve("claude-none")
@@ -203,8 +203,8 @@ async def test_models(tmp_path: Path) -> None:
     assert first.has_more
     assert [model.id for model in [*first.data, *rest.data]] == ids
     assert [model.id for model in before.data] == ids[-3:-1]
-    assert one.id == ids[0]
-    assert one.display_name.startswith("Claude ")
+    assert subject.id == ids[0]
+    assert subject.display_name.startswith("Claude ")
     assert short.id.startswith("claude-haiku-")
     # No process of the pool was bound for it.
     assert [(worker.bound, worker.uses) for worker in stats.workers] == [(False, 0)]
@@ -217,7 +217,7 @@ async def test_models_that_a_turn_has_told_cost_no_process(tmp_path: Path) -> No
         assert server.server.pool.models.known.listed
         listed = [model.id async for model in server.client.models.list()]
         await server.client.messages.create(**{**says("hello"), "model": "haiku"})
-        (full,) = [one for one in listed if one.startswith("claude-haiku-")]
+        (full,) = [item for item in listed if item.startswith("claude-haiku-")]
     assert server.asked()[-1]["model"] == full
 
 
@@ -228,7 +228,7 @@ async def test_tokens_are_counted_by_the_api(server: Running) -> None:
         system="one two",
         messages=[{"role": "user", "content": "three four five"}],
     )
-    (request,) = [one for one in server.standin.record if "count_tokens" in one.path]
+    (request,) = [item for item in server.standin.record if "count_tokens" in item.path]
     with pytest.raises(anthropic.BadRequestError, match="messages: Input should be"):
         await server.client.messages.count_tokens(model=MODEL, messages=None)  # type: ignore[arg-type]
     assert counted.input_tokens == 5

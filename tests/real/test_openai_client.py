@@ -65,16 +65,16 @@ async def speaking(tmp_path: Path) -> AsyncGenerator[Speaking]:
 
 
 @pytest.fixture(scope="module")
-def speaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background[Speaking]]:
+def shared_speaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background[Speaking]]:
     """Of this module alone: what the package leaves behind is nothing to the tests of another."""
     with in_background(speaking(tmp_path_factory.mktemp("openai"))) as found:
         yield found
 
 
 @pytest.fixture
-def one(speaker: Background[Speaking]) -> Background[Speaking]:
-    speaker.run(Speaking.forget)
-    return speaker
+def speaker(shared_speaker: Background[Speaking]) -> Background[Speaking]:
+    shared_speaker.run(Speaking.forget)
+    return shared_speaker
 
 
 def says(said: str, **fields: object) -> dict[str, Any]:
@@ -218,12 +218,12 @@ CHATS = [
 
 
 @there
-async def test_every_chat_is_the_messages_request_that_it_means(one: Speaking) -> None:
+async def test_every_chat_is_the_messages_request_that_it_means(speaker: Speaking) -> None:
     for chat in CHATS:
-        answer = await one.client.chat.completions.create(model="gpt-4o", **chat.said)
+        answer = await speaker.client.chat.completions.create(model="gpt-4o", **chat.said)
         assert answer.model == MODEL, chat.name
         wanted = {"model": MODEL, **chat.asked}
-        assert await one.asked(**chat.asked) == as_blocks(wanted), chat.name
+        assert await speaker.asked(**chat.asked) == as_blocks(wanted), chat.name
 
 
 # -- Answers -------------------------------------------------------------------------------------
@@ -243,18 +243,18 @@ def same(answer: Any) -> Any:
     shown = answer.to_dict(warnings=False) if hasattr(answer, "to_dict") else answer
     if isinstance(shown, dict):
         return {k: same(v) for k, v in shown.items() if k not in VARIES and v is not None}
-    return [same(one) for one in shown] if isinstance(shown, list) else shown
+    return [same(item) for item in shown] if isinstance(shown, list) else shown
 
 
 VARIES = {"id", "created", "created_at", "call_id", "parsed", "parsed_arguments", "index"}
 
 
 @there
-async def test_a_stream_adds_up_to_the_whole_answer(one: Speaking) -> None:
+async def test_a_stream_adds_up_to_the_whole_answer(speaker: Speaking) -> None:
     for ask in ASKS:
         given = says(ask, tools=[*TOOLS, {"type": "function", "function": {"name": "get_time"}}])
-        whole = await one.unprefixed.chat.completions.create(**given)
-        async with one.unprefixed.chat.completions.stream(
+        whole = await speaker.unprefixed.chat.completions.create(**given)
+        async with speaker.unprefixed.chat.completions.stream(
             **given, stream_options={"include_usage": True}
         ) as stream:
             async for _ in stream:
@@ -266,11 +266,11 @@ async def test_a_stream_adds_up_to_the_whole_answer(one: Speaking) -> None:
 
 
 @there
-async def test_chunks_come_in_their_order(one: Speaking) -> None:
+async def test_chunks_come_in_their_order(speaker: Speaking) -> None:
     async with httpx.AsyncClient() as http:
         body = says('[[standin text="a b" tool=get_weather input={"city":"x"}]]', stream=True)
         response = await http.post(
-            f"{one.server.url}/v1/chat/completions",
+            f"{speaker.server.url}/v1/chat/completions",
             json={**body, "tools": TOOLS, "stream_options": {"include_usage": True}},
         )
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -288,8 +288,8 @@ async def test_chunks_come_in_their_order(one: Speaking) -> None:
 
 
 @there
-async def test_finish_reasons(one: Speaking) -> None:
-    create = one.client.chat.completions.create
+async def test_finish_reasons(speaker: Speaking) -> None:
+    create = speaker.client.chat.completions.create
     cut = await create(**says("[[standin words=9]]", max_completion_tokens=3))
     stopped = await create(**says('[[standin text="a b STOP c"]]', stop=["STOP"]))
     assert cut.choices[0].finish_reason == "length"
@@ -307,10 +307,10 @@ WHERE = """[[standin text="{\\"name\\": \\"Bern\\", \\"people\\": 134000}"]]"""
 
 
 @there
-async def test_parsed_answers(one: Speaking) -> None:
-    chat = await one.client.chat.completions.parse(**says(WHERE), response_format=City)
-    asked = await one.asked(output_config=0)
-    response = await one.client.responses.parse(
+async def test_parsed_answers(speaker: Speaking) -> None:
+    chat = await speaker.client.chat.completions.parse(**says(WHERE), response_format=City)
+    asked = await speaker.asked(output_config=0)
+    response = await speaker.client.responses.parse(
         model="gpt-4o", input=WHERE, text_format=City, store=False
     )
     assert chat.choices[0].message.parsed == City(name="Bern", people=134_000)
@@ -319,10 +319,10 @@ async def test_parsed_answers(one: Speaking) -> None:
 
 
 @there
-async def test_a_loop_of_tools(one: Speaking) -> None:
+async def test_a_loop_of_tools(speaker: Speaking) -> None:
     ask = '[[standin tool=get_weather input={"city":"Zürich"}]]'
     messages: list[Any] = [{"role": "user", "content": ask}]
-    create = one.client.chat.completions.create
+    create = speaker.client.chat.completions.create
     first = await create(model="gpt-4o", messages=messages, tools=TOOLS)
     (tool_call,) = first.choices[0].message.tool_calls
     assert tool_call.function.arguments == '{"city":"Zürich"}'
@@ -331,7 +331,7 @@ async def test_a_loop_of_tools(one: Speaking) -> None:
         {"role": "tool", "tool_call_id": tool_call.id, "content": "sunny"},
     ]
     last = await create(model="gpt-4o", messages=messages, tools=TOOLS)
-    asked = await one.asked(tools=0)
+    asked = await speaker.asked(tools=0)
     assert last.choices[0].finish_reason == "stop"
     called, answer = asked["messages"][1:]
     assert called["content"][0]["input"] == {"city": "Zürich"}
@@ -344,8 +344,8 @@ RESPONSE_TOOLS: list[Any] = [{"type": "function", **FUNCTION, "strict": False}]
 
 
 @there
-async def test_responses_say_what_they_mean(one: Speaking) -> None:
-    answer = await one.client.responses.create(
+async def test_responses_say_what_they_mean(speaker: Speaking) -> None:
+    answer = await speaker.client.responses.create(
         model="gpt-4o",
         instructions="Be brief.",
         input=[
@@ -363,7 +363,7 @@ async def test_responses_say_what_they_mean(one: Speaking) -> None:
         temperature=0.25,
         store=False,
     )  # fmt: skip
-    asked = await one.asked(temperature=0, tools=0)
+    asked = await speaker.asked(temperature=0, tools=0)
     assert asked == {
         "model": MODEL,
         "max_tokens": 99,
@@ -389,7 +389,7 @@ async def test_responses_say_what_they_mean(one: Speaking) -> None:
 
 
 @there
-async def test_a_stream_of_a_response_adds_up_to_the_whole(one: Speaking) -> None:
+async def test_a_stream_of_a_response_adds_up_to_the_whole(speaker: Speaking) -> None:
     for ask in ASKS[:5]:
         given: dict[str, Any] = {
             "model": "gpt-4o",
@@ -397,9 +397,9 @@ async def test_a_stream_of_a_response_adds_up_to_the_whole(one: Speaking) -> Non
             "tools": [*RESPONSE_TOOLS, {"type": "function", "name": "get_time", "parameters": None, "strict": None}],
             "store": False,
         }  # fmt: skip
-        whole = await one.client.responses.create(**given)
+        whole = await speaker.client.responses.create(**given)
         events: list[Event] = []
-        async with one.client.responses.stream(**given) as stream:
+        async with speaker.client.responses.stream(**given) as stream:
             events.extend([event.to_dict(warnings=False) async for event in stream])
             streamed = await stream.get_final_response()
         assert same(streamed) == same(whole), ask
@@ -409,8 +409,8 @@ async def test_a_stream_of_a_response_adds_up_to_the_whole(one: Speaking) -> Non
 
 
 @there
-async def test_the_events_of_a_response_come_in_their_order(one: Speaking) -> None:
-    stream = await one.client.responses.create(
+async def test_the_events_of_a_response_come_in_their_order(speaker: Speaking) -> None:
+    stream = await speaker.client.responses.create(
         model="gpt-4o",
         input='[[standin text="a" tool=get_weather input={"city":"x"}]]',
         tools=RESPONSE_TOOLS,
@@ -437,9 +437,9 @@ async def test_the_events_of_a_response_come_in_their_order(one: Speaking) -> No
 
 
 @there
-async def test_thoughts_go_out_and_come_back(one: Speaking) -> None:
+async def test_thoughts_go_out_and_come_back(speaker: Speaking) -> None:
     ask = '[[standin thinking="hm" tool=get_weather input={"city":"x"}]]'
-    first = await one.client.responses.create(
+    first = await speaker.client.responses.create(
         model="gpt-4o",
         input=ask,
         tools=RESPONSE_TOOLS,
@@ -448,8 +448,8 @@ async def test_thoughts_go_out_and_come_back(one: Speaking) -> None:
     )
     reasoning, called = first.output
     assert (reasoning.type, called.type) == ("reasoning", "function_call")
-    given = [one.to_dict() for one in first.output]
-    await one.client.responses.create(
+    given = [item.to_dict() for item in first.output]
+    await speaker.client.responses.create(
         model="gpt-4o",
         input=[
             {"role": "user", "content": ask},
@@ -458,7 +458,7 @@ async def test_thoughts_go_out_and_come_back(one: Speaking) -> None:
         ],
         tools=RESPONSE_TOOLS,
     )
-    asked = await one.asked(tools=0)
+    asked = await speaker.asked(tools=0)
     thought, used = asked["messages"][1]["content"]
     assert (thought["type"], thought["thinking"], thought["signature"]) == (
         "thinking",
@@ -472,9 +472,9 @@ async def test_thoughts_go_out_and_come_back(one: Speaking) -> None:
 
 
 @there
-async def test_errors_have_openais_shape(one: Speaking) -> None:
-    before = await one.server.uses()
-    create = one.client.chat.completions.create
+async def test_errors_have_openais_shape(speaker: Speaking) -> None:
+    before = await speaker.server.uses()
+    create = speaker.client.chat.completions.create
     with pytest.raises(openai.NotFoundError) as missing:
         await create(**{**says("hi"), "model": "llama-9"})
     assert missing.value.code == "model_not_found"
@@ -495,25 +495,25 @@ async def test_errors_have_openais_shape(one: Speaking) -> None:
         await create(**says("[[standin error=529]]"))
     assert busy.value.status_code == 529
     with pytest.raises(openai.NotFoundError, match="Nothing is served"):
-        await one.client.embeddings.create(model="x", input="y")
+        await speaker.client.embeddings.create(model="x", input="y")
     with pytest.raises(openai.BadRequestError, match="nothing is stored"):
-        await one.client.responses.create(model="gpt-4o", input="x", previous_response_id="r")  # fmt: skip
-    (uses,) = (await one.server.uses() - before).values()
+        await speaker.client.responses.create(model="gpt-4o", input="x", previous_response_id="r")  # fmt: skip
+    (uses,) = (await speaker.server.uses() - before).values()
     assert uses == 2
 
 
 @there
-async def test_a_stream_that_breaks_is_told_in_its_own_way(one: Speaking) -> None:
+async def test_a_stream_that_breaks_is_told_in_its_own_way(speaker: Speaking) -> None:
     ask = "[[standin words=9 rate=100 fail_after=3]]"
     asked = {"model": "gpt-4o", "input": ask, "stream": True}
     with pytest.raises(openai.APIError, match="Overloaded"):
-        async for _ in await one.client.chat.completions.create(**says(ask), stream=True):
+        async for _ in await speaker.client.chat.completions.create(**says(ask), stream=True):
             pass
     with pytest.raises(openai.APIError, match="Overloaded"):
-        async for _ in await one.client.responses.create(**asked):
+        async for _ in await speaker.client.responses.create(**asked):
             pass
     async with httpx.AsyncClient(timeout=30) as http:
-        raw = (await http.post(f"{one.server.url}/openai/v1/responses", json=asked)).text
+        raw = (await http.post(f"{speaker.server.url}/openai/v1/responses", json=asked)).text
     *_, error, failed, end = raw.split("\n\n")
     assert error.startswith("event: error\n")
     assert failed.startswith("event: response.failed\n")
@@ -522,14 +522,14 @@ async def test_a_stream_that_breaks_is_told_in_its_own_way(one: Speaking) -> Non
 
 
 @there
-async def test_a_call_that_was_cut_is_told_as_far_as_it_came(one: Speaking) -> None:
+async def test_a_call_that_was_cut_is_told_as_far_as_it_came(speaker: Speaking) -> None:
     ask = '[[standin tool=get_weather input={"city":"Paris"}]]'
     given = {"model": "gpt-4o", "input": ask, "tools": RESPONSE_TOOLS, "max_output_tokens": 2}
-    whole = await one.client.responses.create(**given)
-    stream = await one.client.responses.create(**given, stream=True)
+    whole = await speaker.client.responses.create(**given)
+    stream = await speaker.client.responses.create(**given, stream=True)
     done = [event.item async for event in stream if event.type == "response.output_item.done"]
     asked = says(ask, tools=TOOLS, max_completion_tokens=2)
-    chat = await one.client.chat.completions.create(**asked)
+    chat = await speaker.client.chat.completions.create(**asked)
     for item in (*done, *whole.output):
         assert (item.status, item.arguments) == ("incomplete", '{"city":')
     assert chat.choices[0].finish_reason == "length"
@@ -537,12 +537,12 @@ async def test_a_call_that_was_cut_is_told_as_far_as_it_came(one: Speaking) -> N
 
 
 @there
-async def test_models_in_the_shape_that_the_caller_asks_for(one: Speaking) -> None:
-    listed = [model.id async for model in one.unprefixed.models.list()]
-    named = await one.unprefixed.models.retrieve("gpt-4o")
+async def test_models_in_the_shape_that_the_caller_asks_for(speaker: Speaking) -> None:
+    listed = [model.id async for model in speaker.unprefixed.models.list()]
+    named = await speaker.unprefixed.models.retrieve("gpt-4o")
     with pytest.raises(openai.NotFoundError):
-        await one.unprefixed.models.retrieve("llama")
-    anthropics = [model.id async for model in one.server.client.models.list()]
+        await speaker.unprefixed.models.retrieve("llama")
+    anthropics = [model.id async for model in speaker.server.client.models.list()]
     assert listed == [*anthropics, "gpt-4o"]
     assert (named.id, named.object) == ("gpt-4o", "model")
 
@@ -589,14 +589,14 @@ async def test_a_server_that_stops_says_so_in_the_callers_dialect(tmp_path: Path
 
 
 @there
-async def test_the_packages_own_messages_come_back(one: Speaking) -> None:
+async def test_the_packages_own_messages_come_back(speaker: Speaking) -> None:
     class GetWeather(pydantic.BaseModel):
         city: str
 
     ask = '[[standin tool=GetWeather input={"city":"Bern"}]]'
     messages: list[Any] = [{"role": "user", "content": ask}]
     tools = [openai.pydantic_function_tool(GetWeather)]
-    chat = one.client.chat.completions
+    chat = speaker.client.chat.completions
     first = await chat.parse(model="gpt-4o", messages=messages, tools=tools)
     (called,) = first.choices[0].message.tool_calls
     assert called.function.parsed_arguments == GetWeather(city="Bern")
@@ -604,11 +604,11 @@ async def test_the_packages_own_messages_come_back(one: Speaking) -> None:
     for back in (first.choices[0].message, first.choices[0].message.model_dump()):
         again = await chat.create(model="gpt-4o", messages=[*messages, back, result])
         assert again.choices[0].finish_reason == "stop"
-    response = await one.client.responses.create(
+    response = await speaker.client.responses.create(
         model="gpt-4o", input=ask, tools=[{"type": "function", "name": "GetWeather"}]
     )
     output = [item.model_dump() for item in response.output]
-    await one.client.responses.create(
+    await speaker.client.responses.create(
         model="gpt-4o",
         input=[
             {"role": "user", "content": ask},
@@ -623,9 +623,9 @@ async def test_the_packages_own_messages_come_back(one: Speaking) -> None:
 
 
 @there
-async def test_notes_stay_readable_however_many(one: Speaking) -> None:
+async def test_notes_stay_readable_however_many(speaker: Speaking) -> None:
     messages = [{"role": "user", "content": "a", "name": "ann"}] * 3000
-    raw = await one.client.chat.completions.with_raw_response.create(
+    raw = await speaker.client.chat.completions.with_raw_response.create(
         model="gpt-4o", messages=messages
     )
     notes = raw.headers["x-trioproxy-notes"]
@@ -653,8 +653,8 @@ async def test_a_silent_stream_has_signs_that_clients_pass_over(tmp_path: Path) 
 
 
 @there
-async def test_a_callers_words_make_no_header_of_their_own(one: Speaking) -> None:
-    raw = await one.client.responses.with_raw_response.create(
+async def test_a_callers_words_make_no_header_of_their_own(speaker: Speaking) -> None:
+    raw = await speaker.client.responses.with_raw_response.create(
         model="gpt-4o", input="hi", include=["a\r\nx-evil: 1", "é🦉"]
     )
     assert "x-evil" not in raw.headers
@@ -664,8 +664,8 @@ async def test_a_callers_words_make_no_header_of_their_own(one: Speaking) -> Non
 
 
 @there
-async def test_names_and_routes_are_openais_without_a_prefix(one: Speaking) -> None:
-    assert (await one.unprefixed.models.retrieve("gpt-5")).id == "gpt-5"
+async def test_names_and_routes_are_openais_without_a_prefix(speaker: Speaking) -> None:
+    assert (await speaker.unprefixed.models.retrieve("gpt-5")).id == "gpt-5"
     with pytest.raises(openai.NotFoundError) as missing:
-        await one.unprefixed.moderations.create(input="x")
+        await speaker.unprefixed.moderations.create(input="x")
     assert missing.value.type == "invalid_request_error"

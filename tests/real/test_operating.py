@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.forward.serving import upstream
 from tests.real.serving import MODEL, NOT_NEEDED, Running, running
 from tests.standin.raw import connect, read_all
+from trioproxy.api_keys import hashed, new_token
 from trioproxy.settings import AuthSettings, HttpPoolSettings, ServerSettings
-from trioproxy.tokens import hashed, new_token
-from trioproxy.web.presence import Presence
+from trioproxy.web.gate.middleware import RequestMiddleware
 
 pytestmark = pytest.mark.real
 
@@ -27,7 +27,7 @@ def body(text: str = "hello", **more: Any) -> dict[str, Any]:
     return {"model": MODEL, "max_tokens": 100, "messages": said, **more}
 
 
-def routes(web: Presence) -> set[tuple[str, str]]:
+def routes(web: RequestMiddleware) -> set[tuple[str, str]]:
     """Every method and path that is served."""
     return {
         (method, rule.rule.replace("<model_id>", "x").replace("<path:model_id>", "x"))
@@ -38,7 +38,7 @@ def routes(web: Presence) -> set[tuple[str, str]]:
 
 async def written_down(server: Running) -> None:
     """Wait until each call has ended: its client may have had the whole answer before that."""
-    while server.server.web.front.book.running:  # noqa: ASYNC110 - there is no event
+    while server.server.web.gate.registry.running:  # noqa: ASYNC110 - there is no event
         await trio.sleep(0.005)
 
 
@@ -73,9 +73,9 @@ async def test_each_dialect_has_its_own_shape_of_a_refusal(tmp_path: Path) -> No
 async def test_a_token_admits_and_reaches_nobody_else(tmp_path: Path) -> None:
     heads: list[bytes] = []
 
-    async def handler(talk: Any) -> None:
-        heads.append(await talk.head())
-        await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    async def handler(peer: Any) -> None:
+        heads.append(await peer.head())
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
     async with upstream(handler) as up:
         pool = HttpPoolSettings(upstreams={"up": up.url})
@@ -103,7 +103,7 @@ async def test_limits_of_a_token(tmp_path: Path) -> None:
                 await http.post(url, json=body(text), headers=KEY)
 
             nursery.start_soon(slow)
-            while not server.server.web.front.quota.running:  # noqa: ASYNC110 - there is no event
+            while not server.server.web.gate.quota.running:  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.01)
             answer = await http.post(url, json=body(), headers=KEY)
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
@@ -172,8 +172,8 @@ async def test_metrics_are_what_the_client_counted(tmp_path: Path) -> None:
     assert found["trioproxy_pool_processes", "idle"] == 1
     tokens = {key: value for key, value in found.items() if key[0] == "trioproxy_tokens_total"}
     kinds = {key[1]: value for key, value in tokens.items()}
-    assert kinds["input"] == sum(one.input_tokens for one in used)
-    assert kinds["output"] == sum(one.output_tokens for one in used)
+    assert kinds["input"] == sum(item.input_tokens for item in used)
+    assert kinds["output"] == sum(item.output_tokens for item in used)
     (cost,) = [value for key, value in found.items() if key[0] == "trioproxy_cost_usd_total"]
     assert cost == pytest.approx(sum(stats.cost_usd.values()))
     assert 0 < cost < 0.01
@@ -191,7 +191,7 @@ async def test_readiness_says_what_was_measured(tmp_path: Path) -> None:
         await server.client.messages.create(**body())
         await written_down(server)
         second = (await http.get("/health/ready")).json()
-        server.server.web.front.quota.close()
+        server.server.web.gate.quota.close()
         third = await http.get("/health/ready")
         refused = await http.post("/v1/messages", json=body())
         assert (await http.get("/health/live")).json() == {"status": "ok"}

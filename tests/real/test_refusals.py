@@ -32,7 +32,7 @@ REFUSALS = [
 def without_usage(answer: Any) -> Any:
     """An answer, or events, as they are for every number of tokens and of request."""
     if isinstance(answer, list):
-        return [without_usage(one) for one in answer]
+        return [without_usage(item) for item in answer]
     if isinstance(answer, dict):
         return {k: without_usage(v) for k, v in answer.items() if k != "usage"}
     return answer
@@ -50,15 +50,17 @@ async def served_on(server: Running, answers: int) -> None:
 
 async def test_a_refusal_is_what_the_api_sends(tmp_path: Path) -> None:
     async with both_ways(tmp_path, ONE) as both:
-        clients = [one.with_options(max_retries=2) for one in (both.direct, both.through)]
+        clients = [item.with_options(max_retries=2) for item in (both.direct, both.through)]
         for ask, _, _ in REFUSALS:
             request: Any = {"model": MODEL, "max_tokens": 1000, "messages": [user(ask)]}
-            direct, through = [(await one.messages.create(**request)).to_dict() for one in clients]
+            direct, through = [
+                (await client.messages.create(**request)).to_dict() for client in clients
+            ]
             assert through["stop_reason"] == "refusal"
             assert without_usage(same_ids(through)) == without_usage(same_ids(direct))
             streams = []
-            for one in clients:
-                stream = await one.messages.create(**request, stream=True)
+            for client in clients:
+                stream = await client.messages.create(**request, stream=True)
                 streams.append([event.to_dict() async for event in stream])
             assert without_usage(same_ids(streams[1])) == without_usage(same_ids(streams[0]))
         await served_on(both.server, 2 * len(REFUSALS))
@@ -80,8 +82,8 @@ async def _chats(client: openai.AsyncOpenAI, ask: str, text: str, why: str) -> N
     assert (choice.message.content or "", choice.message.refusal) == (text, why)
     stream: Any = await client.chat.completions.create(**request, stream=True)
     choices = [chunk.choices[0] async for chunk in stream]
-    assert "".join(one.delta.content or "" for one in choices) == text
-    assert "".join(one.delta.refusal or "" for one in choices) == why
+    assert "".join(item.delta.content or "" for item in choices) == text
+    assert "".join(item.delta.refusal or "" for item in choices) == why
     assert choices[-1].finish_reason == "content_filter"
 
 

@@ -302,7 +302,7 @@ async def differences(both: Both, scenario: Scenario) -> list[str]:
 
 async def test_every_scenario_is_the_same_directly_and_through_the_server(tmp_path: Path) -> None:
     async with both_ways(tmp_path) as both:
-        found = [line for one in SCENARIOS for line in await differences(both, one)]
+        found = [line for item in SCENARIOS for line in await differences(both, item)]
         stats = await both.server.settled()
     assert not found, "\n".join(line[:3000] for line in found)
     assert set(stats.retirements) <= {"made room"}

@@ -64,8 +64,8 @@ async def impatient(tmp_path: Path) -> AsyncGenerator[Official]:
 async def at_once(*asked: Callable[[], Awaitable[None]]) -> None:
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            for one in asked:
-                nursery.start_soon(one)
+            for item in asked:
+                nursery.start_soon(item)
 
 
 async def test_hidden_thoughts_and_a_late_beginning_have_signs_of_life(tmp_path: Path) -> None:

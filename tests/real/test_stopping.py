@@ -45,8 +45,8 @@ class Served:
         with trio.fail_after(20):
             while True:
                 running = (await self.http.get(self.url + "/status")).json()["running"]
-                streams = [one for one in running if one["route"] == "/v1/messages"]
-                if len([one for one in streams if one["stage"] == "streaming"]) >= count:
+                streams = [record for record in running if record["route"] == "/v1/messages"]
+                if len([stream for stream in streams if stream["stage"] == "streaming"]) >= count:
                     return
                 await trio.sleep(0.02)
 

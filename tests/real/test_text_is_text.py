@@ -108,9 +108,9 @@ async def test_text_is_text(tmp_path: Path, mode: str) -> None:
     for text, body in zip(TEXTS, asked, strict=True):
         typed = text.replace("SECRET", str(secret))
         said = [[block["text"] for block in message["content"]] for message in body["messages"]]
-        reminders = [one for texts in said for one in texts if one.startswith(REMINDER)]
+        reminders = [item for texts in said for item in texts if item.startswith(REMINDER)]
         assert len(reminders) == (3 if mode == "login" else 0)  # environment, model, date
-        said = [[one for one in texts if one not in reminders] for texts in said]
+        said = [[item for item in texts if item not in reminders] for texts in said]
         assert said == [[typed], [typed.strip()], ["a", "a"], ["ok"], [typed, "between", typed]]
         assert "the-secret-of-the-file" not in str(body)
         assert body["thinking"] == {"type": "disabled"}

@@ -7,7 +7,7 @@ import trio
 from tests.real.background import there
 from tests.real.serving import Running
 from tests.real.test_operating import body
-from trioproxy.dialects.reply import MessagesReply
+from trioproxy.dialects.renderer import MessagesRenderer
 
 pytestmark = pytest.mark.real
 
@@ -52,8 +52,8 @@ async def test_what_fails_before_it_begins_is_an_error_instead(
     def broken(*_: object) -> bytes:
         raise RuntimeError
 
-    monkeypatch.setattr(MessagesReply, "events", broken)
-    monkeypatch.setattr(MessagesReply, "whole", broken)
+    monkeypatch.setattr(MessagesRenderer, "events", broken)
+    monkeypatch.setattr(MessagesRenderer, "whole", broken)
     async with httpx.AsyncClient() as http:
         for stream in (False, True):
             written.clear()

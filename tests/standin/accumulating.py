@@ -4,12 +4,12 @@ from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
-from trioproxy.standin import Answer, events
+from trioproxy.standin import Plan, events
 
 EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 
 
-def accumulated(answer: Answer) -> Message:
+def accumulated(answer: Plan) -> Message:
     """What the official client makes of the events, each of which it must know."""
     snapshot = None
     buffers: dict[int, bytes] = {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.standin.accumulating import accumulated
 from tests.standin.asking import asking, streaming
-from trioproxy.standin import Answer, ApiError, Pace, events, plan, whole
+from trioproxy.standin import ApiError, Pace, Plan, events, plan, whole
 from trioproxy.standin.answers import MAX_QUOTE
 
 SHAPES = [
@@ -28,11 +28,11 @@ SHAPES = [
 ]
 
 
-def answer_to(text: str, **more: Any) -> Answer:
+def answer_to(text: str, **more: Any) -> Plan:
     return plan(asking(text, **more), number=1)
 
 
-def text_of(answer: Answer) -> str:
+def text_of(answer: Plan) -> str:
     return "".join(block.get("text", "") for block in whole(answer)["content"])
 
 
@@ -111,12 +111,12 @@ def test_a_long_message_is_quoted_in_part() -> None:
 
 def test_the_same_request_has_the_same_answer_but_for_the_ids() -> None:
     body = asking("[[standin text=a tool=b]]")
-    one, other = plan(body, number=1), plan(body, number=2)
-    assert one.blocks[0] == other.blocks[0]
-    assert whole(one)["id"] == "msg_standin_000001"
+    first, other = plan(body, number=1), plan(body, number=2)
+    assert first.blocks[0] == other.blocks[0]
+    assert whole(first)["id"] == "msg_standin_000001"
     assert whole(other)["id"] == "msg_standin_000002"
-    assert one.blocks[1].start["id"] == "toolu_standin_000001_0"
-    assert attrs.evolve(one, blocks=(), number=2) == attrs.evolve(other, blocks=())
+    assert first.blocks[1].start["id"] == "toolu_standin_000001_0"
+    assert attrs.evolve(first, blocks=(), number=2) == attrs.evolve(other, blocks=())
 
 
 def test_usage_counts_words() -> None:

@@ -116,7 +116,7 @@ async def test_the_record_over_http(client: httpx.AsyncClient, standin: StandIn)
     await client.get("/?a=1")
     await client.post(MESSAGES, content=b"no json")
     everything = (await client.get("/standin/requests")).json()["requests"]
-    assert [(one["number"], one["path"], one["body"]) for one in everything] == [
+    assert [(item["number"], item["path"], item["body"]) for item in everything] == [
         (1, "/", None),
         (2, MESSAGES, None),
     ]

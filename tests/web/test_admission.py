@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from trioproxy.api_keys import ApiKeys, check_stored, hashed, new_token
 from trioproxy.errors import Forbidden, InvalidRequest, Unauthorized
 from trioproxy.settings import AuthSettings, ServerSettings
-from trioproxy.tokens import Tokens, check_stored, hashed, new_token
-from trioproxy.web.admission import Admission, Admitted
-from trioproxy.web.book import is_operators
+from trioproxy.web.gate.access_policy import AccessPolicy, Caller
+from trioproxy.web.observe.registry import is_operators
 
 TOKEN = new_token()
 OTHER = new_token()
@@ -28,8 +28,8 @@ def scope(
     return {"method": method, "raw_path": raw, "path": path, "headers": encoded, "server": server}
 
 
-def rules(auth: AuthSettings | None = None, **server: Any) -> Admission:
-    return Admission.of(ServerSettings(**server), auth or AuthSettings())
+def rules(auth: AuthSettings | None = None, **server: Any) -> AccessPolicy:
+    return AccessPolicy.of(ServerSettings(**server), auth or AuthSettings())
 
 
 GUARDED = rules(AuthSettings(token=TOKEN, tokens={"alice": hashed(OTHER), "bob": "b" * 20}))
@@ -52,8 +52,8 @@ def test_a_token_is_known_by_its_name_and_goes_no_further(
     header: tuple[str, str], name: str
 ) -> None:
     asked = scope(header, ("x-other", "1"))
-    spent = frozenset({(header[0].encode(), header[1].encode())})
-    assert GUARDED.admit(asked) == Admitted(name, spent)
+    credential_headers = frozenset({(header[0].encode(), header[1].encode())})
+    assert GUARDED.admit(asked) == Caller(name, credential_headers)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_no_token_is_no_admission(headers: tuple[tuple[str, str], ...]) -> None:
 
 
 def test_an_upstreams_key_beside_a_token_stays() -> None:
-    admitted = GUARDED.admit(
+    caller = GUARDED.admit(
         scope(("x-api-key", "upstream's"), ("authorization", f"Bearer {TOKEN}"))
     )
-    assert admitted.spent == {(b"authorization", f"Bearer {TOKEN}".encode())}
+    assert caller.credential_headers == {(b"authorization", f"Bearer {TOKEN}".encode())}
 
 
 def test_no_token_goes_on_however_often_it_is_said() -> None:
@@ -94,9 +94,11 @@ def test_no_token_goes_on_however_often_it_is_said() -> None:
         ("authorization", f"bearer  {TOKEN}"),
         ("authorization", "Bearer upstream's"),
     )
-    admitted = GUARDED.admit(scope(*said))
-    assert admitted.token == "alice"
-    assert {value.decode() for _, value in admitted.spent} == {one for _, one in said[:3]}
+    caller = GUARDED.admit(scope(*said))
+    assert caller.token == "alice"
+    assert {value.decode() for _, value in caller.credential_headers} == {
+        item for _, item in said[:3]
+    }
 
 
 @pytest.mark.parametrize("target", ["?", "*", "http://[x]/", "evil.example:443", ""])
@@ -115,15 +117,15 @@ def test_only_whether_it_lives_is_told_without_a_token() -> None:
 def test_every_known_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
 
-    def compare(one: str, other: str) -> bool:
-        compared.append((one, other))
-        return one == other
+    def compare(text: str, other: str) -> bool:
+        compared.append((text, other))
+        return text == other
 
-    monkeypatch.setattr("trioproxy.tokens.hmac.compare_digest", compare)
-    tokens = Tokens.of({"a": "first", "b": "second", "c": "third"})
+    monkeypatch.setattr("trioproxy.api_keys.hmac.compare_digest", compare)
+    tokens = ApiKeys.of({"a": "first", "b": "second", "c": "third"})
     assert tokens.name_of("first") == "a"
     assert len(compared) == 3
-    assert all(len(one) == len(other) for one, other in compared)
+    assert all(len(item) == len(other) for item, other in compared)
 
 
 def test_a_token_in_a_file() -> None:
@@ -148,7 +150,7 @@ def test_a_token_in_a_file() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_needs_no_token(address: str) -> None:
-    assert rules().admit(scope(server=(address, 1))) == Admitted()
+    assert rules().admit(scope(server=(address, 1))) == Caller()
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.1"])
@@ -226,17 +228,17 @@ def test_a_page_of_another_site(headers: tuple[tuple[str, str], ...]) -> None:
 
 def test_this_servers_own_page() -> None:
     own = (("origin", "http://127.0.0.1:8000"), ("sec-fetch-site", "same-origin"))
-    assert rules().admit(scope(*own)) == Admitted()
+    assert rules().admit(scope(*own)) == Caller()
     visit = (("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"))
-    assert rules().admit(scope(*visit, method="GET", path="/")) == Admitted()
-    assert rules().admit(scope(("sec-fetch-site", "none"))) == Admitted()
+    assert rules().admit(scope(*visit, method="GET", path="/")) == Caller()
+    assert rules().admit(scope(("sec-fetch-site", "none"))) == Caller()
 
 
 def test_a_site_that_the_operator_allows() -> None:
     allowing = rules(AuthSettings(token=TOKEN), allowed_origins=("https://app.example",))
     origin = ("origin", "https://app.example")
-    admitted = allowing.admit(scope(origin, ("x-api-key", TOKEN)))
-    assert dict(admitted.cors)[b"access-control-allow-origin"] == b"https://app.example"
+    caller = allowing.admit(scope(origin, ("x-api-key", TOKEN)))
+    assert dict(caller.cors)[b"access-control-allow-origin"] == b"https://app.example"
     with pytest.raises(Unauthorized):
         allowing.admit(scope(origin))
     asks = ("access-control-request-method", "POST")

@@ -6,15 +6,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trioproxy.web import connections, notes, request_log
-from trioproxy.web.book import Book, Entry
+from trioproxy.asgi_server import connection
+from trioproxy.web.observe import notes, request_log
+from trioproxy.web.observe.registry import RequestRecord, RequestRegistry
 
 EVIL = "a\x1b[2J\u202eb"
 
 
-def entry(model: object) -> Entry:
-    made = Entry("req_1", "POST", "/v1/messages", 0.0, model="as asked", ended=1.0)
-    made.heard([{"type": "message_start", "message": {"model": model}}])
+def record(model: object) -> RequestRecord:
+    made = RequestRecord("req_1", "POST", "/v1/messages", 0.0, model="as asked", ended_at=1.0)
+    made.record_usage([{"type": "message_start", "message": {"model": model}}])
     return made
 
 
@@ -30,21 +31,21 @@ def entry(model: object) -> Entry:
 def test_the_model_of_an_answer_is_a_name_whatever_a_gateway_says(
     model: object, kept: str
 ) -> None:
-    assert entry(model).model == kept
+    assert record(model).model == kept
 
 
 async def test_a_request_keeps_no_more_of_its_head_than_is_of_use(
     autojump_clock: MockClock,
 ) -> None:
-    book = Book()
-    with book.entry("req_1", "G" * 60_000, "/" + "x" * 60_000) as made:
+    registry = RequestRegistry()
+    with registry.record("req_1", "G" * 60_000, "/" + "x" * 60_000) as made:
         await trio.lowlevel.checkpoint()
     assert (len(made.method), len(made.path)) == (256, 256)
 
 
 def test_the_line_of_a_request_is_printable(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "trioproxy.requests")
-    request_log.log(entry(EVIL))
+    request_log.log(record(EVIL))
     (line,) = caplog.messages
     assert line.isprintable()
     assert r' model="a\u001b[2J\u202eb" ' in line
@@ -52,7 +53,7 @@ def test_the_line_of_a_request_is_printable(caplog: pytest.LogCaptureFixture) ->
 
 def test_what_comes_over_a_connection_is_logged_in_part(caplog: pytest.LogCaptureFixture) -> None:
     fault = UnicodeDecodeError("ascii", b"\xff" * 60_000, 0, 1, "ordinal not in range")
-    connections._tell(ExceptionGroup("of Hypercorn's", [fault]))
+    connection._tell(ExceptionGroup("of Hypercorn's", [fault]))
     (line,) = caplog.messages
     assert "UnicodeDecodeError('ascii', b'" in line
     assert len(line) < 200

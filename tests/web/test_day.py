@@ -16,21 +16,21 @@ from tests.fakes import FakeCLI, FakeProcess
 from tests.real.serving import with_lifespan
 from tests.real.test_memory import Forgets
 from tests.sizing import Sized
+from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
-from trioproxy.pool.crew import SOON
 from trioproxy.pool.pool import Pool, open_pool
+from trioproxy.pool.workers import SOON
 from trioproxy.serving import Stop
 from trioproxy.settings import HttpPoolSettings, LoggingSettings, PoolSettings
-from trioproxy.web.app import Terms, create_web
-from trioproxy.web.presence import Presence
-from trioproxy.web.transport import open_watcher
+from trioproxy.web.app import WebConfig, create_web
+from trioproxy.web.gate.middleware import RequestMiddleware
 
 pytestmark = pytest.mark.real
 
 BODY = b'{"model":"claude-test","max_tokens":100,"messages":[{"role":"user","content":"hello"}]%s}'
 
 
-async def ask(web: Presence, body: bytes) -> int:
+async def ask(web: RequestMiddleware, body: bytes) -> int:
     """One request, as Hypercorn would hand it on; its status."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     statuses: list[int] = []
@@ -87,8 +87,8 @@ async def test_a_day_in_a_minute(sized: Sized) -> None:
         open_watcher(60.0) as watcher,
         open_pool(settings, cli, max_line_size=1_000_000) as pool,
     ):
-        terms = Terms(logging=LoggingSettings(requests=False))
-        web = create_web(pool, client, watcher, terms)
+        config = WebConfig(logging=LoggingSettings(requests=False))
+        web = create_web(pool, client, watcher, config)
         counts: dict[int, int] = {}
 
         async def caller(count: int) -> None:
@@ -113,7 +113,7 @@ async def test_a_day_in_a_minute(sized: Sized) -> None:
     assert after[0] - before[0] < 4_000_000
     assert after[1] <= before[1]  # a server that tests share may close some of its own
     assert after[2] == before[2]
-    assert web.front.book.running == {}
+    assert web.gate.registry.running == {}
 
 
 @pytest.mark.parametrize("streams", [50])
@@ -128,8 +128,8 @@ async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
         open_pool(settings, cli, max_line_size=1_000_000) as pool,
         trio.open_nursery() as nursery,
     ):
-        web = create_web(pool, client, watcher, Terms())
-        stop = Stop(web.front.quota, drain_timeout=20)
+        web = create_web(pool, client, watcher, WebConfig())
+        stop = Stop(web.gate.quota, drain_timeout=20)
         config = Config()
         config.bind, config.errorlog, config.graceful_timeout = ["127.0.0.1:0"], None, 1.0
         hypercorn = partial(serve, shutdown_trigger=stop.wait_drained)
@@ -146,12 +146,12 @@ async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
                 for _ in range(streams):
                     callers.start_soon(stream)
                 with trio.fail_after(20):
-                    while web.front.quota.running < streams:  # noqa: ASYNC110 - there is no event
+                    while web.gate.quota.running < streams:  # noqa: ASYNC110 - there is no event
                         await trio.sleep(0.01)
                 stop.begin()
                 await trio.testing.wait_all_tasks_blocked()
                 refused = await http.post("/v1/messages", content=BODY % b"")
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert len(ended) == streams
-    assert all(b"event: message_stop" in one for one in ended)
-    assert not any(b"event: error" in one for one in ended)
+    assert all(b"event: message_stop" in item for item in ended)
+    assert not any(b"event: error" in item for item in ended)

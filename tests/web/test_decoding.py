@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
-from trioproxy.web.decoding import TAKEN, decoded
+from trioproxy.web.bodies import TAKEN, decoded
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -6,13 +6,15 @@ import pytest
 
 from trioproxy.errors import InvalidRequest, Unauthorized
 from trioproxy.refusals import Refusal
-from trioproxy.web.book import Entry
-from trioproxy.web.notes import NotesLog, as_header, product
-from trioproxy.web.request_log import fields_of
+from trioproxy.web.observe.notes import NotesLog, as_header, product
+from trioproxy.web.observe.registry import RequestRecord
+from trioproxy.web.observe.request_log import fields_of
 
 
-def entry(*notes: str, client: str = "claude-cli", token: str = "") -> Entry:
-    return Entry("req_1", "POST", "/v1/messages", 0.0, client=client, token=token, notes=notes)
+def record(*notes: str, client: str = "claude-cli", token: str = "") -> RequestRecord:
+    return RequestRecord(
+        "req_1", "POST", "/v1/messages", 0.0, client=client, caller=token, notes=notes
+    )
 
 
 def test_a_header_has_each_kind_once_with_its_count() -> None:
@@ -46,7 +48,7 @@ def test_a_client_is_known_by_the_name_of_its_product(user_agent: str, name: str
 
 
 def levels(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    return [(one.levelname, one.getMessage()) for one in caplog.records]
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
 def test_a_kind_is_for_everyday_eyes_once_for_each_client(
@@ -54,11 +56,11 @@ def test_a_kind_is_for_everyday_eyes_once_for_each_client(
 ) -> None:
     caplog.set_level(logging.DEBUG, "trioproxy.web")
     log = NotesLog()
-    log.log(entry("moved", "moved"))
-    log.log(entry("moved", "left out"))
-    log.log(entry("moved", client="codex"))
-    log.log(entry("moved", token="alice"))
-    log.log(entry(client=""))
+    log.log(record("moved", "moved"))
+    log.log(record("moved", "left out"))
+    log.log(record("moved", client="codex"))
+    log.log(record("moved", token="alice"))
+    log.log(record(client=""))
     assert levels(caplog) == [
         ("INFO", "[API] req_1: claude-cli: moved (2)"),
         ("DEBUG", "[API] req_1: claude-cli: moved"),
@@ -72,10 +74,10 @@ def test_what_is_remembered_of_clients_has_a_bound(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.DEBUG, "trioproxy.web")
     log = NotesLog()
     for i in range(1001):
-        log.log(entry("moved", client=f"c{i}"))
+        log.log(record("moved", client=f"c{i}"))
     caplog.clear()
-    log.log(entry("moved", client="c1000"))
-    log.log(entry("moved", client="c0"))
+    log.log(record("moved", client="c1000"))
+    log.log(record("moved", client="c0"))
     assert [level for level, _ in levels(caplog)] == ["DEBUG", "INFO"]
 
 
@@ -100,7 +102,7 @@ def test_a_place_has_no_word_of_the_callers(error: InvalidRequest, place: str) -
 
 
 def test_a_refused_requests_line_says_why_and_where() -> None:
-    refused = entry()
+    refused = record()
     refused.failed(InvalidRequest(Refusal.WRONG_TYPE, "must be a list", path="messages.0.content"))
     fields = fields_of(refused)
     assert (fields["refused"], fields["at"]) == ("wrong_type", "messages.*.content")

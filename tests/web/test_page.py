@@ -17,7 +17,7 @@ from hypercorn.trio import serve
 from quart_trio import QuartTrio
 
 import trioproxy.web
-from trioproxy.web import page
+from trioproxy.web.routes import page
 
 pytestmark = pytest.mark.real
 
@@ -90,8 +90,8 @@ async def test_the_page_may_run_its_own_script_only() -> None:
 def test_the_page_asks_nobody_else_and_has_nothing_inline() -> None:
     html = (STATIC / "index.html").read_text()
     wanted = set(re.findall(r'(?:src|href|data)="([^"#]+)"', html))
-    assert {one for one in wanted if one.startswith("/status/")} == {*PATHS} - {"/", "/status"}
-    assert all(one.startswith("/") and not one.startswith("//") for one in wanted)
+    assert {item for item in wanted if item.startswith("/status/")} == {*PATHS} - {"/", "/status"}
+    assert all(item.startswith("/") and not item.startswith("//") for item in wanted)
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script>", html)
     for name in ("page.css", "page.js", "index.html"):
         text = (STATIC / name).read_text().replace("http://www.w3.org/2000/svg", "")

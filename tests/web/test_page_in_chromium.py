@@ -18,7 +18,7 @@ from quart_trio import QuartTrio
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Message, Request
 
-from trioproxy.web import page
+from trioproxy.web.routes import page
 
 BINARY = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -123,7 +123,7 @@ class Browser:
             while not self._is_open:
                 await self._news.wait()
         for domain in ("Page", "Runtime", "Log", "Network"):
-            await self.call(f"{domain}.enable")
+            await self.context(f"{domain}.enable")
 
     async def read(self) -> None:
         while data := await self._stream.receive_some():
@@ -143,12 +143,12 @@ class Browser:
             if "id" in line:
                 self._answers[line["id"]] = line
             elif line["method"] == "Log.entryAdded":
-                entry = line["params"]["entry"]
-                self.console.append(f"{entry['text']} {entry.get('url', '')}")
+                record = line["params"]["entry"]
+                self.console.append(f"{record['text']} {record.get('url', '')}")
             elif line["method"] in {"Runtime.consoleAPICalled", "Runtime.exceptionThrown"}:
                 self.console.append(str(line["params"]))
 
-    async def call(self, method: str, **params: object) -> Any:
+    async def context(self, method: str, **params: object) -> Any:
         self._asked = number = self._asked + 1
         line = orjson.dumps({"id": number, "method": method, "params": params}).decode()
         await self._stream.send_all(self._websocket.send(Message(line)))
@@ -158,7 +158,7 @@ class Browser:
         return self._answers.pop(number)["result"]
 
     async def value(self, script: str) -> Any:
-        found = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        found = await self.context("Runtime.evaluate", expression=script, returnByValue=True)
         return found["result"].get("value")
 
     async def text(self, selector: str) -> str:
@@ -212,7 +212,7 @@ async def test_it_shows_what_is_now_and_survives_a_restart(tmp_path: Path) -> No
     told = Told(pool(worker("w1", "idle")))
     async with browsing(tmp_path) as browser:
         async with serving(told) as url:
-            await browser.call("Page.navigate", url=url)
+            await browser.context("Page.navigate", url=url)
             await browser.wait_text("#workers", lambda text: "Idle" in text and "w1" in text)
             assert await browser.text("#state-word") == "Serving"
             assert "curl" in await browser.text("#no-latest")
@@ -236,7 +236,7 @@ async def test_a_server_that_dies_leaves_one_line_in_the_console(tmp_path: Path)
     told = Told(pool(worker("w1", "idle")))
     async with browsing(tmp_path) as browser:
         async with serving(told) as url:
-            await browser.call("Page.navigate", url=url)
+            await browser.context("Page.navigate", url=url)
             await browser.wait_text("#workers", lambda text: "w1" in text)
             await trio.sleep(1)  # the browser fetches the icon when it has time
         await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
@@ -253,7 +253,7 @@ async def test_a_server_that_dies_leaves_one_line_in_the_console(tmp_path: Path)
 async def test_it_says_what_to_do_when_a_token_is_wanted(tmp_path: Path) -> None:
     told = Told(pool(worker("w1", "idle")))
     async with browsing(tmp_path) as browser, serving(told) as url:
-        await browser.call("Page.navigate", url=url)
+        await browser.context("Page.navigate", url=url)
         await browser.wait_text("#workers", lambda text: "w1" in text)
         told.closing = True
         await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
@@ -284,7 +284,7 @@ async def test_text_of_callers_stays_text(tmp_path: Path) -> None:
     }
     told = Told(latest=[ended])
     async with browsing(tmp_path) as browser, serving(told) as url:
-        await browser.call("Page.navigate", url=url)
+        await browser.context("Page.navigate", url=url)
         await browser.wait_text("#latest tbody", lambda text: "<b>bold</b>" in text)
         assert "<img src=x" in await browser.text("#latest .what")
         assert (

@@ -6,7 +6,7 @@ from trio.testing import MockClock
 
 from trioproxy.errors import PoolClosed, TooManyRequests
 from trioproxy.settings import AuthSettings
-from trioproxy.web.quota import Quota
+from trioproxy.web.gate.quota import Quota
 
 
 def refused(quota: Quota, token: str) -> TooManyRequests:

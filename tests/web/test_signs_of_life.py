@@ -19,12 +19,12 @@ from tests.fakes import (
     Kind,
     ThinksUnseen,
 )
+from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings, ServerSettings
-from trioproxy.web.app import Terms, create_web
-from trioproxy.web.presence import Presence
-from trioproxy.web.transport import open_watcher
+from trioproxy.web.app import WebConfig, create_web
+from trioproxy.web.gate.middleware import RequestMiddleware
 
 HI = {"model": "claude-test", "stream": True}
 CHAT: dict[str, Any] = {**HI, "messages": [{"role": "user", "content": "hello"}]}
@@ -54,8 +54,8 @@ class Response:
     def events(self) -> list[dict[str, Any]]:
         """The events of a response, or the chunks of a chat; their order is checked."""
         data = [line[6:] for line in self.text.splitlines() if line.startswith("data: {")]
-        found: list[dict[str, Any]] = [json.loads(one) for one in data]
-        numbers = [one["sequence_number"] for one in found if "sequence_number" in one]
+        found: list[dict[str, Any]] = [json.loads(item) for item in data]
+        numbers = [result["sequence_number"] for result in found if "sequence_number" in result]
         assert numbers == list(range(len(numbers)))
         return found
 
@@ -64,7 +64,7 @@ class Response:
 class Client:
     """Asks a server that has been up for a while."""
 
-    web: Presence
+    web: RequestMiddleware
 
     async def ask(self, path: str) -> Response:
         body = json.dumps(ASKED[path]).encode()
@@ -122,7 +122,7 @@ async def serving(
         open_watcher(60.0) as watcher,
         open_pool(settings, cli, max_line_size=1_000_000) as opened,
     ):
-        yield Client(create_web(opened, client, watcher, Terms(server=server)))
+        yield Client(create_web(opened, client, watcher, WebConfig(server=server)))
 
 
 SIGNS = {
@@ -152,12 +152,12 @@ async def test_a_sign_of_life_tells_a_response_as_it_is(
     async with serving(lambda pid: FakeProcess(pid, answer=6.0)) as client:
         talking = (await client.ask("/v1/responses")).events()
     kind = "response.in_progress"
-    _, *thoughts = (one["response"] for one in thinking if one["type"] == kind)
-    assert [one["output"][0]["type"] for one in thoughts] == ["reasoning"] * 8
-    _, *words = (one["response"] for one in talking if one["type"] == kind)
-    texts = [one["output"][0]["content"][0]["text"] for one in words]
+    _, *thoughts = (item["response"] for item in thinking if item["type"] == kind)
+    assert [thought["output"][0]["type"] for thought in thoughts] == ["reasoning"] * 8
+    _, *words = (item["response"] for item in talking if item["type"] == kind)
+    texts = [word["output"][0]["content"][0]["text"] for word in words]
     assert texts == ["", "w0 ", "w0 w1 ", "w0 w1 w2 "]
-    assert {one["output"][0]["status"] for one in words} == {"in_progress"}
+    assert {word["output"][0]["status"] for word in words} == {"in_progress"}
 
 
 async def test_thoughts_that_are_shown_need_no_ping(
@@ -182,7 +182,7 @@ async def test_a_stream_that_has_not_begun_begins_with_a_ping(
         kinds = [event["type"] for event in response.events()]
         assert kinds[:2] == ["response.created", "response.in_progress"]
         assert (kinds.count("response.created"), kinds[-1]) == (1, "response.completed")
-        ids = {one["response"]["id"] for one in response.events() if "response" in one}
+        ids = {item["response"]["id"] for item in response.events() if "response" in item}
         assert len(ids) == 1
 
 

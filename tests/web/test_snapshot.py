@@ -16,11 +16,11 @@ from tests import fakes
 from tests.fakes import BOOT, FakeCLI, turn
 from trioproxy.forward.client import ForwardClient, open_forward_client
 from trioproxy.forward.upstream import read_upstream
-from trioproxy.pool.job import Course
+from trioproxy.pool.job import TurnTimings
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings
-from trioproxy.web.book import Book, Second, Tokens
-from trioproxy.web.snapshot import snapshot
+from trioproxy.web.observe.registry import RequestRegistry, SecondBucket, Usage
+from trioproxy.web.observe.snapshot import snapshot
 
 TWO = PoolSettings(min_size=2, max_size=4, spare_size=0)
 STAGES = ["waiting", "binding", "thinking", "streaming", "resetting"]
@@ -33,13 +33,13 @@ class Server:
 
     pool: Pool
     client: ForwardClient
-    book: Book
+    registry: RequestRegistry
 
     def told(self, *, settings: PoolSettings | None = None) -> dict[str, Any]:
         found = snapshot(
             self.pool,
             self.client,
-            self.book,
+            self.registry,
             now=trio.current_time(),
             is_offline=True,
             is_closing=False,
@@ -57,7 +57,7 @@ async def server(settings: PoolSettings = TWO) -> AsyncGenerator[Server]:
         open_pool(settings, FakeCLI(), max_line_size=1_000_000) as pool,
     ):
         await trio.sleep(2 * BOOT)
-        yield Server(pool, client, Book())
+        yield Server(pool, client, RequestRegistry())
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_it_tells_of_the_server_and_both_pools(autojump_clock: MockClock) -> None:
-    async with server() as one:
-        told = one.told(settings=TWO)
+    async with server() as running:
+        told = running.told(settings=TWO)
     assert (told["pid"], told["version"]) == (os.getpid(), trioproxy.__version__)
     assert (told["offline"], told["closing"]) == (True, False)
     assert (told["starting"], told["trouble"]) == (False, None)
@@ -80,32 +80,32 @@ async def test_it_tells_of_the_server_and_both_pools(autojump_clock: MockClock) 
 
 
 async def test_without_pooling_there_is_no_pool_to_tell_of(autojump_clock: MockClock) -> None:
-    async with server(evolve(TWO, enabled=False)) as one:
-        told = one.told()
+    async with server(evolve(TWO, enabled=False)) as running:
+        told = running.told()
     assert (told["pool"], told["settings"]) == (None, None)
 
 
 async def test_a_running_request_says_where_its_time_went(autojump_clock: MockClock) -> None:
-    async with server() as one:
-        with one.book.entry("req_1", "POST", "/v1/messages") as entry:
+    async with server() as running:
+        with running.registry.record("req_1", "POST", "/v1/messages") as record:
             start = trio.current_time()
-            entry.route = "/v1/messages"
-            entry.course = course = Course()
+            record.route = "/v1/messages"
+            record.timings = timings = TurnTimings()
             seen = []
-            for name in ("taken", "read", "begun"):
+            for name in ("assigned_at", "accepted_at", "first_event_at"):
                 await trio.sleep(1)
-                seen.append(one.told()["running"][0])
-                setattr(course, name, start + len(seen))
+                seen.append(running.told()["running"][0])
+                setattr(timings, name, start + len(seen))
             await trio.sleep(1)
-            seen.append(one.told()["running"][0])
+            seen.append(running.told()["running"][0])
         await trio.sleep(1)
-        seen.append(one.told()["running"][0])
-        assert one.told()["latest"] == []
-        course.cost = 0.5
-        course.settle()
+        seen.append(running.told()["running"][0])
+        assert running.told()["latest"] == []
+        timings.cost = 0.5
+        timings.mark_done()
         await trio.sleep(1)
-        (ended,) = one.told()["latest"]
-        assert one.told()["running"] == []
+        (ended,) = running.told()["latest"]
+        assert running.told()["running"] == []
     assert [it["stage"] for it in seen] == STAGES
     assert [it["seconds"] for it in seen] == [1, 2, 3, 4, 4]
     assert [list(it["spent"].values()) for it in seen] == [
@@ -121,50 +121,50 @@ async def test_a_running_request_says_where_its_time_went(autojump_clock: MockCl
 
 
 async def test_a_turn_that_was_taken_twice_still_adds_up(autojump_clock: MockClock) -> None:
-    async with server() as one:
-        with one.book.entry("req_1", "POST", "/v1/messages") as entry:
+    async with server() as running:
+        with running.registry.record("req_1", "POST", "/v1/messages") as record:
             begun = trio.current_time()
-            entry.course = Course(taken=begun + 3, read=begun + 1)
+            record.timings = TurnTimings(assigned_at=begun + 3, accepted_at=begun + 1)
             await trio.sleep(4)
-            spent = one.told()["running"][0]["spent"]
+            spent = running.told()["running"][0]["spent"]
     assert list(spent.values()) == [3, 0, 1, 0, 0]
 
 
 async def test_a_real_turn_adds_up_too(autojump_clock: MockClock) -> None:
-    async with server() as one:
+    async with server() as running:
         with (
-            one.book.entry("req_1", "POST", "/v1/messages") as entry,
-            one.pool.submit(turn()) as answer,
+            running.registry.record("req_1", "POST", "/v1/messages") as record,
+            running.pool.submit(turn()) as answer,
         ):
-            entry.course = answer.course
+            record.timings = answer.timings
             async for _ in answer:
                 pass
         await trio.testing.wait_all_tasks_blocked()
-        (told,) = one.told()["latest"]
+        (told,) = running.told()["latest"]
     assert sum(told["spent"].values()) == pytest.approx(told["seconds"])
     assert told["spent"]["streaming"] == pytest.approx(1)
     assert told["cost"] == fakes.COST
 
 
 async def test_what_asks_no_model_has_a_first_byte_too(autojump_clock: MockClock) -> None:
-    async with server() as one:
-        with one.book.entry("req_1", "GET", "/proxy/up/x") as entry:
+    async with server() as running:
+        with running.registry.record("req_1", "GET", "/proxy/up/x") as record:
             await trio.sleep(2)
-            entry.first_byte = trio.current_time()
+            record.first_byte_at = trio.current_time()
             await trio.sleep(1)
-        (told,) = one.told()["latest"]
+        (told,) = running.told()["latest"]
     assert list(told["spent"].values()) == [0, 0, 2, 1, 0]
 
 
 async def test_the_latest_come_newest_first(autojump_clock: MockClock, later: None) -> None:
-    async with server() as one:
+    async with server() as running:
         for number in range(3):
-            with one.book.entry(f"req_{number}", "POST", "/v1/messages") as entry:
-                entry.status = 200
-                entry.sent = 10 * number
+            with running.registry.record(f"req_{number}", "POST", "/v1/messages") as record:
+                record.status = 200
+                record.sent = 10 * number
                 await trio.sleep(1)
-        entry.tokens = Tokens(input=3, output=4)
-        first, *_, last = one.told()["latest"]
+        record.usage = Usage(input=3, output=4)
+        first, *_, last = running.told()["latest"]
     assert (first["id"], last["id"]) == ("req_2", "req_0")
     assert (first["at"], last["at"]) == (LATER, LATER - 2)
     assert (first["status"], first["sent"], first["stage"]) == (200, 20, "done")
@@ -173,22 +173,22 @@ async def test_the_latest_come_newest_first(autojump_clock: MockClock, later: No
 
 
 async def test_viewers_are_counted_and_not_listed(autojump_clock: MockClock) -> None:
-    async with server() as one:
-        with one.book.entry("req_1", "GET", "/status") as entry:
-            entry.route = "/status"
-        with one.book.entry("req_2", "GET", "/status/events") as entry:
-            entry.route = "/status/events"
-            told = one.told()
+    async with server() as running:
+        with running.registry.record("req_1", "GET", "/status") as record:
+            record.route = "/status"
+        with running.registry.record("req_2", "GET", "/status/events") as record:
+            record.route = "/status/events"
+            told = running.told()
     assert (told["watching"], told["running"], told["latest"]) == (1, [], [])
 
 
 async def test_nothing_that_a_caller_types_is_told(autojump_clock: MockClock) -> None:
-    async with server() as one:
-        with one.book.entry("req_1", "GET", "/<script>secret") as entry:
-            entry.model = "a\x1b[31mb\u202ec\ud800"
-            entry.failure = "x" * 1000
-            text = orjson.dumps(one.told()).decode()
-        (told,) = one.told()["latest"]
+    async with server() as running:
+        with running.registry.record("req_1", "GET", "/<script>secret") as record:
+            record.model = "a\x1b[31mb\u202ec\ud800"
+            record.failure = "x" * 1000
+            text = orjson.dumps(running.told()).decode()
+        (told,) = running.told()["latest"]
     assert "script" not in text
     assert told["model"] == "a\ufffd[31mb\ufffdc\ufffd"
     assert len(told["failure"]) == 200
@@ -196,13 +196,13 @@ async def test_nothing_that_a_caller_types_is_told(autojump_clock: MockClock) ->
 
 async def test_the_history_has_five_minutes(autojump_clock: MockClock, later: None) -> None:
     now = int(LATER)
-    async with server() as one:
-        one.book.history.append(Second(now - 400, 1, [9.0]))
-        one.book.history.append(Second(now - 10, 1, [1.0, 2.0, 3.0]))
-        one.book.history.append(Second(now, 0, [4.0]))
-        told = one.told()
-        one.book.history[-1].times.append(6.0)
-        then = one.told()
+    async with server() as running:
+        running.registry.history.append(SecondBucket(now - 400, 1, [9.0]))
+        running.registry.history.append(SecondBucket(now - 10, 1, [1.0, 2.0, 3.0]))
+        running.registry.history.append(SecondBucket(now, 0, [4.0]))
+        told = running.told()
+        running.registry.history[-1].times.append(6.0)
+        then = running.told()
     assert told["history"] == [[now - 10, 3, 1, 2.0, 3.0], [now, 1, 0, 4.0, 4.0]]
     assert then["history"][-1] == [now, 2, 0, 4.0, 6.0]
     assert (told["recent"]["ended"], told["recent"]["failed"]) == (4, 1)
@@ -213,9 +213,9 @@ async def test_the_percentiles_are_of_the_latest_thousand(
     autojump_clock: MockClock, later: None
 ) -> None:
     now = int(LATER)
-    async with server() as one:
-        one.book.history.append(Second(now - 2, 0, [9.0] * 800))
-        one.book.history.append(Second(now - 1, 0, [9.0] * 50 + [5.0] * 400))
-        one.book.history.append(Second(now, 0, [1.0] * 600))
-        recent = one.told()["recent"]
+    async with server() as running:
+        running.registry.history.append(SecondBucket(now - 2, 0, [9.0] * 800))
+        running.registry.history.append(SecondBucket(now - 1, 0, [9.0] * 50 + [5.0] * 400))
+        running.registry.history.append(SecondBucket(now, 0, [1.0] * 600))
+        recent = running.told()["recent"]
     assert (recent["ended"], recent["p50"], recent["p99"]) == (1850, 1.0, 5.0)

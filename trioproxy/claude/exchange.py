@@ -68,7 +68,7 @@ GUARD: Block = {"type": "text", "text": " "}
 """The blank block that ends each user message, so that its text is never taken for a command."""
 
 
-_LAST_WORDS = {"end_turn", "stop_sequence", "tool_use"}
+_FINAL_STOP_REASONS = {"end_turn", "stop_sequence", "tool_use"}
 """The stop reasons after which the CLI leaves the answer as it is."""
 
 
@@ -124,7 +124,7 @@ class Exchange:
     process may serve again.
 
     `own_tools`: the CLI has tools of its own, so that a turn may take several calls of the API.
-    `introduction` is what a process that has just been bound says of itself, and `upstream_id`
+    `initialized` is what a process that has just been bound says of itself, and `upstream_id`
     the API's id of a request that it refused.
     """
 
@@ -132,7 +132,7 @@ class Exchange:
     _pending: set[str]
     _new_id: Callable[[], str]
     own_tools: bool = False
-    introduction: Line | None = field(default=None, init=False)
+    initialized: Line | None = field(default=None, init=False)
     total_cost: float | None = field(default=None, init=False)  # of the process so far, in USD
     upstream_id: str | None = field(default=None, init=False)
     state: State = field(default=State.REPLAYING, init=False)
@@ -313,7 +313,7 @@ class Exchange:
         self._has_ended = reason is not None
         if reason is None:
             self._is_broken = True
-        elif reason not in _LAST_WORDS or not self._has_said:
+        elif reason not in _FINAL_STOP_REASONS or not self._has_said:
             self._interrupt()
 
     def _on_assistant(self, line: Line) -> None:
@@ -365,7 +365,7 @@ class Exchange:
             if response["subtype"] != "success":
                 self._spoil(CliFailed(f"The CLI refused a setting: {response.get('error')}"))
             elif "models" in (response.get("response") or {}):
-                self.introduction = response["response"]
+                self.initialized = response["response"]
 
     def _on_rewound(self, response: Line) -> None:
         has_rewound = (response.get("response") or {}).get("rewound") is True

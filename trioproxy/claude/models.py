@@ -31,13 +31,17 @@ class Models:
     def find(self, name: str) -> Model | None:
         """The model of this id or short name, in any case; `[1m]` behind it does not count."""
         bare = name.strip().lower().removesuffix(LONG)
-        return next((one for one in self.listed if bare == one.id or bare in one.aliases), None)
+        return next(
+            (item for item in self.listed if bare == item.id or bare in item.aliases), None
+        )
 
 
-def read_models(introduction: Line) -> Models:
+def read_models(initialized: Line) -> Models:
     """The models in the answer to `initialize`; one model may stand there under several names."""
-    told = introduction.get("models")
-    entries = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    told = initialized.get("models")
+    entries = (
+        [event for event in told if isinstance(event, dict)] if isinstance(told, list) else []
+    )
     by_id: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         model_id = entry.get("resolvedModel") or entry.get("value")

@@ -11,7 +11,7 @@ from trioproxy.claude.exchange import Exchange, segments
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 
-Settings = dict[str, object]
+FlagSettings = dict[str, object]
 
 _THINKS = 1024
 _THINKS_NOT = 0
@@ -36,7 +36,7 @@ class Session:
     own_tools: bool = False
     bound: str | None = field(default=None, init=False)
     _new_uuid: Callable[[], str] = _uuid
-    _settings: Settings | None = field(default=None, init=False)
+    _settings: FlagSettings | None = field(default=None, init=False)
     _thinking: int | None = field(default=None, init=False)
     _asked: int = field(default=0, init=False)
 
@@ -87,7 +87,7 @@ def _must_not_have_a_temperature(turn: Turn) -> bool:
     return "top_p" in turn.parameters and "temperature" not in turn.parameters
 
 
-def _settings(turn: Turn, own_betas: Iterable[str]) -> Settings:
+def _settings(turn: Turn, own_betas: Iterable[str]) -> FlagSettings:
     """What `apply_flag_settings` is to set: these take effect on the very next API call.
 
     All are set each time, so that nothing of one request is left for the next. The model is set
@@ -132,7 +132,7 @@ class Ping:
 
 
 @define(eq=False)
-class Introduction:
+class InitializeProbe:
     """The question to a new process who it is. It binds the process to no prompt at all."""
 
     answer: Line | None = field(default=None, init=False)

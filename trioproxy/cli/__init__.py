@@ -19,7 +19,7 @@ values.py       pure: a setting's value, shown without its secrets
 schema.py       pure: a JSON schema of the settings
 """
 
-from trioproxy.cli.program import program
+from trioproxy.cli.main import program
 
 
 def main() -> None:

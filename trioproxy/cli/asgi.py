@@ -6,7 +6,7 @@ import orjson
 import trio
 from attrs import Factory, define
 
-from trioproxy.web.presence import ASGIApp, Message, Scope
+from trioproxy.web.gate.middleware import ASGIApp, Message, Scope
 
 
 @define

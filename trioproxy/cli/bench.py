@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from trioproxy.cli.programs import become
+from trioproxy.cli.subprocesses import become
 
 _CHECKOUT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ import orjson
 from attrs import frozen
 
 from trioproxy.cli.finding import Finding, failed, note, ok
-from trioproxy.cli.programs import Ran
-from trioproxy.cli.values import Shown, file_name
+from trioproxy.cli.render import Shown, file_name
+from trioproxy.cli.subprocesses import Ran
 from trioproxy.settings import ClaudeSettings, Loaded, Settings, SettingsError
 
 OLDEST_PYTHON = (3, 11)
@@ -35,7 +35,7 @@ _ADVICE = {
 
 def check_python(version: tuple[int, ...]) -> Finding:
     """Whether this Python is new enough."""
-    found, oldest = (".".join(map(str, one)) for one in (version, OLDEST_PYTHON))
+    found, oldest = (".".join(map(str, item)) for item in (version, OLDEST_PYTHON))
     if version >= OLDEST_PYTHON:
         return ok("Python", found)
     return failed("Python", found, f"Install Python {oldest} or newer, and trioproxy with it.")
@@ -57,7 +57,9 @@ def check_packages(versions: Mapping[str, str | None]) -> Finding:
 def check_settings(loaded: Loaded, settings: Iterable[Shown]) -> Finding:
     """The settings that are in use, and what is special about them."""
     special = [
-        f"{one.section}.{one.text} ({one.source})" for one in settings if not one.is_default
+        f"{setting.section}.{setting.text} ({setting.source})"
+        for setting in settings
+        if not setting.is_default
     ]
     said = (
         f"these differ from the defaults ({len(special)})" if special else "all are the defaults"

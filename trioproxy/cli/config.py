@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from trioproxy.cli import options
+from trioproxy.cli.render import Shown, file_name, for_json, shown
 from trioproxy.cli.schema import settings_schema
-from trioproxy.cli.values import Shown, file_name, for_json, shown
 from trioproxy.settings import Loaded, load_settings
 
 _WIDTH = 44  # of a setting, up to where it is from
@@ -57,13 +57,16 @@ def _load(config: str | None) -> Loaded:
 
 def _as_toml(settings: Iterable[Shown]) -> Iterator[str]:
     """A table for each section, and a comment behind each value."""
-    for number, (section, group) in enumerate(groupby(settings, key=lambda one: one.section)):
+    for number, (section, group) in enumerate(groupby(settings, key=lambda item: item.section)):
         yield f"\n[{section}]" if number else f"[{section}]"
-        yield from (f"{one.text:<{_WIDTH}}  # {one.source}" for one in group)
+        yield from (f"{item.text:<{_WIDTH}}  # {item.source}" for item in group)
 
 
 def _as_json(loaded: Loaded, settings: Iterable[Shown]) -> str:
     """`file`, and under `settings` the `value` and the `source` of each path."""
-    values = {one.path: {"value": for_json(one.value), "source": one.source} for one in settings}
+    values = {
+        setting.path: {"value": for_json(setting.value), "source": setting.source}
+        for setting in settings
+    }
     file = str(loaded.file) if loaded.file else None
     return json.dumps({"file": file, "settings": values}, indent=2)

@@ -12,11 +12,11 @@ from attrs import define
 
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Options, build_environment
-from trioproxy.cli import checks, facts, options, programs
+from trioproxy.cli import checks, facts, options, subprocesses
 from trioproxy.cli.finding import Finding, announced, ok
 from trioproxy.cli.listeners import listener
 from trioproxy.cli.progress import watched
-from trioproxy.cli.values import shown
+from trioproxy.cli.render import shown
 from trioproxy.errors import CliNotFound
 from trioproxy.settings import ClaudeSettings, Settings, SettingsError, load_settings
 
@@ -128,13 +128,13 @@ async def _look_at_login(
 
 async def _run(
     label: str, argv: list[str], environ: Mapping[str, str]
-) -> programs.Ran | OSError | None:
+) -> subprocesses.Ran | OSError | None:
     """How a program has ended; None if it took too long."""
 
-    async def work() -> programs.Ran | OSError | None:
+    async def work() -> subprocesses.Ran | OSError | None:
         try:
             with trio.move_on_after(_PATIENCE):
-                return await programs.run(argv, environ)
+                return await subprocesses.run(argv, environ)
         except OSError as error:
             return error
         return None

@@ -49,15 +49,15 @@ def _body(model: str, text: str) -> dict[str, Any]:
 
 def _small(settings: Settings) -> Settings:
     """The same with one process, and for a caller who has no token: they may be hashed."""
-    one = evolve(settings.pool_settings, min_size=1, max_size=1, spare_size=0)
+    first = evolve(settings.pool_settings, min_size=1, max_size=1, spare_size=0)
     open_to_all = {name: kind() for name, kind in SECTIONS.items() if name == "auth"}
-    return evolve(settings, pool_settings=one, **open_to_all)
+    return evolve(settings, pool_settings=first, **open_to_all)
 
 
 def _reasons(error: BaseException) -> list[str]:
     """Every reason in a group of errors."""
     if isinstance(error, BaseExceptionGroup):
-        return [reason for one in error.exceptions for reason in _reasons(one)]
+        return [reason for exception in error.exceptions for reason in _reasons(exception)]
     if isinstance(error, SettingsError):
         return list(error.problems)
     return [error.log_message if isinstance(error, TrioproxyError) else str(error)]

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import attrs
 
-from trioproxy.cli.values import plain
+from trioproxy.cli.render import plain
 from trioproxy.settings import SECTIONS
 
 Schema = dict[str, Any]

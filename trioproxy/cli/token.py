@@ -4,8 +4,8 @@ import re
 
 import click
 
-from trioproxy import tokens
-from trioproxy.cli.values import quoted
+from trioproxy import api_keys
+from trioproxy.cli.render import quoted
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -36,9 +36,9 @@ def command(*, name: str) -> None:
     """
     if not (name and name.isprintable()):
         raise click.BadParameter("a name is printable text", param_hint="NAME")
-    click.echo(_text(name, tokens.new_token()), nl=False)
+    click.echo(_text(name, api_keys.new_token()), nl=False)
 
 
 def _text(name: str, token: str) -> str:
     key = name if _BARE_KEY.fullmatch(name) else quoted(name)
-    return _TEXT.format(token=token, name=key, hash=tokens.hashed(token))
+    return _TEXT.format(token=token, name=key, hash=api_keys.hashed(token))

@@ -17,7 +17,7 @@ _VERSION = b"2023-06-01"
 
 
 @frozen
-class Reply:
+class Response:
     """What the API has answered."""
 
     status: int
@@ -33,7 +33,7 @@ class ApiClient:
     _key: str
     _timeout: float
 
-    async def post(self, path: bytes, content: bytes, headers: Iterable[Header]) -> Reply:
+    async def post(self, path: bytes, content: bytes, headers: Iterable[Header]) -> Response:
         """Ask once. Raises `UpstreamError` when there is no answer."""
         upstream = self._client.pools[NAME].upstream
         sent = [
@@ -55,4 +55,4 @@ class ApiClient:
         if asking.cancelled_caught:
             raise UpstreamTimeout(f"The API did not answer within {self._timeout:g} s.")
         kind = value_of(answer.headers, b"content-type") or b"application/json"
-        return Reply(answer.status, body, kind.decode("latin-1"))
+        return Response(answer.status, body, kind.decode("latin-1"))

@@ -24,14 +24,14 @@ async def _nothing() -> dict[str, Any]:  # noqa: ASYNC124 - ASGI
 class RequestBody:
     """Reads ASGI messages. Each iteration begins anew, with what is kept; there is one at a time.
 
-    `patience`: seconds that it may take, and a second more for each kilobyte that has come.
+    `timeout`: seconds that it may take, and a second more for each kilobyte that has come.
     `is_begun`: something of it was taken; `is_whole`: all that was taken is still there.
     `has_ended`: no more of it comes.
     """
 
-    def __init__(self, receive: Receive = _nothing, patience: float = 1.0) -> None:
+    def __init__(self, receive: Receive = _nothing, timeout: float = 1.0) -> None:
         self._receive = receive
-        self._patience = patience
+        self._timeout = timeout
         self._deadline = 0.0
         self._pending = b""  # read, and not yet taken
         self._kept = bytearray()  # taken
@@ -75,7 +75,7 @@ class RequestBody:
             await self._read()
 
     async def _read(self) -> bytes:
-        self._deadline = self._deadline or trio.current_time() + self._patience
+        self._deadline = self._deadline or trio.current_time() + self._timeout
         with trio.move_on_at(self._deadline) as waiting:
             message = await self._receive()
         if waiting.cancelled_caught:

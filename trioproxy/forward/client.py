@@ -15,17 +15,17 @@ from attrs import define
 from trioproxy.errors import UpstreamError
 from trioproxy.forward.body import ClientLeft
 from trioproxy.forward.connection import (
-    Answer,
     Connection,
     Context,
     Request,
+    Response,
     Timeouts,
     make_context,
     open_client,
     open_connection,
 )
 from trioproxy.forward.headers import has_body
-from trioproxy.forward.pool import Limits, Open, UpstreamPool
+from trioproxy.forward.pool import Open, UpstreamLimits, UpstreamPool
 from trioproxy.forward.retry import may_retry
 from trioproxy.forward.stats import UpstreamStatistics
 from trioproxy.forward.upstream import Upstream
@@ -46,7 +46,7 @@ class ForwardClient:
     _broken: trio.MemorySendChannel[UpstreamPool]
 
     @asynccontextmanager
-    async def answering(self, name: str, request: Request) -> AsyncGenerator[Answer]:
+    async def answering(self, name: str, request: Request) -> AsyncGenerator[Response]:
         """The answer of the upstream `name`, whose body is read within the block.
 
         Raises `UpstreamError`, `UpstreamBusy`, and what reading the request's body raises.
@@ -70,7 +70,7 @@ class ForwardClient:
             pool.tally.clients_left += 1
             raise
 
-    async def _ask(self, pool: UpstreamPool, request: Request) -> tuple[Connection, Answer]:
+    async def _ask(self, pool: UpstreamPool, request: Request) -> tuple[Connection, Response]:
         for attempt in range(self._retries + 1):
             connection = await pool.acquire(fresh=attempt > 0)
             try:
@@ -121,7 +121,7 @@ async def open_forward_client(
     upstreams: Mapping[str, Upstream], settings: HttpPoolSettings
 ) -> AsyncGenerator[ForwardClient]:
     """A client of `upstreams`, for as long as the block lasts."""
-    wants_tls = settings.enabled and any(one.scheme == "https" for one in upstreams.values())
+    wants_tls = settings.enabled and any(item.scheme == "https" for item in upstreams.values())
     context = await trio.to_thread.run_sync(make_context) if wants_tls else None
     to_renew, broken = trio.open_memory_channel[UpstreamPool](len(upstreams))
     pools = {
@@ -178,9 +178,11 @@ async def _close(connections: Iterable[Connection]) -> None:
         await connection.aclose()
 
 
-def _limits(settings: HttpPoolSettings) -> Limits:
+def _limits(settings: HttpPoolSettings) -> UpstreamLimits:
     kept = settings.max_keepalive_connections if settings.enabled else 0
-    return Limits(settings.max_connections, kept, settings.keepalive_expiry, settings.pool_timeout)
+    return UpstreamLimits(
+        settings.max_connections, kept, settings.keepalive_expiry, settings.pool_timeout
+    )
 
 
 def _opener(upstream: Upstream, settings: HttpPoolSettings, context: Context | None) -> Open:

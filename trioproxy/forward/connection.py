@@ -13,7 +13,7 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from trioproxy.dialects.checks import short
+from trioproxy.dialects.json_checks import short
 from trioproxy.errors import (
     InvalidRequest,
     TrioproxyError,
@@ -84,7 +84,7 @@ class Request:
 
 
 @define(eq=False)
-class Answer:
+class Response:
     """What an upstream has answered; its body is still to come."""
 
     status: int
@@ -142,7 +142,7 @@ class Connection:
     def __attrs_post_init__(self) -> None:
         self._url = httpx.URL(self.upstream.url)
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Response:
         """Send a request, and wait for the head of its answer.
 
         Raises `UpstreamError`, `InvalidRequest`, and what reading the request's body raises.
@@ -177,7 +177,7 @@ class Connection:
             timeout["read"] = self._timeouts.stream_read
         self._network = response.extensions["network_stream"]
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        return Answer(response.status_code, headers, response.stream, self.upstream)
+        return Response(response.status_code, headers, response.stream, self.upstream)
 
     @property
     def is_open(self) -> bool:

@@ -48,7 +48,7 @@ _THE_SERVERS = _HOP_BY_HOP | {b"alt-svc", b"date", b"server"}
 
 
 @frozen
-class Caller:
+class ClientAddress:
     """What this server has seen of the one who asks."""
 
     address: str
@@ -57,7 +57,7 @@ class Caller:
     request_id: str
 
 
-def outgoing(headers: Sequence[Header], host: str, caller: Caller) -> list[Header]:
+def outgoing(headers: Sequence[Header], host: str, caller: ClientAddress) -> list[Header]:
     """The headers of the request to `host`. Raises `InvalidRequest` for two lengths of a body."""
     headers = [(name.lower(), value) for name, value in headers]
     length = _body_length(headers, caller.http_version)

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 from trioproxy.errors import UpstreamBusy
 from trioproxy.forward.condition import Condition
 from trioproxy.forward.connection import Connection
-from trioproxy.forward.stats import Tally, UpstreamStatistics
+from trioproxy.forward.stats import UpstreamCounters, UpstreamStatistics
 from trioproxy.forward.upstream import Upstream
 from trioproxy.percentiles import Percentiles
 
@@ -30,7 +30,7 @@ Open = Callable[[], Connection]
 
 
 @frozen
-class Limits:
+class UpstreamLimits:
     """Of the connections to one upstream; times in seconds."""
 
     max_connections: int
@@ -44,9 +44,9 @@ class UpstreamPool:
     """See above. `open` makes a connection that is yet to be opened."""
 
     upstream: Upstream
-    _limits: Limits
+    _limits: UpstreamLimits
     _open: Open
-    tally: Tally = field(factory=Tally)
+    tally: UpstreamCounters = field(factory=UpstreamCounters)
     condition: Condition = field(factory=Condition)
     _idle: deque[Connection] = field(factory=deque)  # the one used last at the end
     _in_use: set[Connection] = field(factory=set)

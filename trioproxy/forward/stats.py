@@ -9,7 +9,7 @@ from trioproxy.percentiles import Percentiles, latest
 
 
 @define(eq=False)
-class Tally:
+class UpstreamCounters:
     """What only ever grows, and the latest times in seconds."""
 
     requests: int = 0

@@ -27,7 +27,7 @@ Batch: TypeAlias = tuple[Event, ...]
 _TRIES = 2
 
 
-class Note(Enum):
+class Signal(Enum):
     """What is said over the channel beside events."""
 
     TAKEN = "taken"
@@ -35,33 +35,35 @@ class Note(Enum):
 
 
 @define(eq=False)
-class Course:
-    """How a turn went: when it came how far, on the pool's clock, and its cost; None: not yet.
+class TurnTimings:
+    """When each stage of a turn was reached, in seconds of the pool's clock, and its cost.
 
-    `taken`: a worker had it, for the last time; `read`: its process had read it, and is bound;
-    `begun`: the answer's first event was there; `resetting`: its process began to be made clean;
-    `settled`: no worker has it any more, and nothing more will
-    be known. `cost`: in USD, by the CLI's own reckoning, which it tells after the answer.
+    None: not reached yet.
+
+    `assigned_at`: the last time that a worker took it; `accepted_at`: its process had read it,
+    and is bound; `first_event_at`: the first event of the answer came; `reset_at`: the reset of
+    its process began; `done_at`: no worker has it any more, and nothing more will be known.
+    `cost`: in USD, as the CLI estimates it, which it reports after the answer.
     """
 
-    taken: float | None = None
-    read: float | None = None
-    begun: float | None = None
-    resetting: float | None = None
-    settled: float | None = None
+    assigned_at: float | None = None
+    accepted_at: float | None = None
+    first_event_at: float | None = None
+    reset_at: float | None = None
+    done_at: float | None = None
     cost: float | None = None
     _listeners: list[Callable[[], None]] = field(factory=list, init=False)
 
-    def settle(self) -> None:
+    def mark_done(self) -> None:
         """Nothing more will be known. Only the first call counts."""
-        if self.settled is None:
-            self.settled = trio.current_time()
+        if self.done_at is None:
+            self.done_at = trio.current_time()
             for listener in self._listeners:
                 listener()
 
-    def when_settled(self, listener: Callable[[], None]) -> None:
+    def on_done(self, listener: Callable[[], None]) -> None:
         """Have `listener` called when all is known: at once, if it is."""
-        if self.settled is None:
+        if self.done_at is None:
             self._listeners.append(listener)
         else:
             listener()
@@ -71,32 +73,33 @@ class Course:
 class Job:
     """A turn, the channel on which its answer comes, and where it stands.
 
-    With `in_one`, the caller is not woken before the end: until then, the events are `kept`.
+    With `is_buffered`, the caller is not woken before the end; until then its events are in
+    `buffered`.
     """
 
     turn: Turn
     request_id: str = ""
     submitted_at: float = 0.0
-    in_one: bool = False
-    kept: list[Event] = field(factory=list, init=False)
+    is_buffered: bool = False
+    buffered: list[Event] = field(factory=list, init=False)
     error: TrioproxyError | None = field(default=None, init=False)
     worker_id: str | None = field(default=None, init=False)
-    course: Course = field(factory=Course, init=False)
+    timings: TurnTimings = field(factory=TurnTimings, init=False)
     tries: int = field(default=0, init=False)
     waits_since: float | None = field(default=None, init=False)
     is_abandoned: bool = field(default=False, init=False)
     _has_events: bool = field(default=False, init=False)
     _is_finished: bool = field(default=False, init=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
-    _sender: trio.MemorySendChannel[Batch | Note] = field(init=False)
-    _receiver: trio.MemoryReceiveChannel[Batch | Note] = field(init=False)
+    _sender: trio.MemorySendChannel[Batch | Signal] = field(init=False)
+    _receiver: trio.MemoryReceiveChannel[Batch | Signal] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._sender, self._receiver = trio.open_memory_channel[Batch | Note](0)
+        self._sender, self._receiver = trio.open_memory_channel[Batch | Signal](0)
 
     # The caller's side.
 
-    async def receive(self) -> Batch | Note | None:
+    async def receive(self) -> Batch | Signal | None:
         """What comes next; None at the end, when `error` tells how it went."""
         try:
             return await self._receiver.receive()
@@ -116,7 +119,7 @@ class Job:
         """Whether it was in line: the caller is then told when a worker has it."""
         return self.waits_since is not None
 
-    def while_wanted(self) -> trio.CancelScope:
+    def caller_scope(self) -> trio.CancelScope:
         """A new scope for waiting on the caller's behalf: it ends when the caller leaves."""
         self._scope = trio.CancelScope()
         if self.is_abandoned:
@@ -134,7 +137,7 @@ class Job:
         self.worker_id = None
         self.waits_since = trio.current_time()
 
-    async def tell(self, note: Note) -> None:
+    async def tell(self, note: Signal) -> None:
         """Tell a caller that is, or will be, waiting at the channel."""
         await self._send(note)
 
@@ -142,13 +145,13 @@ class Job:
         """Hand events on. Blocks while the caller is busy with the last ones."""
         if not self._has_events:
             self._has_events = True
-            self.course.begun = trio.current_time()
-        if self.in_one:
-            self.kept += events
+            self.timings.first_event_at = trio.current_time()
+        if self.is_buffered:
+            self.buffered += events
         else:
             await self._send(events)
 
-    async def _send(self, item: Batch | Note) -> None:
+    async def _send(self, item: Batch | Signal) -> None:
         try:
             await self._sender.send(item)
         except trio.BrokenResourceError:
@@ -162,8 +165,8 @@ class Job:
             self._sender.close()
 
 
-class Desk(Protocol):
-    """The part of a pool that a caller deals with through its `Answer`."""
+class LeaseOwner(Protocol):
+    """The part of a pool that a caller deals with through its `Lease`."""
 
     async def wait_taken(self, job: Job) -> None:
         """Wait until a worker has the turn."""
@@ -174,13 +177,13 @@ class Desk(Protocol):
         ...
 
 
-class Answer:
+class Lease:
     """The caller's hold on its turn: `with pool.submit(turn) as answer`.
 
     Leaving the block, at any point and in any way, gives the turn up.
     """
 
-    def __init__(self, job: Job, desk: Desk) -> None:
+    def __init__(self, job: Job, desk: LeaseOwner) -> None:
         self._job = job
         self._desk = desk
         self._is_released = False
@@ -192,14 +195,14 @@ class Answer:
         return self._job.worker_id
 
     @property
-    def course(self) -> Course:
+    def timings(self) -> TurnTimings:
         """How the turn goes."""
-        return self._job.course
+        return self._job.timings
 
-    def kept(self) -> Batch:
+    def buffered(self) -> Batch:
         """What has come of an answer that is wanted in one, and has not been received."""
-        kept, self._job.kept = self._job.kept, []
-        return tuple(kept)
+        buffered, self._job.buffered = self._job.buffered, []
+        return tuple(buffered)
 
     async def wait_taken(self) -> None:
         """Wait until a worker has the turn. Raises `CapacityError` or `BootFailed`."""
@@ -215,14 +218,14 @@ class Answer:
                 await self._desk.wait_taken(self._job)
                 self._waits_again = False
             match await self._job.receive():
-                case Note.TAKEN:
+                case Signal.TAKEN:
                     pass
-                case Note.RETURNED:
+                case Signal.RETURNED:
                     self._waits_again = True
                 case None:
                     if self._job.error is not None:
                         raise self._job.error
-                    return self.kept() or None
+                    return self.buffered() or None
                 case events:
                     return events
 

@@ -40,7 +40,7 @@ C = TypeVar("C", bound=Candidate)
 
 
 @frozen
-class Limits:
+class PoolLimits:
     """How many processes there may and should be, and how long each may serve."""
 
     min_size: int
@@ -88,22 +88,22 @@ def choose(system: str, idle: Iterable[C], *, may_bind: bool) -> C | None:
     return max(fitting, key=lambda w: (w.bound is not None, w.idle_since), default=None)
 
 
-def boots_wanted(census: Census, limits: Limits, *, worn: int = 0) -> int:
+def boots_wanted(census: Census, limits: PoolLimits, *, due_for_replacement: int = 0) -> int:
     """How many processes to start now.
 
     One for each waiter that no boot is under way for; as many as `min_size` lacks; and as many
-    unbound ones as `spare_size` lacks. Never more than `max_size` in all. The `worn` ones still
-    serve, but count for neither: their replacements boot first.
+    unbound ones as `spare_size` lacks. Never more than `max_size` in all. Those that are
+    `due_for_replacement` still serve, but count for neither: their replacements boot first.
     """
     for_waiters = census.waiting - census.booting
-    for_minimum = limits.min_size - (census.total - census.closing - worn)
+    for_minimum = limits.min_size - (census.total - census.closing - due_for_replacement)
     for_spares = limits.spare_size + census.waiting - census.idle_unbound - census.booting
-    for_worn = worn - census.booting - census.idle_unbound
+    for_replacements = due_for_replacement - census.booting - census.idle_unbound
     room = limits.max_size - census.total
-    return max(0, min(room, max(for_waiters, for_minimum, for_spares, for_worn)))
+    return max(0, min(room, max(for_waiters, for_minimum, for_spares, for_replacements)))
 
 
-def to_retire(idle: Iterable[C], census: Census, limits: Limits) -> list[C]:
+def to_retire(idle: Iterable[C], census: Census, limits: PoolLimits) -> list[C]:
     """Who makes room for waiters that fit nobody: the least recently used, one for each.
 
     Those that wait fit no idle worker, or they would not wait.
@@ -114,7 +114,7 @@ def to_retire(idle: Iterable[C], census: Census, limits: Limits) -> list[C]:
     return _least_recently_used(idle)[:uncovered]
 
 
-def to_close(idle: Sequence[C], census: Census, limits: Limits, now: float) -> list[C]:
+def to_close(idle: Sequence[C], census: Census, limits: PoolLimits, now: float) -> list[C]:
     """Who has been idle for `idle_timeout` and is neither among `min_size` nor a spare."""
     surplus = census.total - census.closing - limits.min_size
     spares = [worker for worker in _least_recently_used(idle) if worker.bound is None]
@@ -123,7 +123,7 @@ def to_close(idle: Sequence[C], census: Census, limits: Limits, now: float) -> l
     return [worker for worker in expired if worker not in kept][: max(0, surplus)]
 
 
-def is_worn(worker: Candidate, limits: Limits) -> bool:
+def is_due_for_replacement(worker: Candidate, limits: PoolLimits) -> bool:
     """Whether a process has served long enough, or grown large enough, to be replaced.
 
     Each serves one turn at least: a `max_rss` below that of a new one must not end in a storm.

@@ -36,16 +36,16 @@ from trioproxy.errors import (
     TooManyWaiting,
     TurnTimeout,
 )
-from trioproxy.pool import journal, policy, worker
+from trioproxy.pool import policy, worker, worker_log
 from trioproxy.pool.backoff import SETTLED, Backoff
-from trioproxy.pool.crew import SOON, Crew
-from trioproxy.pool.introduction import ModelDirectory
-from trioproxy.pool.job import Answer, Job
+from trioproxy.pool.job import Job, Lease
+from trioproxy.pool.model_catalog import ModelCatalog
 from trioproxy.pool.process import Launch
-from trioproxy.pool.stats import PoolStatistics, Tally, WorkerStatistics
+from trioproxy.pool.stats import PoolCounters, PoolStatistics, WorkerStatistics
 from trioproxy.pool.waiters import Waiters
 from trioproxy.pool.warmup import Warmup
 from trioproxy.pool.worker import Retired, Worker, WorkerState
+from trioproxy.pool.workers import SOON, WorkerSet
 from trioproxy.settings import PoolSettings
 
 logger = logging.getLogger("trioproxy.pool")
@@ -68,14 +68,14 @@ class Pool:
     ) -> None:
         self._settings = policy.effective(settings)
         self._new_session = new_session
-        self.models = ModelDirectory(launch, nursery, settings.boot_timeout, max_line_size)
+        self.models = ModelCatalog(launch, nursery, settings.boot_timeout, max_line_size)
         self._launch = launch
         self._nursery = nursery
         self._max_line_size = max_line_size
-        self._limits = policy.Limits.of(self._settings)
-        self._crew = Crew()
+        self._limits = policy.PoolLimits.of(self._settings)
+        self._workers = WorkerSet()
         self._waiters = Waiters()
-        self._tally = Tally()
+        self._tally = PoolCounters()
         self._backoff = Backoff()
         self._is_open = True
         self._is_kept_warm = self._settings.warmup_on_startup
@@ -84,24 +84,24 @@ class Pool:
 
     # For callers.
 
-    def submit(self, turn: Turn, request_id: str = "", *, in_one: bool = False) -> Answer:
+    def submit(self, turn: Turn, request_id: str = "", *, is_buffered: bool = False) -> Lease:
         """Put a turn to the pool: `with pool.submit(turn) as answer`. Never blocks.
 
-        `in_one`: no event is wanted before the last one is there.
+        `is_buffered`: no event is wanted before the last one is there.
         Raises `PoolClosed` when the pool is stopping, `TooManyWaiting` when the line is full, and
         `BootFailed` when no process can be started.
         """
         if not self._is_open:
             raise PoolClosed("The server is stopping.")
         now = trio.current_time()
-        if self._backoff.error is not None and self._backoff.is_waiting(now) and not self._crew:
+        if self._backoff.error is not None and self._backoff.is_waiting(now) and not self._workers:
             raise self._backoff.error
         if self._settings.enabled:
             logger.debug("[POOL_MANAGER] Acquiring client from pool")
         else:
             logger.debug("[POOL_MANAGER] Creating new client (pooling disabled)")
         self._is_kept_warm = True
-        job = Job(turn, request_id, now, in_one)
+        job = Job(turn, request_id, now, is_buffered)
         if not self._hand_over(job):
             if len(self._waiters) >= self._settings.max_waiting:
                 raise TooManyWaiting(
@@ -110,10 +110,10 @@ class Pool:
                 )
             job.wait_again()
             self._waiters.join(job)
-            if self._crew.soon_free(turn.system, now):
+            if self._workers.soon_free(turn.system, now):
                 self._nursery.start_soon(self._look_again, job, now + SOON)
         self._grow()
-        return Answer(job, self)
+        return Lease(job, self)
 
     async def wait_taken(self, job: Job) -> None:
         """Wait until a worker has the turn, for `acquire_timeout` at most.
@@ -143,7 +143,7 @@ class Pool:
         self._waiters.leave(job)
         job.abandon()
         if job.worker_id is None:
-            job.course.settle()
+            job.timings.mark_done()
 
     @property
     def is_enabled(self) -> bool:
@@ -160,56 +160,56 @@ class Pool:
         now = trio.current_time()
         return PoolStatistics.of(
             self._tally,
-            available=self._crew.count(WorkerState.IDLE),
-            booting=self._crew.count(WorkerState.BOOTING),
+            available=self._workers.count(WorkerState.IDLE),
+            booting=self._workers.count(WorkerState.BOOTING),
             waiting=len(self._waiters),
-            workers=tuple(WorkerStatistics.of(one, now) for one in self._crew),
+            workers=tuple(WorkerStatistics.of(item, now) for item in self._workers),
         )
 
     # For workers: see `worker.Owner`.
 
-    def booted(self, one: Worker) -> None:
+    def booted(self, item: Worker) -> None:
         """A process has answered its first ping."""
-        one.booted_at = trio.current_time()
+        item.booted_at = trio.current_time()
         if self._backoff.error is not None:
-            self._nursery.start_soon(self._settle, one)
-        self._tally.booted(trio.current_time() - one.created_at)
-        most, is_first = self._limits.max_size, one.id in self._warmup
-        journal.created(one.id, len(self._crew), most, is_first=is_first)
-        self._warmed(one)
+            self._nursery.start_soon(self._settle, item)
+        self._tally.booted(trio.current_time() - item.created_at)
+        most, is_first = self._limits.max_size, item.id in self._warmup
+        worker_log.created(item.id, len(self._workers), most, is_first=is_first)
+        self._warmed(item)
 
-    def next_job(self, one: Worker) -> Job | None:
+    def next_job(self, item: Worker) -> Job | None:
         """A worker is free: the turn that it takes now, or None if it is to wait for one."""
-        was_used = one.state is WorkerState.RESETTING
+        was_used = item.state is WorkerState.RESETTING
         if was_used:
-            self._tally.was_reset(trio.current_time() - one.resetting_since)
+            self._tally.was_reset(trio.current_time() - item.resetting_since)
             self._settled()
-        self._set_state(one, WorkerState.IDLE)
-        one.idle_since = trio.current_time()
-        if policy.is_worn(one, self._limits):
+        self._set_state(item, WorkerState.IDLE)
+        item.idle_since = trio.current_time()
+        if policy.is_due_for_replacement(item, self._limits):
             self._grow()
-            if one.state is WorkerState.CLOSING:
+            if item.state is WorkerState.CLOSING:
                 return None
         first = self._waiters.first
-        is_covered = first is not None and self._crew.has_somebody_for(
-            first.turn.system, one.idle_since
+        is_covered = first is not None and self._workers.has_somebody_for(
+            first.turn.system, item.idle_since
         )
-        job = self._waiters.first_for(one.bound, may_pass_first=is_covered)
+        job = self._waiters.first_for(item.bound, may_pass_first=is_covered)
         if job is not None:
             self._waiters.leave(job)
-            self._assign(one, job)
+            self._assign(item, job)
         elif was_used:
-            available = self._crew.count(WorkerState.IDLE)
-            journal.released(one.id, available, self._crew.count(WorkerState.BUSY))
+            available = self._workers.count(WorkerState.IDLE)
+            worker_log.released(item.id, available, self._workers.count(WorkerState.BUSY))
         elif not self.is_enabled:
-            one.retire("not needed")
+            item.retire("not needed")
         self._grow()
         return job
 
-    def unhealthy(self, one: Worker) -> None:
+    def unhealthy(self, item: Worker) -> None:
         """A process was found dead, stopped or odd while nobody used it."""
         self._tally.health_check_failures += 1
-        logger.warning("[POOL] Health check failed for connection %s", one.id)
+        logger.warning("[POOL] Health check failed for connection %s", item.id)
 
     def try_again(self, job: Job) -> None:
         """Another worker is to have this turn: it goes to the head of the line."""
@@ -222,9 +222,9 @@ class Pool:
             self._waiters.join(job, ahead=True)
         self._grow()
 
-    def introduced(self, introduction: Line) -> None:
+    def on_initialized(self, initialized: Line) -> None:
         """A process has said who it is, and with that which models there are."""
-        self.models.introduced(introduction)
+        self.models.on_initialized(initialized)
 
     def charged(self, model: str, usd: float) -> None:
         """An answer has cost so much. What callers type is no name to count under."""
@@ -245,9 +245,9 @@ class Pool:
         times that at its first turn.
         """
         system = job.turn.system
-        soon_free = self._crew.soon_free(system, trio.current_time())
+        soon_free = self._workers.soon_free(system, trio.current_time())
         may_bind = soon_free <= self._waiters.of(system, before=job)
-        idle = self._crew.in_state(WorkerState.IDLE)
+        idle = self._workers.in_state(WorkerState.IDLE)
         chosen = policy.choose(system, idle, may_bind=may_bind)
         if chosen is None:
             return False
@@ -258,13 +258,13 @@ class Pool:
         self._assign(chosen, job)
         return True
 
-    def _assign(self, one: Worker, job: Job) -> None:
-        self._set_state(one, WorkerState.BUSY)
-        one.uses += 1
-        job.worker_id = one.id
+    def _assign(self, item: Worker, job: Job) -> None:
+        self._set_state(item, WorkerState.BUSY)
+        item.uses += 1
+        job.worker_id = item.id
         job.tries += 1
-        self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=one.uses > 1)
-        journal.assigned(one.id, one.uses, len(self._crew))
+        self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=item.uses > 1)
+        worker_log.assigned(item.id, item.uses, len(self._workers))
 
     async def _look_again(self, job: Job, time: float) -> None:
         """The process that a turn waited for has not become clean in time."""
@@ -283,59 +283,61 @@ class Pool:
         """Boot what is wanted, make room for it, and let go what is worn."""
         if not self._is_open or self._backoff.is_waiting(trio.current_time()):
             return
-        census = self._crew.census(self._waiters, trio.current_time())
+        census = self._workers.census(self._waiters, trio.current_time())
         limits = self._limits
         if not self._is_kept_warm:
             limits = evolve(limits, min_size=0, spare_size=0)
-        idle = self._crew.in_state(WorkerState.IDLE)
-        worn = [one for one in idle if policy.is_worn(one, limits)]
-        wanted = policy.boots_wanted(census, limits, worn=len(worn))
+        idle = self._workers.in_state(WorkerState.IDLE)
+        due_for_replacement = [
+            item for item in idle if policy.is_due_for_replacement(item, limits)
+        ]
+        wanted = policy.boots_wanted(census, limits, due_for_replacement=len(due_for_replacement))
         if self._backoff.error is not None:
             wanted = min(wanted, 1 - census.booting)  # one tries the water for all
         for _ in range(wanted):
             self._boot()
-        for one in policy.to_retire(idle, census, limits):
-            one.retire("made room")
-        if worn:
-            self._retire_worn(worn, census)
+        for item in policy.to_retire(idle, census, limits):
+            item.retire("made room")
+        if due_for_replacement:
+            self._retire_due(due_for_replacement, census)
 
-    def _retire_worn(self, worn: list[Worker], census: policy.Census) -> None:
+    def _retire_due(self, due_for_replacement: list[Worker], census: policy.Census) -> None:
         """The worn go when their replacements are there, or where there is no room for those."""
         fresh = census.idle_unbound
         has_no_room = census.total >= self._limits.max_size and not census.booting
-        for one in worn:
-            if one.state is WorkerState.IDLE and (fresh or has_no_room):
-                one.retire("worn")
+        for item in due_for_replacement:
+            if item.state is WorkerState.IDLE and (fresh or has_no_room):
+                item.retire("worn")
                 fresh = max(0, fresh - 1)
 
-    def _set_state(self, one: Worker, state: WorkerState) -> None:
-        one.state = state
-        self._is_unused.value = not self._crew.count(WorkerState.BUSY)
+    def _set_state(self, item: Worker, state: WorkerState) -> None:
+        item.state = state
+        self._is_unused.value = not self._workers.count(WorkerState.BUSY)
 
     # Processes, coming and going.
 
     def _boot(self) -> Worker:
-        one = Worker(token_hex(3), trio.current_time(), session=self._new_session())
-        self._crew.add(one)
+        subject = Worker(token_hex(3), trio.current_time(), session=self._new_session())
+        self._workers.add(subject)
         self._tally.connections_created += 1
-        self._nursery.start_soon(self._run_worker, one, name=f"worker {one.id}")
-        return one
+        self._nursery.start_soon(self._run_worker, subject, name=f"worker {subject.id}")
+        return subject
 
-    async def _run_worker(self, one: Worker) -> None:
+    async def _run_worker(self, item: Worker) -> None:
         end: Exception
         try:
-            end = await worker.run(one, self._launch, self, self._settings, self._max_line_size)
+            end = await worker.run(item, self._launch, self, self._settings, self._max_line_size)
         except Exception as error:
-            logger.exception("[POOL] Connection %s failed; this is a fault of the server", one.id)
+            logger.exception("[POOL] Connection %s failed; this is a fault of the server", item.id)
             end = error
         finally:
-            self._crew.remove(one)
-            self._is_unused.value = not self._crew.count(WorkerState.BUSY)
+            self._workers.remove(item)
+            self._is_unused.value = not self._workers.count(WorkerState.BUSY)
             self._tally.connections_destroyed += 1
-            journal.destroyed(one.id, len(self._crew))
-        self._ended(one, end)
+            worker_log.destroyed(item.id, len(self._workers))
+        self._ended(item, end)
 
-    def _ended(self, one: Worker, end: Exception) -> None:
+    def _ended(self, item: Worker, end: Exception) -> None:
         if isinstance(end, BootFailed):
             reason = "boot failed"
             self._boot_failed(end)
@@ -343,17 +345,17 @@ class Pool:
             reason = str(end) if isinstance(end, Retired) else "server fault"
         self._tally.retirements[reason] += 1
         is_unhealthy = reason in _UNHEALTHY_ENDS
-        journal.ended(one.id, reason, is_unhealthy=is_unhealthy)
-        if is_unhealthy and _was_short_lived(one) and self._backoff.is_storm():
+        worker_log.ended(item.id, reason, is_unhealthy=is_unhealthy)
+        if is_unhealthy and _was_short_lived(item) and self._backoff.is_storm():
             self._boot_failed(BootFailed("The Claude CLI starts, and ends by itself soon after."))
-        self._warmed(one)
+        self._warmed(item)
         if self._is_open:
             self._dispatch()
             self._grow()
 
-    async def _settle(self, one: Worker) -> None:
+    async def _settle(self, item: Worker) -> None:
         await trio.sleep(SETTLED)
-        if one in self._crew:
+        if item in self._workers:
             self._settled()
 
     def _settled(self) -> None:
@@ -368,7 +370,7 @@ class Pool:
         if known is None or known.message != error.message:
             logger.error("[POOL] %s", error.log_message)
         retry_at = self._backoff.failed(error, trio.current_time())
-        if not self._crew:
+        if not self._workers:
             self._waiters.fail_all(error)
         if retry_at is not None:
             self._nursery.start_soon(self._grow_at, retry_at)
@@ -381,12 +383,12 @@ class Pool:
         """Close those that have been idle for too long, each at its exact time."""
         while True:
             now = trio.current_time()
-            idle = self._crew.in_state(WorkerState.IDLE)
-            census = self._crew.census(self._waiters, trio.current_time())
-            for one in policy.to_close(idle, census, self._limits, now):
-                one.retire("idle")
-                journal.cleaned_up(one.id, self._limits.idle_timeout)
-            deadlines = [one.idle_since + self._limits.idle_timeout for one in idle]
+            idle = self._workers.in_state(WorkerState.IDLE)
+            census = self._workers.census(self._waiters, trio.current_time())
+            for item in policy.to_close(idle, census, self._limits, now):
+                item.retire("idle")
+                worker_log.cleaned_up(item.id, self._limits.idle_timeout)
+            deadlines = [item.idle_since + self._limits.idle_timeout for item in idle]
             latest = now + self._limits.idle_timeout
             await trio.sleep_until(min((d for d in deadlines if d > now), default=latest))
 
@@ -401,27 +403,27 @@ class Pool:
         self._grow()
         self._nursery.start_soon(self._close_surplus)
 
-    def _warmed(self, one: Worker) -> None:
+    def _warmed(self, item: Worker) -> None:
         """A process has booted, or is not coming."""
-        if self._warmup.settled(one.id):
+        if self._warmup.settled(item.id):
             self._end_warmup()
 
     def _end_warmup(self) -> None:
         if self.is_enabled and self._backoff.error is None:
             logger.info(
                 "[POOL] Claude instance pool initialized successfully with %d connections",
-                sum(worker.booted_at is not None for worker in self._crew),
+                sum(worker.booted_at is not None for worker in self._workers),
             )
         self._warmup.end()
 
     @property
     def is_starting(self) -> bool:
         """Whether the first processes are on their way, and none is there yet."""
-        return not self._warmup.has_seen_first and len(self._crew) > 0
+        return not self._warmup.has_seen_first and len(self._workers) > 0
 
     async def wait_first_boot(self) -> None:
         """Wait until the first process has booted, or has failed to, if any is to."""
-        if self._crew:
+        if self._workers:
             await self._warmup.wait_first()
 
     async def wait_warm(self) -> None:
@@ -438,13 +440,13 @@ class Pool:
         await self._is_unused.wait_value(True)
 
     def __repr__(self) -> str:
-        states = " ".join(f"{one.id}:{one.state.value}" for one in self._crew)
+        states = " ".join(f"{item.id}:{item.state.value}" for item in self._workers)
         return f"<Pool, {len(self._waiters)} waiting, {states or 'no workers'}>"
 
 
-def _was_short_lived(one: Worker) -> bool:
-    booted_at = one.booted_at
-    return not one.uses and booted_at is not None and trio.current_time() < booted_at + SETTLED
+def _was_short_lived(item: Worker) -> bool:
+    booted_at = item.booted_at
+    return not item.uses and booted_at is not None and trio.current_time() < booted_at + SETTLED
 
 
 @asynccontextmanager

@@ -56,24 +56,24 @@ class Pipes(Protocol):
         """Bytes of memory that it holds; None where the system does not tell."""
         ...
 
-    async def wait_last_words(self) -> None:
+    async def wait_stderr_closed(self) -> None:
         """Wait for the end of its error output: it may come later than that of its output."""
         ...
 
     @property
-    def has_words(self) -> bool:
+    def has_stderr(self) -> bool:
         """Whether it has printed to its error output lately."""
         ...
 
-    async def wait_more_words(self) -> None:
+    async def wait_stderr(self) -> None:
         """Wait until it prints to its error output."""
         ...
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """What it printed to its error output lately, for the log. May be empty."""
         ...
 
-    def forget_words(self) -> None:
+    def clear_stderr(self) -> None:
         """What it has printed so far belongs to others than those that come."""
         ...
 
@@ -142,11 +142,11 @@ class Process:
         except OSError:
             return None
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The last lines of its error output."""
         return b"".join(self._words).decode(errors="replace").strip()
 
-    def forget_words(self) -> None:
+    def clear_stderr(self) -> None:
         """Forget what it has printed so far."""
         self._words.clear()
 
@@ -160,15 +160,15 @@ class Process:
         self._is_silent.set()
 
     @property
-    def has_words(self) -> bool:
+    def has_stderr(self) -> bool:
         """Whether it has printed; see `Pipes`."""
         return bool(self._words)
 
-    async def wait_more_words(self) -> None:
+    async def wait_stderr(self) -> None:
         """Wait until it prints; see `Pipes`."""
         await self._has_spoken.wait()
 
-    async def wait_last_words(self) -> None:
+    async def wait_stderr_closed(self) -> None:
         """Wait for the end of the error output; see `Pipes`."""
         await self._is_silent.wait()
 
@@ -176,10 +176,10 @@ class Process:
         """End the child and its group, whatever it is doing. Each step takes `step` seconds."""
         ladder = ((None, min(step, _POLITE)), (signal.SIGTERM, step), (signal.SIGKILL, step))
         await self._stdin.aclose()
-        for signal_number, patience in ladder:
+        for signal_number, timeout in ladder:
             if signal_number is not None:
                 _signal_group(self.pid, signal_number)
-            with trio.move_on_after(patience):
+            with trio.move_on_after(timeout):
                 await self._child.wait()
                 break
         _signal_group(self.pid, signal.SIGKILL)  # grandchildren that it left behind

@@ -10,7 +10,7 @@ from trioproxy.pool.worker import Worker, WorkerState
 
 
 @define(eq=False)
-class Tally:
+class PoolCounters:
     """What only ever grows, and the latest times."""
 
     connections_created: int = 0
@@ -109,7 +109,7 @@ class PoolStatistics:
     @classmethod
     def of(
         cls,
-        tally: Tally,
+        tally: PoolCounters,
         *,
         available: int,
         booting: int,

@@ -36,13 +36,13 @@ from trioproxy.errors import (
     TrioproxyError,
     TurnTimeout,
 )
-from trioproxy.pool.job import Job, Note
-from trioproxy.pool.link import Link
-from trioproxy.pool.patience import Patience
+from trioproxy.pool.deadlines import TurnDeadlines
+from trioproxy.pool.job import Job, Signal
+from trioproxy.pool.line_stream import LineStream
 from trioproxy.pool.process import Launch
 from trioproxy.settings import PoolSettings
 
-_LAST_WORD = 0.25  # what an answer has cost comes some milliseconds after it
+_COST_GRACE = 0.25  # what an answer has cost comes some milliseconds after it
 _API_WORDS = 0.25  # the CLI writes them before the line that they belong to, on another pipe
 
 _OF_A_TURN = {"stream_event", "assistant", "user", "result", "control_request"}
@@ -58,7 +58,7 @@ class WorkerState(Enum):
     CLOSING = "closing"
 
 
-class Owner(Protocol):
+class PoolCallbacks(Protocol):
     """What a worker tells its pool. Nothing here blocks."""
 
     def booted(self, worker: "Worker") -> None:
@@ -77,7 +77,7 @@ class Owner(Protocol):
         """Another worker is to have this turn: its process died before it said anything."""
         ...
 
-    def introduced(self, introduction: Line) -> None:
+    def on_initialized(self, initialized: Line) -> None:
         """The process has been bound, and has said who it is."""
         ...
 
@@ -145,13 +145,17 @@ class Worker:
 
 
 async def run(
-    worker: Worker, launch: Launch, owner: Owner, settings: PoolSettings, max_line_size: int
+    worker: Worker,
+    launch: Launch,
+    owner: PoolCallbacks,
+    settings: PoolSettings,
+    max_line_size: int,
 ) -> Retired | BootFailed:
     """Be `worker` until its process has ended. Returns why it did."""
     try:
         async with launch() as pipes, trio.open_nursery() as nursery:
             worker.pid = pipes.pid
-            life = _Life(worker, Link(pipes, max_line_size), owner, settings)
+            life = _Life(worker, LineStream(pipes, max_line_size), owner, settings)
             nursery.start_soon(life.watch_health)
             end = await life.live()
             worker.state = WorkerState.CLOSING
@@ -166,8 +170,8 @@ class _Life:
     """The work of a worker's task."""
 
     worker: Worker
-    link: Link
-    owner: Owner
+    stream: LineStream
+    owner: PoolCallbacks
     settings: PoolSettings
     ping: Ping = field(init=False)
     ping_answered: trio.Event = field(factory=trio.Event, init=False)
@@ -191,14 +195,14 @@ class _Life:
     async def _boot(self) -> None:
         try:
             with trio.fail_after(self.settings.boot_timeout):
-                await self.link.send(self.ping.begin())
+                await self.stream.send(self.ping.begin())
                 while not self.ping.is_answered:
-                    self.ping.receive(await self.link.receive())
+                    self.ping.receive(await self.stream.receive())
         except trio.TooSlowError:
             limit = self.settings.boot_timeout
             raise BootFailed(
                 f"The Claude CLI did not answer within {limit:g} s of its start.",
-                detail=self.link.printed(),
+                detail=self.stream.printed(),
             ) from None
         except TrioproxyError as error:
             raise BootFailed(
@@ -209,14 +213,14 @@ class _Life:
 
     async def _next_job(self) -> Job:
         try:
-            late = self.link.receive_nowait()
+            late = self.stream.receive_nowait()
         except TrioproxyError:
             self.owner.unhealthy(self.worker)
             raise Retired("died idle") from None
         if any(line["type"] in _OF_A_TURN for line in late):
             self.owner.unhealthy(self.worker)
             raise Retired("wrote unasked")
-        self.worker.rss = self.link.pipes.rss()
+        self.worker.rss = self.stream.pipes.rss()
         job = self.owner.next_job(self.worker)
         if job is None:
             async with trio.open_nursery() as nursery:
@@ -232,7 +236,7 @@ class _Life:
         """Hear what a process says that counts as idle, or has just been handed a turn."""
         try:
             while True:
-                lines = await self.link.receive()
+                lines = await self.stream.receive()
                 if self.worker.state is WorkerState.IDLE:
                     self._heard(lines)
         except TrioproxyError:
@@ -258,7 +262,7 @@ class _Life:
         uses = self.worker.uses
         self.ping = self.worker.session.ping()
         self.ping_answered = trio.Event()
-        if self.link.pipes.send_nowait(self.ping.begin()):
+        if self.stream.pipes.send_nowait(self.ping.begin()):
             with trio.move_on_after(self.settings.health_timeout):
                 await self.ping_answered.wait()
                 return
@@ -276,14 +280,14 @@ class _Life:
         exchange: Exchange | None = None
         is_ours = True
         try:
-            with job.while_wanted():
-                job.course.taken = trio.current_time()
+            with job.caller_scope():
+                job.timings.assigned_at = trio.current_time()
                 if job.has_waited:
-                    await job.tell(Note.TAKEN)
+                    await job.tell(Signal.TAKEN)
                 exchange = self.worker.session.begin(job.turn)
                 await self._answer_in_time(job, exchange)
             if exchange is not None:
-                job.course.resetting = trio.current_time()
+                job.timings.reset_at = trio.current_time()
                 await self._reset_in_time(exchange)
         except TrioproxyError as error:
             is_ours = not await self._is_given_back(job)  # noqa: ASYNC120 - `finally` tells
@@ -299,37 +303,37 @@ class _Life:
             if is_ours:
                 self._charge(job, exchange.total_cost if exchange is not None else None)
                 job.finish(PoolClosed("The server stopped before the answer was complete."))
-                job.course.settle()
+                job.timings.mark_done()
 
     async def _answer_in_time(self, job: Job, exchange: Exchange) -> None:
-        patience = Patience(self.settings)
-        with patience.scope:
-            await self._answer(job, exchange, patience)
+        deadlines = TurnDeadlines(self.settings)
+        with deadlines.scope:
+            await self._answer(job, exchange, deadlines)
             return
-        error = patience.error()
+        error = deadlines.error()
         self.owner.timed_out(error)
         job.finish(error)  # and the process is interrupted, as after a caller that has left
 
-    async def _answer(self, job: Job, exchange: Exchange, patience: Patience) -> None:
-        self.link.pipes.forget_words()
-        await self.link.send(exchange.begin())
+    async def _answer(self, job: Job, exchange: Exchange, deadlines: TurnDeadlines) -> None:
+        self.stream.pipes.clear_stderr()
+        await self.stream.send(exchange.begin())
         lines = await self._first_lines()
-        job.course.read = trio.current_time()
+        job.timings.accepted_at = trio.current_time()
         while True:
-            if self.link.pipes.has_words:  # read before the lines that follow them
-                for refusal, _ in refusals(self.link.pipes.last_words()):
+            if self.stream.pipes.has_stderr:  # read before the lines that follow them
+                for refusal, _ in refusals(self.stream.pipes.stderr_tail()):
                     exchange.refused(refusal)
             step = exchange.receive(lines)
-            await self.link.send(step.output)  # first: the reset runs beside the last delivery
+            await self.stream.send(step.output)  # first: the reset runs beside the last delivery
             if step.events:
-                patience.hand_on()
+                deadlines.pause()
                 await job.deliver(step.events)
-                patience.wait()
+                deadlines.wait()
             if exchange.is_answered:
                 break
-            lines = await self.link.receive()
-        if exchange.introduction is not None:
-            self.owner.introduced(exchange.introduction)
+            lines = await self.stream.receive()
+        if exchange.initialized is not None:
+            self.owner.on_initialized(exchange.initialized)
         job.finish(await self._in_full(exchange))
 
     async def _in_full(self, exchange: Exchange) -> TrioproxyError | None:
@@ -338,18 +342,18 @@ class _Life:
         if isinstance(error, ApiError):
             with trio.move_on_after(_API_WORDS):
                 while True:
-                    words = self.link.pipes.last_words()
+                    words = self.stream.pipes.stderr_tail()
                     found = in_its_own_words(error, exchange.upstream_id, words)
                     if found is not None:
                         return found
-                    await self.link.pipes.wait_more_words()
+                    await self.stream.pipes.wait_stderr()
         return error
 
     async def _first_lines(self) -> list[Line]:
         """A CLI says at once that it has read a message; one that is stopped says nothing."""
         limit = self.settings.health_timeout
         with trio.move_on_after(limit):
-            return await self.link.receive()
+            return await self.stream.receive()
         raise ProcessStalled(f"The Claude CLI process gave no sign of life within {limit:g} s.")
 
     async def _is_given_back(self, job: Job) -> bool:
@@ -357,8 +361,8 @@ class _Life:
         if not job.may_be_tried_again:
             return False
         job.wait_again()  # before the caller hears of it, and looks
-        with job.while_wanted():
-            await job.tell(Note.RETURNED)
+        with job.caller_scope():
+            await job.tell(Signal.RETURNED)
         self.owner.try_again(job)
         return True
 
@@ -377,20 +381,20 @@ class _Life:
         """Nobody is to wait for it; but when it has answered, it is about to tell the cost."""
         self.worker.state = WorkerState.CLOSING
         if exchange.is_answered:
-            with trio.move_on_after(_LAST_WORD):
+            with trio.move_on_after(_COST_GRACE):
                 await self._reset(exchange)
         raise Retired("single use")
 
     def _charge(self, job: Job, total: float | None) -> None:
         if total is None:
             return
-        job.course.cost = cost = max(0.0, total - self.worker.total_cost)
+        job.timings.cost = cost = max(0.0, total - self.worker.total_cost)
         self.worker.total_cost = max(total, self.worker.total_cost)
         if cost:
             self.owner.charged(job.turn.model, cost)
 
     async def _reset(self, exchange: Exchange) -> None:
-        await self.link.send(exchange.abandon())
+        await self.stream.send(exchange.abandon())
         while not exchange.is_over:
-            step = exchange.receive(await self.link.receive())
-            await self.link.send(step.output)
+            step = exchange.receive(await self.stream.receive())
+            await self.stream.send(step.output)

@@ -235,6 +235,6 @@ def _decode(file: Path) -> dict[str, object]:
 
 def _hint(word: str, known: Iterable[str]) -> str:
     known = list(known)
-    begun = [one for one in known if word and one.startswith(word.lower())]
+    begun = [item for item in known if word and item.startswith(word.lower())]
     near = begun or difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.45)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -1,7 +1,7 @@
 """The settings, by section: each a line with name, type, default, meaning and bounds.
 
 The meaning and the bounds stand in the field's attrs metadata, under "doc" and the keys of
-`Rules`: a schema can be made of `attrs.fields`, or of `FIELDS`, alone. The reasons for the
+`FieldRules`: a schema can be made of `attrs.fields`, or of `FIELDS`, alone. The reasons for the
 defaults stand in ccproxy.toml, where an operator reads them.
 """
 
@@ -15,7 +15,7 @@ from trioproxy.settings.values import show
 T = TypeVar("T")
 
 
-class Rules(TypedDict, total=False):
+class FieldRules(TypedDict, total=False):
     """What a setting may have beside its type."""
 
     at_least: int
@@ -25,7 +25,7 @@ class Rules(TypedDict, total=False):
     is_secret: bool  # never shown
 
 
-def setting(default: T, doc: str, **rules: Unpack[Rules]) -> T:
+def setting(default: T, doc: str, **rules: Unpack[FieldRules]) -> T:
     """Make the field of one setting."""
     return attrs.field(
         default=default,

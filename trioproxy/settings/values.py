@@ -60,13 +60,13 @@ def _choice(value: object, kind: object) -> str:
 
 
 def _texts(value: object, _: object) -> tuple[str, ...]:
-    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise ValueError(f"must be an array of texts in quotes, not {show(value)}")
 
 
 def _table_of_texts(value: object, _: object) -> Mapping[str, str]:
-    if isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values()):
+    if isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values()):
         return dict(value)
     raise ValueError(f"must be a table of texts in quotes, not {show(value)}")
 

@@ -14,7 +14,7 @@ or, by hand, `python -m trioproxy.standin`.
     delivery.py     Trio: an answer, at its pace, for as long as its client is there
     asgi.py         the few ASGI messages that this takes
     record.py       the requests that came
-    answers.py      pure: a request's body -> `Answer` -> the API's events
+    answers.py      pure: a request's body -> `Plan` -> the API's events
     directives.py   pure: what a message asks of the stand-in
     script.py       pure: a model that is played, turn by turn
     bodies.py       pure: what the API checks and counts in a body
@@ -22,7 +22,7 @@ or, by hand, `python -m trioproxy.standin`.
     errors.py       pure: the API's errors
 """
 
-from .answers import Answer, events, plan, whole
+from .answers import Plan, events, plan, whole
 from .app import StandIn
 from .errors import ApiError
 from .pace import Pace
@@ -30,9 +30,9 @@ from .record import Record, RecordedRequest
 from .server import serve_standin
 
 __all__ = [
-    "Answer",
     "ApiError",
     "Pace",
+    "Plan",
     "Record",
     "RecordedRequest",
     "StandIn",

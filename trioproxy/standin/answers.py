@@ -19,7 +19,7 @@ MAX_QUOTE: Final = 2000  # characters of the caller's text that the usual answer
 
 
 @attrs.frozen
-class Answer:
+class Plan:
     """All that is going to happen to one request."""
 
     number: int
@@ -56,7 +56,7 @@ class Answer:
         return None if self.is_streamed and self.fail_after is not None else self.error
 
 
-def plan(body: object, *, number: int, pace: Pace | None = None) -> Answer:
+def plan(body: object, *, number: int, pace: Pace | None = None) -> Plan:
     """Decide the answer to the body of `POST /v1/messages`; a directive overrides the pace.
 
     Raises `ApiError` 400 if the API would refuse the body, or a directive in it makes no sense.
@@ -68,7 +68,7 @@ def plan(body: object, *, number: int, pace: Pace | None = None) -> Answer:
     blocks = tuple(_blocks(asked.thinking, text, tools, number))
     kept = limit(blocks, request["max_tokens"])
     cut = kept != blocks
-    return Answer(
+    return Plan(
         number=number,
         model=request["model"],
         blocks=kept,
@@ -85,7 +85,7 @@ def plan(body: object, *, number: int, pace: Pace | None = None) -> Answer:
     )
 
 
-def events(answer: Answer) -> list[dict[str, Any]]:
+def events(answer: Plan) -> list[dict[str, Any]]:
     """The events of the streamed answer, up to where it fails or drops."""
     if answer.fail_after is not None:
         assert answer.error is not None, "an answer fails with an error"
@@ -96,7 +96,7 @@ def events(answer: Answer) -> list[dict[str, Any]]:
     return list(_all_events(answer))
 
 
-def whole(answer: Answer) -> dict[str, Any]:
+def whole(answer: Plan) -> dict[str, Any]:
     """The message that all the events together make."""
     return {
         "id": f"msg_standin_{answer.number:06d}",
@@ -111,11 +111,11 @@ def whole(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _details(answer: Answer) -> dict[str, Any]:
+def _details(answer: Plan) -> dict[str, Any]:
     return {} if answer.stop_details is None else {"stop_details": answer.stop_details}
 
 
-def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
+def _usage(answer: Plan, output_tokens: int) -> dict[str, Any]:
     return {
         "input_tokens": answer.input_tokens,
         "cache_creation_input_tokens": 0,
@@ -125,7 +125,7 @@ def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
     }
 
 
-def _all_events(answer: Answer) -> Iterator[dict[str, Any]]:
+def _all_events(answer: Plan) -> Iterator[dict[str, Any]]:
     opening: dict[str, object] = {"content": [], "stop_reason": None, "stop_sequence": None}
     message = {**whole(answer), **opening, "usage": _usage(answer, 0)}
     message.pop("stop_details", None)

@@ -20,7 +20,7 @@ import attrs
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
-from .answers import Answer, plan
+from .answers import Plan, plan
 from .asgi import Request, read_request, run_lifespan, send_json
 from .bodies import COUNTED, check_body, count_tokens
 from .delivery import deliver
@@ -55,7 +55,7 @@ class StandIn:
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        """Answer as ASGI has it."""
+        """Plan as ASGI has it."""
         if scope["type"] == "lifespan":
             await run_lifespan(receive, send)
         elif scope["type"] == "http":
@@ -78,7 +78,7 @@ class StandIn:
         headers = {"request-id": request_id(number)}
         try:
             reply = self._reply(request, number)
-            if isinstance(reply, Answer):
+            if isinstance(reply, Plan):
                 with self._open_stream():
                     await deliver(reply, receive, send)
             else:
@@ -99,7 +99,7 @@ class StandIn:
         )
         return recorded.number
 
-    def _reply(self, request: Request, number: int) -> Answer | dict[str, Any]:
+    def _reply(self, request: Request, number: int) -> Plan | dict[str, Any]:
         """What to answer, decided at once; giving it may take time."""
         match request.method, request.path:
             case "POST", "/v1/messages":
@@ -109,20 +109,20 @@ class StandIn:
             case "POST", "/v1/messages/count_tokens":
                 return {"input_tokens": count_tokens(check_body(request.json, COUNTED))}
             case "GET", "/v1/models":
-                one = MODEL["id"]
-                return {"data": [MODEL], "has_more": False, "first_id": one, "last_id": one}
+                first = MODEL["id"]
+                return {"data": [MODEL], "has_more": False, "first_id": first, "last_id": first}
             case "GET" | "HEAD", "/":
                 return {"standin": True}
             case "GET", "/standin/requests":
                 since = self.record.since(_since(request))
-                return {"requests": [attrs.asdict(one, recurse=False) for one in since]}
+                return {"requests": [attrs.asdict(item, recurse=False) for item in since]}
             case "DELETE", "/standin/requests":
                 self.record.clear()
                 return {"requests": []}
             case method, path:
                 raise ApiError(404, f"Not found: {method} {path}")
 
-    def _answer(self, body: object, number: int) -> Answer:
+    def _answer(self, body: object, number: int) -> Plan:
         turn = None if self.script is None else self.script(check_body(body))
         if turn is None:
             return plan(body, number=number, pace=self.pace)

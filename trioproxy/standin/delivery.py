@@ -8,13 +8,13 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 
 from trioproxy.dialects.sse import CONTENT_TYPE
 
-from .answers import Answer, events, whole
+from .answers import Plan, events, whole
 from .asgi import send_body, send_head, send_json
 from .errors import request_id
 from .pace import timetable
 
 
-async def deliver(answer: Answer, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def deliver(answer: Plan, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Give the answer, or as much of it as is due before the client leaves.
 
     Raises `ApiError` when its time has come, if that is the answer.
@@ -30,9 +30,7 @@ async def deliver(answer: Answer, receive: ASGIReceiveCallable, send: ASGISendCa
         await _send_message(answer, send)
 
 
-def _prelude(
-    answer: Answer, begin: float, send: ASGISendCallable
-) -> Callable[[], Awaitable[None]]:
+def _prelude(answer: Plan, begin: float, send: ASGISendCallable) -> Callable[[], Awaitable[None]]:
     """All of the delivery that takes time, and that a client may leave in."""
     if answer.hang:
         return trio.sleep_forever
@@ -43,7 +41,7 @@ def _prelude(
     return partial(trio.sleep_until, begin + answer.pace.due(answer.output_tokens))
 
 
-async def _stream(answer: Answer, begin: float, send: ASGISendCallable) -> None:
+async def _stream(answer: Plan, begin: float, send: ASGISendCallable) -> None:
     await trio.sleep_until(begin + answer.pace.first)
     about = {"content-type": CONTENT_TYPE, "cache-control": "no-cache"}
     await send_head(send, 200, {**about, "request-id": request_id(answer.number)})
@@ -52,14 +50,14 @@ async def _stream(answer: Answer, begin: float, send: ASGISendCallable) -> None:
         await send_body(send, chunk, more=True)
 
 
-async def _end_stream(answer: Answer, send: ASGISendCallable) -> None:
+async def _end_stream(answer: Plan, send: ASGISendCallable) -> None:
     # To return without an end is to cut: Hypercorn closes the connection, and the client
     # misses the last, empty chunk. An exception would do the same, with a traceback.
     if answer.drop_after is None:
         await send_body(send, b"", more=False)
 
 
-async def _send_message(answer: Answer, send: ASGISendCallable) -> None:
+async def _send_message(answer: Plan, send: ASGISendCallable) -> None:
     headers = {"request-id": request_id(answer.number)}
     if answer.drop_after is None:
         await send_json(send, 200, whole(answer), headers)

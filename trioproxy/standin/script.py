@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from .answers import Answer
+from .answers import Plan
 from .blocks import Block, cited_block, given_block, limit, text_block, thinking_block, tool_block
 from .bodies import Body, check_body, conversation, count_tokens
 from .errors import ApiError
@@ -123,7 +123,7 @@ def results(body: Body) -> list[Mapping[str, Any]]:
     ]
 
 
-def play(turn: Turn, body: object, *, number: int, pace: Pace | None = None) -> Answer:
+def play(turn: Turn, body: object, *, number: int, pace: Pace | None = None) -> Plan:
     """The answer that is this turn. Raises `ApiError` 400 if the API would refuse the body."""
     request = check_body(body)
     blocks = tuple(_block(part, number, at) for at, part in enumerate(turn.parts))
@@ -131,7 +131,7 @@ def play(turn: Turn, body: object, *, number: int, pace: Pace | None = None) -> 
     kept = limit(sized, request["max_tokens"])
     is_calling = any(isinstance(part, Call) for part in turn.parts)
     usual = "tool_use" if is_calling else "end_turn"
-    return Answer(
+    return Plan(
         number=number,
         model=request["model"],
         blocks=kept,

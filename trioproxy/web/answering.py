@@ -13,20 +13,20 @@ from quart_trio.wrappers import TrioResponse
 
 from trioproxy.claude.models import LONG
 from trioproxy.claude.turn import Turn
-from trioproxy.dialects import anthropic, sse
-from trioproxy.dialects.anthropic import MessagesRequest
-from trioproxy.dialects.reply import Reply
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects import sse
+from trioproxy.dialects.anthropic.request import MessagesRequest, needs_full_name
+from trioproxy.dialects.renderer import Renderer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import CliFailed, InvalidRequest
-from trioproxy.pool.job import Answer, Batch
+from trioproxy.pool.job import Batch, Lease
 from trioproxy.pool.pool import Pool
 from trioproxy.refusals import Refusal
 from trioproxy.settings import ServerSettings
-from trioproxy.web import failures
-from trioproxy.web.book import Entry
-from trioproxy.web.decoding import decoded
-from trioproxy.web.notes import NOTES, as_header
-from trioproxy.web.presence import Call, current_call
+from trioproxy.web import error_handlers
+from trioproxy.web.bodies import decoded
+from trioproxy.web.gate.middleware import RequestContext, current_context
+from trioproxy.web.observe.notes import NOTES, as_header
+from trioproxy.web.observe.registry import RequestRecord
 
 logger = logging.getLogger("trioproxy.web")
 
@@ -49,39 +49,39 @@ async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:
 
 
 async def respond(
-    pool: Pool, asked: MessagesRequest, reply: Reply, server: ServerSettings
+    pool: Pool, asked: MessagesRequest, reply: Renderer, server: ServerSettings
 ) -> TrioResponse:
     """Have it answered, and tell the answer by `reply`."""
-    call = current_call(request.scope)
+    context = current_context(request.scope)
     turn = await _with_full_name(asked.turn, pool)
     logger.debug("[API] Acquiring Claude client from pool for message request")
-    answer = call.hold(pool.submit(turn, call.request_id, in_one=not asked.stream))
-    call.hold(_hearing_all(answer, call.entry))
-    call.entry.model, call.entry.course = turn.model, answer.course
-    call.entry.notes = asked.notes
+    answer = context.hold(pool.submit(turn, context.request_id, is_buffered=not asked.stream))
+    context.hold(_hearing_all(answer, context.record))
+    context.record.model, context.record.timings = turn.model, answer.timings
+    context.record.notes = asked.notes
     await answer.wait_taken()
-    call.entry.worker = answer.worker_id or ""
+    context.record.worker = answer.worker_id or ""
     if asked.stream:
-        call.reply = reply
-        body = _chunks(answer, reply, call, server)
+        context.reply = reply
+        body = _chunks(answer, reply, context, server)
         response = TrioResponse(body, content_type=sse.CONTENT_TYPE)
         response.headers["cache-control"] = "no-cache"
     else:
-        response = TrioResponse(_whole(answer, reply, call), content_type="application/json")
+        response = TrioResponse(_whole(answer, reply, context), content_type="application/json")
     response.timeout = None  # Quart would cut it after a minute, and say nothing
     if asked.notes:
         response.headers[NOTES.decode()] = as_header(asked.notes)
-    call.wait_for_body(is_whole=not asked.stream)
+    context.wait_for_body(is_whole=not asked.stream)
     return response
 
 
 @contextmanager
-def _hearing_all(answer: Answer, entry: Entry) -> Generator[None]:
+def _hearing_all(answer: Lease, record: RequestRecord) -> Generator[None]:
     """What an answer that breaks off has used is noted all the same."""
     try:
         yield
     finally:
-        entry.heard(answer.kept())
+        record.record_usage(answer.buffered())
 
 
 async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
@@ -90,12 +90,12 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
     The CLI knows the short names itself, but drops thoughts that are not of the model's id.
     """
     found = pool.models.known
-    if anthropic.needs_full_name(turn) and not found.listed:
+    if needs_full_name(turn) and not found.listed:
         found = await pool.models.wait_models()
     model = found.find(turn.model)
     if model is not None:
         return evolve(turn, model=model.id + LONG * turn.model.lower().endswith(LONG))
-    if anthropic.needs_full_name(turn) and not turn.model.startswith("claude-"):
+    if needs_full_name(turn) and not turn.model.startswith("claude-"):
         reason = "thoughts in the conversation need the model's id, which begins with claude-"
         raise InvalidRequest(Refusal.THOUGHTS_NEED_A_MODEL_ID, reason, path="model")
     return turn
@@ -106,22 +106,22 @@ async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
 # nothing else has come for `status_timeout`.
 
 
-async def _whole(answer: Answer, reply: Reply, call: Call) -> AsyncGenerator[bytes]:
+async def _whole(answer: Lease, reply: Renderer, context: RequestContext) -> AsyncGenerator[bytes]:
     try:
         whole = WholeAnswer()
         async for batch in answer:
-            call.entry.heard(batch)
+            context.record.record_usage(batch)
             for event in batch:
                 whole.add(event)
         _release(answer)
         yield reply.whole(whole)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-        call.refuse(failures.noted(error, call.entry))
+        context.refuse(error_handlers.noted(error, context.record))
         yield b""
 
 
 async def _chunks(
-    answer: Answer, reply: Reply, call: Call, server: ServerSettings
+    answer: Lease, reply: Renderer, context: RequestContext, server: ServerSettings
 ) -> AsyncGenerator[bytes]:
     has_begun = False
     deadline = trio.current_time() + (server.status_timeout or math.inf)
@@ -132,7 +132,7 @@ async def _chunks(
                 batch = await answer.receive()
             if batch is None:
                 break
-            call.entry.heard(batch)
+            context.record.record_usage(batch)
             # Events that become no bytes, such as hidden thoughts, put no ping off.
             if chunk := reply.events(batch) if batch else reply.ping():
                 has_begun = True
@@ -144,12 +144,12 @@ async def _chunks(
         if chunk := reply.end():
             yield chunk
     except Exception as error:  # noqa: BLE001 - as above
-        known = failures.noted(error, call.entry, has_begun=has_begun)
+        known = error_handlers.noted(error, context.record, has_begun=has_begun)
         if not has_begun:
-            call.refuse(known)
-        yield reply.failed(known, call.request_id) if has_begun else b""
+            context.refuse(known)
+        yield reply.failed(known, context.request_id) if has_begun else b""
 
 
-def _release(answer: Answer) -> None:
+def _release(answer: Lease) -> None:
     logger.debug("[API] Releasing Claude client connection %s back to pool", answer.worker_id)
     answer.release()

@@ -6,7 +6,8 @@ import trio
 from attrs import Factory, frozen
 from quart_trio import QuartTrio
 
-from trioproxy.dialects.anthropic import Rules
+from trioproxy.asgi_server.watcher import Watcher
+from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.forward.api import ApiClient
 from trioproxy.forward.client import ForwardClient
 from trioproxy.forward.upstream import PREFIX
@@ -18,46 +19,44 @@ from trioproxy.settings import (
     PoolSettings,
     ServerSettings,
 )
-from trioproxy.web import (
-    capabilities,
-    count_tokens,
-    failures,
-    health,
-    messages,
-    metrics,
-    models,
-    openai,
-    operations,
-    page,
-    request_log,
-)
-from trioproxy.web.admission import Admission
-from trioproxy.web.book import Book
-from trioproxy.web.forward import Forward
-from trioproxy.web.metrics import Metrics
-from trioproxy.web.notes import NotesLog
-from trioproxy.web.presence import (
+from trioproxy.web import error_handlers
+from trioproxy.web.gate.access_policy import AccessPolicy
+from trioproxy.web.gate.middleware import (
     ASGIApp,
-    Front,
-    Presence,
+    Gate,
     Receive,
+    RequestMiddleware,
     Scope,
     Send,
-    current_call,
+    current_context,
 )
-from trioproxy.web.quota import Quota
-from trioproxy.web.snapshot import snapshot
-from trioproxy.web.transport import Watcher
+from trioproxy.web.gate.quota import Quota
+from trioproxy.web.observe import metrics, request_log
+from trioproxy.web.observe.metrics import Metrics
+from trioproxy.web.observe.notes import NotesLog
+from trioproxy.web.observe.registry import RequestRegistry
+from trioproxy.web.observe.snapshot import snapshot
+from trioproxy.web.routes import (
+    capabilities,
+    count_tokens,
+    health,
+    messages,
+    models,
+    openai,
+    page,
+    stats,
+)
+from trioproxy.web.routes.forward import Forward
 
 
 @frozen
-class Terms:
+class WebConfig:
     """What the operator lays down for callers."""
 
     server: ServerSettings = Factory(ServerSettings)
     auth: AuthSettings = Factory(AuthSettings)
     logging: LoggingSettings = Factory(LoggingSettings)
-    rules: Rules = Factory(Rules)
+    rules: RequestDefaults = Factory(RequestDefaults)
     openai: OpenAISettings = Factory(OpenAISettings)
     pool: PoolSettings = Factory(PoolSettings)
     is_offline: bool = False
@@ -67,38 +66,38 @@ def create_web(
     pool: Pool,
     client: ForwardClient,
     watcher: Watcher,
-    terms: Terms,
+    config: WebConfig,
     api: ApiClient | None = None,
-) -> Presence:
+) -> RequestMiddleware:
     """An ASGI callable for `http` scopes. `client` passes requests on, `api` counts tokens."""
-    settings = terms.server
-    front = Front(
+    settings = config.server
+    gate = Gate(
         watcher,
-        Admission.of(settings, terms.auth),
-        Quota(terms.auth, settings.max_requests, settings.max_connections),
-        Book(),
-        ((b"x-trioproxy-offline", b"true"),) if terms.is_offline else (),
+        AccessPolicy.of(settings, config.auth),
+        Quota(config.auth, settings.max_requests, settings.max_connections),
+        RequestRegistry(),
+        ((b"x-trioproxy-offline", b"true"),) if config.is_offline else (),
     )
-    pages = _create_quart(pool, client, terms, front, api)
-    passing_on = Forward(client, patience=settings.body_timeout)
+    pages = _create_quart(pool, client, config, gate, api)
+    passing_on = Forward(client, timeout=settings.body_timeout)
     routes = _routes(pages)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        entry = current_call(scope).entry
+        record = current_context(scope).record
         if scope["raw_path"].startswith(PREFIX):
-            entry.route = "/proxy"  # and the upstream, once it is known that there is one
+            record.route = "/proxy"  # and the upstream, once it is known that there is one
             await passing_on(scope, receive, send)
         else:
-            entry.route = routes.get(scope["path"]) or _pattern(scope["path"])
+            record.route = routes.get(scope["path"]) or _pattern(scope["path"])
             await cast(ASGIApp, pages)(scope, receive, send)
 
-    return Presence(route, front, tuple(pages.url_map.iter_rules()))
+    return RequestMiddleware(route, gate, tuple(pages.url_map.iter_rules()))
 
 
 def _create_quart(
-    pool: Pool, client: ForwardClient, terms: Terms, front: Front, api: ApiClient | None
+    pool: Pool, client: ForwardClient, config: WebConfig, gate: Gate, api: ApiClient | None
 ) -> QuartTrio:
-    settings, rules = terms.server, terms.rules
+    settings, rules = config.server, config.rules
     quart = QuartTrio("trioproxy", static_folder=None)
     quart.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_size,
@@ -107,35 +106,35 @@ def _create_quart(
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     measured = Metrics(pool.statistics, client.statistics, lambda: pool.models.known)
-    front.book.on_ended.append(measured.ended)
-    front.book.on_ended.append(NotesLog().log)
-    if terms.logging.requests:
-        front.book.on_settled.append(request_log.log)
-    if terms.logging.bodies:
-        front.book.keeps_bodies = True
-        front.book.on_settled.append(request_log.log_bodies)
-    failures.install(quart)
+    gate.registry.on_ended.append(measured.ended)
+    gate.registry.on_ended.append(NotesLog().log)
+    if config.logging.requests:
+        gate.registry.on_settled.append(request_log.log)
+    if config.logging.bodies:
+        gate.registry.keeps_bodies = True
+        gate.registry.on_settled.append(request_log.log_bodies)
+    error_handlers.install(quart)
     messages.install(quart, pool, rules, settings)
-    openai.install(quart, pool, rules, terms.openai, settings)
+    openai.install(quart, pool, rules, config.openai, settings)
     count_tokens.install(quart, pool, api, rules)
-    models.install(quart, pool, terms.openai.models)
+    models.install(quart, pool, config.openai.models)
     capabilities.install(quart)
-    operations.install(quart, pool, client)
-    health.install(quart, pool, client, front)
+    stats.install(quart, pool, client)
+    health.install(quart, pool, client, gate)
     metrics.install(quart, measured)
-    page.install(quart, lambda: _snapshot(pool, client, terms, front))
+    page.install(quart, lambda: _snapshot(pool, client, config, gate))
     return quart
 
 
-def _snapshot(pool: Pool, client: ForwardClient, terms: Terms, front: Front) -> dict[str, Any]:
+def _snapshot(pool: Pool, client: ForwardClient, config: WebConfig, gate: Gate) -> dict[str, Any]:
     return snapshot(
         pool,
         client,
-        front.book,
+        gate.registry,
         now=trio.current_time(),
-        is_offline=terms.is_offline,
-        is_closing=front.quota.is_closed,
-        settings=terms.pool,
+        is_offline=config.is_offline,
+        is_closing=gate.quota.is_closed,
+        settings=config.pool,
     )
 
 

@@ -75,7 +75,7 @@ class TextOfCall:
             return ""
         whole = "".join(self._other) or self._waiting
         given = parsed(whole)
-        texts = [one for one in (given.get(TEXT), *given.values()) if isinstance(one, str)]
+        texts = [item for item in (given.get(TEXT), *given.values()) if isinstance(item, str)]
         return texts[0] if texts else whole if given else ""
 
 

@@ -17,16 +17,16 @@ from attrs import define, evolve, field, frozen
 from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
-from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
-from trioproxy.dialects.checks import an_object, by_type, is_object, is_string
-from trioproxy.dialects.openai import asking
+from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_object
+from trioproxy.dialects.json_checks import an_object, by_type, is_object, is_string
+from trioproxy.dialects.openai import messages_request
 from trioproxy.dialects.openai.calls import Call, Told
 from trioproxy.dialects.openai.conversation import Conversation, read_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.parameters import CHAT, checked
 from trioproxy.dialects.openai.search import url_citations
 from trioproxy.dialects.openai.tools import Toolbox
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import TrioproxyError
 
 _FINISH = {
@@ -54,7 +54,7 @@ def parse_chat(
     *,
     models: Models,
     mapped: Mapping[str, str],
-    rules: Rules,
+    rules: RequestDefaults,
     can_search: bool = False,
 ) -> ChatRequest:
     """Read a request body. Raises `InvalidRequest` or `UnknownModel`.
@@ -62,11 +62,11 @@ def parse_chat(
     `can_search`: whether the model may search the web.
     """
     data, notes = checked(read_object(body), CHAT)
-    talk = read_chat(data.get("messages"))
+    conversation = read_chat(data.get("messages"))
     limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
-    found, noted = asking.sampling(data, limit)
+    found, noted = messages_request.sampling(data, limit)
     if "stop" in data:
-        found["stop_sequences"] = asking.stop_sequences(data["stop"], "stop")
+        found["stop_sequences"] = messages_request.stop_sequences(data["stop"], "stop")
     tools = Toolbox(can_search)
     tools.add(data.get("tools", []), "tools", is_nested=True)
     if "web_search_options" in data:
@@ -74,13 +74,13 @@ def parse_chat(
     in_parallel = data.get("parallel_tool_calls", True)
     found |= tools.chosen(data.get("tool_choice"), in_parallel=in_parallel, is_nested=True)
     effort = data.get("reasoning_effort")
-    noted += asking.effort_notes(effort, "reasoning_effort")
-    found |= asking.output(effort, _form(data, talk))
+    noted += messages_request.effort_notes(effort, "reasoning_effort")
+    found |= messages_request.output(effort, _form(data, conversation))
     renamed = {"max_tokens": limit, "system": "messages"}
-    request = asking.messages_request(
-        data, talk, tools, found, renamed, models=models, mapped=mapped, rules=rules
+    request = messages_request.messages_request(
+        data, conversation, tools, found, renamed, models=models, mapped=mapped, rules=rules
     )
-    notes += (*talk.notes, *tools.notes, *noted, *request.notes)
+    notes += (*conversation.notes, *tools.notes, *noted, *request.notes)
     has_usage = data.get("stream_options", {}).get("include_usage", False)
     return ChatRequest(evolve(request, notes=notes), has_usage, tools=tools)
 
@@ -95,16 +95,16 @@ _FORMAT = by_type(
 )
 
 
-def _form(data: Mapping[str, Any], talk: Conversation) -> Mapping[str, Any] | None:
+def _form(data: Mapping[str, Any], conversation: Conversation) -> Mapping[str, Any] | None:
     form = data.get("response_format")
     if form is None:
         return None
     _FORMAT(form, "response_format")
     if form["type"] == "json_schema":
         path = "response_format.json_schema"
-        return asking.schema_at(form.get("json_schema"), path, talk)
+        return messages_request.schema_at(form.get("json_schema"), path, conversation)
     if form["type"] == "json_object":
-        asking.json_only(talk)
+        messages_request.json_only(conversation)
     return None
 
 
@@ -188,8 +188,11 @@ def _annotations(texts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _as_annotations(citations: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Citations as a chat has them: what they say stands in a field of its own."""
     return [
-        {"type": one["type"], one["type"]: {k: v for k, v in one.items() if k != "type"}}
-        for one in citations
+        {
+            "type": citation["type"],
+            citation["type"]: {k: v for k, v in citation.items() if k != "type"},
+        }
+        for citation in citations
     ]
 
 
@@ -215,7 +218,7 @@ _KINDS = {"function_call": ("function", "arguments"), "custom_tool_call": ("cust
 
 
 @define(eq=False)
-class ChatStream:
+class ChatRenderer:
     """The chunks of one answer. `now`: seconds since 1970; `tools`: what the model was given."""
 
     now: int
@@ -231,7 +234,7 @@ class ChatStream:
 
     def events(self, batch: Iterable[Event]) -> bytes:
         """The chunks that these events become, as they are sent."""
-        return b"".join(sse.encode_data(one) for event in batch for one in self._chunks(event))
+        return b"".join(sse.encode_data(chunk) for event in batch for chunk in self._chunks(event))
 
     def ping(self) -> bytes:
         """A sign of life: a comment, which clients pass over."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from attrs import define, field
 
-from trioproxy.dialects.checks import (
+from trioproxy.dialects.anthropic.names import is_name_of_any_form
+from trioproxy.dialects.json_checks import (
     an_object,
     anything,
     is_blank,
@@ -18,7 +19,6 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
@@ -152,7 +152,7 @@ class Conversation:
     def leave_out_bare_thoughts(self) -> None:
         """Take away the turns that are thoughts alone, such as one that was interrupted."""
         for run in self._runs:
-            if run.first and not run.others and all(_is_thought(one) for one, _ in run.first):
+            if run.first and not run.others and all(_is_thought(item) for item, _ in run.first):
                 self.notes.append(f"{run.first[0][1]}: thoughts without an answer are left out")
                 run.first.clear()
         self._runs = [run for run in self._runs if run.first or run.others]
@@ -245,7 +245,7 @@ def _without_blanks(content: object, path: str, found: Conversation) -> list[dic
     parts = list(_parts(content, f"{path}.content"))
     if not parts:
         raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=f"{path}.content")
-    said = [one for one in parts if one["type"] != "text" or not is_blank(one["text"])]
+    said = [part for part in parts if part["type"] != "text" or not is_blank(part["text"])]
     if said and len(said) < len(parts):
         found.notes.append(f"{path}: a blank text is left out")
     return said or parts

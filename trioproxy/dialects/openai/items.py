@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 from attrs import define, field
 
-from trioproxy.dialects.checks import (
+from trioproxy.dialects.anthropic.names import is_name_of_any_form
+from trioproxy.dialects.json_checks import (
     an_object,
     anything,
     is_blank,
@@ -25,7 +26,6 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.names import is_name_of_any_form
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT, Kind, Tool, Toolbox
@@ -83,7 +83,7 @@ class Input:
     """
 
     tools: Toolbox
-    talk: Conversation = field(factory=Conversation, init=False)
+    conversation: Conversation = field(factory=Conversation, init=False)
     wants_summary: bool = field(default=False, init=False)
     shell_calls: dict[object, str] = field(factory=dict, init=False)  # by the id of the item
 
@@ -92,11 +92,11 @@ def read_input(value: object, tools: Toolbox) -> Input:
     """Read the `input` of a response, and the tools in it. Raises `InvalidRequest`."""
     found = Input(tools)
     if isinstance(value, str):
-        found.talk.say("user", [{"type": "text", "text": value}], "input")
+        found.conversation.say("user", [{"type": "text", "text": value}], "input")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _read(item, f"input.{index}", found)
-        found.talk.leave_out_bare_thoughts()
+        found.conversation.leave_out_bare_thoughts()
     else:
         shown = "missing" if value is None else kind(value)
         raise InvalidRequest(
@@ -144,7 +144,7 @@ def _read(item: object, path: str, into: Input) -> None:
 
 def _pass_over(item: Mapping[str, Any], path: str, into: Input) -> None:
     name = item["type"]
-    into.talk.notes.append(f"{path}: {name} left out: {_PASSED_OVER[name]}")
+    into.conversation.notes.append(f"{path}: {name} left out: {_PASSED_OVER[name]}")
 
 
 def _read_trigger(_item: Mapping[str, Any], _path: str, into: Input) -> None:
@@ -182,7 +182,7 @@ def _read_call(item: Mapping[str, Any], path: str, into: Input) -> None:
     is_name_of_any_form(name, f"{path}.name")
     tool = Tool(type_, str(name), str(item.get("namespace") or ""))
     call = {"type": "tool_use", "id": call_id, "name": into.tools.name_of_call(tool)}
-    into.talk.say("assistant", [{**call, "input": given}], path)
+    into.conversation.say("assistant", [{**call, "input": given}], path)
 
 
 def _require(item: Mapping[str, Any], names: Iterable[str], path: str) -> None:
@@ -200,10 +200,10 @@ def _read_output(item: Mapping[str, Any], path: str, into: Input) -> None:
     # A tool that runs on may say more of one call, as often as it likes.
     if item["type"] == "custom_tool_call_output":
         more = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if into.talk.say_more_of_a_result(str(call_id), more, path):
+        if into.conversation.say_more_of_a_result(str(call_id), more, path):
             return
     result = {"type": "tool_result", "tool_use_id": call_id, "content": content}
-    into.talk.say("user", [result], path)
+    into.conversation.say("user", [result], path)
 
 
 def _read_found_tools(item: Mapping[str, Any], path: str, into: Input) -> None:
@@ -213,39 +213,39 @@ def _read_found_tools(item: Mapping[str, Any], path: str, into: Input) -> None:
     is_word(item["call_id"], f"{path}.call_id")
     text = f"These tools can be called now: {', '.join(names)}" if names else "None is found."
     result = {"type": "tool_result", "tool_use_id": item["call_id"], "content": text}
-    into.talk.say("user", [result], path)
+    into.conversation.say("user", [result], path)
 
 
 def _read_reasoning(item: Mapping[str, Any], path: str, into: Input) -> None:
     thought = _unsealed(item.get("encrypted_content"), _SEAL)
     if thought is not None and thought.get("type") in _THOUGHTS:
-        into.talk.say("assistant", [thought], path)
+        into.conversation.say("assistant", [thought], path)
     elif item.get("encrypted_content") is None:
-        into.talk.notes.append(f"{path} without effect: it has no encrypted_content")
+        into.conversation.notes.append(f"{path} without effect: it has no encrypted_content")
     else:
-        into.talk.notes.append(f"{path} without effect: it is not of this server")
+        into.conversation.notes.append(f"{path} without effect: it is not of this server")
 
 
 def _read_summary(item: Mapping[str, Any], path: str, into: Input) -> None:
     found = _unsealed(item.get("encrypted_content"), _SUMMARY_SEAL) or {}
     if isinstance(found.get("summary"), str) and not is_blank(found["summary"]):
         text = _SUMMARY.format(found["summary"])
-        into.talk.say("user", [{"type": "text", "text": text}], path)
+        into.conversation.say("user", [{"type": "text", "text": text}], path)
     else:
-        into.talk.notes.append(f"{path} without effect: it is not of this server")
+        into.conversation.notes.append(f"{path} without effect: it is not of this server")
 
 
 def _read_agents(item: Mapping[str, Any], path: str, into: Input) -> None:
     """What another agent of the client's has said."""
     parts = item.get("content")
     parts = parts if isinstance(parts, list) else []
-    texts = [one.get("text") for one in parts if isinstance(one, dict)]
-    text = "\n".join(one for one in texts if isinstance(one, str))
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    text = "\n".join(element for element in texts if isinstance(element, str))
     if is_blank(text):
-        into.talk.notes.append(f"{path} without effect: it has no text")
+        into.conversation.notes.append(f"{path} without effect: it has no text")
         return
     about = f"{item.get('author', 'An agent')} to {item.get('recipient', 'all')}"
-    into.talk.say("user", [{"type": "text", "text": f"{about}:\n{text}"}], path)
+    into.conversation.say("user", [{"type": "text", "text": f"{about}:\n{text}"}], path)
 
 
 def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
@@ -262,15 +262,15 @@ def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
             Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=f"{path}.content"
         )
     if role == "assistant" and any(is_blank(block["text"]) for block in blocks):
-        into.talk.notes.append(f"{path}: a blank text is left out")
+        into.conversation.notes.append(f"{path}: a blank text is left out")
         blocks = [block for block in blocks if not is_blank(block["text"])]
     if role in {"system", "developer"}:
-        into.talk.instruct("\n\n".join(block["text"] for block in blocks), path)
+        into.conversation.instruct("\n\n".join(block["text"] for block in blocks), path)
     elif blocks:
-        into.talk.say(role, blocks, path)
+        into.conversation.say(role, blocks, path)
     else:
         what = "answer" if role == "assistant" else "message"
-        into.talk.notes.append(f"{path}: an empty {what} is left out")
+        into.conversation.notes.append(f"{path}: an empty {what} is left out")
 
 
 _PARTS = {

@@ -14,9 +14,9 @@ def claude_name(name: str, mapped: Mapping[str, str], models: Models) -> str:
 
     `mapped` is `[openai] models`; a name in it may end with `*`, and the longest that fits wins.
     """
-    fitting = [one for one in mapped if _fits(name, one)]
+    fitting = [item for item in mapped if _fits(name, item)]
     if fitting:
-        return mapped[max(fitting, key=lambda one: (not one.endswith("*"), len(one)))]
+        return mapped[max(fitting, key=lambda item: (not item.endswith("*"), len(item)))]
     if name.startswith(_OURS) or models.find(name.removesuffix("[1m]")) is not None:
         return name
     known = ", ".join([model.id for model in models.listed] + sorted(mapped))
@@ -28,7 +28,7 @@ def claude_name(name: str, mapped: Mapping[str, str], models: Models) -> str:
 
 def is_mapped(name: str, mapped: Mapping[str, str]) -> bool:
     """Whether the operator has said what this name means."""
-    return any(_fits(name, one) for one in mapped)
+    return any(_fits(name, item) for item in mapped)
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -43,4 +43,4 @@ def model_body(model: Model) -> dict[str, Any]:
 def models_body(models: Models, mapped: Mapping[str, str]) -> dict[str, Any]:
     """All the models: Claude's, and the names that are mapped to them."""
     names = [Model(name, name) for name in mapped if not name.endswith("*")]
-    return {"object": "list", "data": [model_body(one) for one in (*models.listed, *names)]}
+    return {"object": "list", "data": [model_body(item) for item in (*models.listed, *names)]}

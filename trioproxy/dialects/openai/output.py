@@ -93,8 +93,8 @@ class Text(Item):
         """Where the piece that ends here is from."""
         found = url_citations(self._citations, self._start, self._length)
         told: list[Told] = []
-        for index, one in enumerate(found, start=len(self._annotations)):
-            fields = {"content_index": 0, "annotation_index": index, "annotation": one}
+        for index, item in enumerate(found, start=len(self._annotations)):
+            fields = {"content_index": 0, "annotation_index": index, "annotation": item}
             told.append(("output_text.annotation.added", fields))
         self._annotations += found
         self._citations, self._start = [], self._length

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from trioproxy.dialects.checks import (
+from trioproxy.dialects.anthropic.names import is_name
+from trioproxy.dialects.json_checks import (
     Check,
     a_list,
     a_number,
@@ -22,7 +23,6 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.names import is_name
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
@@ -30,7 +30,7 @@ Effect = Literal["honoured", "without effect", "refused"]
 
 
 @frozen
-class Parameter:
+class OpenAIParameter:
     """One parameter: what becomes of it, its shape, and `unless` it is what changes nothing."""
 
     name: str
@@ -46,18 +46,18 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 _EFFORT_NOTE = "`none` is no thinking, `minimal` is low, `ultra` is max"
 
 
-def _honoured(name: str, note: str, check: Check = anything) -> Parameter:
-    return Parameter(name, "honoured", note, check)
+def _honoured(name: str, note: str, check: Check = anything) -> OpenAIParameter:
+    return OpenAIParameter(name, "honoured", note, check)
 
 
 def _idle(
     name: str, note: str, check: Check = anything, *, unless: tuple[Any, ...] = ()
-) -> Parameter:
-    return Parameter(name, "without effect", note, check, unless)
+) -> OpenAIParameter:
+    return OpenAIParameter(name, "without effect", note, check, unless)
 
 
-def _refused(name: str, note: str, *unless: object) -> Parameter:
-    return Parameter(name, "refused", note, unless=unless)
+def _refused(name: str, note: str, *unless: object) -> OpenAIParameter:
+    return OpenAIParameter(name, "refused", note, unless=unless)
 
 
 _WHERE_ALLOWED = "where `[openai] web_search` is on"
@@ -145,14 +145,14 @@ _RESPONSES = (
     _refused("context_management", "send what the model is to see"),
 )
 
-CHAT: Mapping[str, Parameter] = {one.name: one for one in (*_CHAT, *_BOTH)}
+CHAT: Mapping[str, OpenAIParameter] = {item.name: item for item in (*_CHAT, *_BOTH)}
 """The parameters of a chat completion by name."""
 
-RESPONSES: Mapping[str, Parameter] = {one.name: one for one in (*_RESPONSES, *_BOTH)}
+RESPONSES: Mapping[str, OpenAIParameter] = {item.name: item for item in (*_RESPONSES, *_BOTH)}
 """The parameters of a response by name."""
 
-COMPACT: Mapping[str, Parameter] = {
-    one.name: one for one in RESPONSES.values() if one.name not in {"stream", "stream_options"}
+COMPACT: Mapping[str, OpenAIParameter] = {
+    item.name: item for item in RESPONSES.values() if item.name not in {"stream", "stream_options"}
 }
 """The parameters of a request to compact a conversation, by name."""
 
@@ -162,7 +162,7 @@ def _is_same(value: object, usual: object) -> bool:
 
 
 def checked(
-    data: Mapping[str, Any], table: Mapping[str, Parameter]
+    data: Mapping[str, Any], table: Mapping[str, OpenAIParameter]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What is honoured, and notes of what has no effect. Null counts as not given.
 
@@ -171,20 +171,20 @@ def checked(
     honoured: dict[str, Any] = {}
     notes = []
     for name, value in data.items():
-        one = table.get(name)
-        if one is None:
+        first = table.get(name)
+        if first is None:
             raise InvalidRequest(
                 Refusal.UNKNOWN_PARAMETER, "no such parameter", unknown=short(name)
             )
-        if value is None or any(_is_same(value, usual) for usual in one.unless):
+        if value is None or any(_is_same(value, usual) for usual in first.unless):
             continue
-        if one.effect == "refused":
+        if first.effect == "refused":
             raise InvalidRequest(
-                Refusal.PARAMETER, f"not supported by this server: {one.note}", path=name
+                Refusal.PARAMETER, f"not supported by this server: {first.note}", path=name
             )
-        one.check(value, name)
-        if one.effect == "honoured":
+        first.check(value, name)
+        if first.effect == "honoured":
             honoured[name] = value
         else:
-            notes.append(f"{name} without effect: {one.note}")
+            notes.append(f"{name} without effect: {first.note}")
     return honoured, tuple(notes)

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from trioproxy.dialects.checks import is_deep, is_object, is_string, is_word
-from trioproxy.dialects.images import media_type_of
+from trioproxy.dialects.anthropic.images import media_type_of
+from trioproxy.dialects.json_checks import is_deep, is_object, is_string, is_word
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 

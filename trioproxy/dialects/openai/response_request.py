@@ -7,8 +7,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from trioproxy.claude.models import Models
-from trioproxy.dialects.anthropic import MessagesRequest, Rules, read_object
-from trioproxy.dialects.checks import (
+from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_object
+from trioproxy.dialects.json_checks import (
     an_object,
     anything,
     by_type,
@@ -18,7 +18,7 @@ from trioproxy.dialects.checks import (
     nullable,
     one_of,
 )
-from trioproxy.dialects.openai import asking
+from trioproxy.dialects.openai import messages_request
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.items import SUMMARIZE, read_input
 from trioproxy.dialects.openai.parameters import COMPACT, EFFORTS, RESPONSES, checked
@@ -38,11 +38,11 @@ _REASONING = an_object(
 
 @frozen
 class ResponsesRequest:
-    """A response that is asked for, as a Messages request, and what it repeats of the request.
+    """A request for a response, as a Messages request, and what the response repeats of it.
 
-    `has_thoughts`, `has_sources`: whether these are in the answer. With `wants_summary` the answer
-    is a summary, for the conversation to go on with. `kept`: the user's messages beside it, as the
-    endpoint for it returns them.
+    `has_thoughts`, `has_sources`: whether the response contains these. `wants_summary`: it is a
+    summary to continue the conversation with; `kept`: the user's messages that the compact
+    endpoint returns beside it.
     """
 
     messages: MessagesRequest
@@ -59,7 +59,7 @@ def parse_responses(
     *,
     models: Models,
     mapped: Mapping[str, str],
-    rules: Rules,
+    rules: RequestDefaults,
     can_search: bool = False,
 ) -> ResponsesRequest:
     """Read a request body. Raises `InvalidRequest` or `UnknownModel`.
@@ -68,7 +68,7 @@ def parse_responses(
     """
     given = read_object(body)
     data, notes = checked(given, RESPONSES)
-    read = partial(asking.messages_request, models=models, mapped=mapped, rules=rules)
+    read = partial(messages_request.messages_request, models=models, mapped=mapped, rules=rules)
     asked = _read(data, Toolbox(can_search, data.get("max_tool_calls")), read)
     notes += asked.messages.notes
     return evolve(asked, messages=evolve(asked.messages, notes=notes), echo=_echo(given))
@@ -79,12 +79,12 @@ def parse_compact(
     *,
     models: Models,
     mapped: Mapping[str, str],
-    rules: Rules,
+    rules: RequestDefaults,
     can_search: bool = False,
 ) -> ResponsesRequest:
     """Read the body of a request to compact a conversation; all else as `parse_responses`."""
     data, notes = checked(read_object(body), COMPACT)
-    read = partial(asking.messages_request, models=models, mapped=mapped, rules=rules)
+    read = partial(messages_request.messages_request, models=models, mapped=mapped, rules=rules)
     items = data.get("input")
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]
@@ -113,22 +113,22 @@ def _read(
     """The request that checked parameters are. `read`: makes one of the Messages API of them."""
     tools.add(data.get("tools", []), "tools")
     said = read_input(data.get("input"), tools)
-    talk = said.talk
+    conversation = said.conversation
     if not is_blank(data.get("instructions", "")):
-        talk.system.insert(0, data["instructions"])
-    found, noted = asking.sampling(data, "max_output_tokens")
+        conversation.system.insert(0, data["instructions"])
+    found, noted = messages_request.sampling(data, "max_output_tokens")
     _REASONING(data.get("reasoning", {}), "reasoning")
     effort = data.get("reasoning", {}).get("effort")
-    form, choice = _form(data, talk), data.get("tool_choice")
+    form, choice = _form(data, conversation), data.get("tool_choice")
     if said.wants_summary:  # of what was said, and not an answer to it
-        talk.say("user", [{"type": "text", "text": SUMMARIZE}], "input")
+        conversation.say("user", [{"type": "text", "text": SUMMARIZE}], "input")
         form, choice = None, "none"
     found |= tools.chosen(choice, in_parallel=data.get("parallel_tool_calls", True))
-    found |= asking.output(effort, form)
+    found |= messages_request.output(effort, form)
     renamed = {"max_tokens": "max_output_tokens", "messages": "input", "system": "instructions"}
-    request = read(data, talk, tools, found, renamed)
-    noted += asking.effort_notes(effort, "reasoning.effort")
-    notes = (*talk.notes, *tools.notes, *noted, *_idle(data, tools), *request.notes)
+    request = read(data, conversation, tools, found, renamed)
+    noted += messages_request.effort_notes(effort, "reasoning.effort")
+    notes = (*conversation.notes, *tools.notes, *noted, *_idle(data, tools), *request.notes)
     include = data.get("include", ())
     return ResponsesRequest(
         evolve(request, notes=notes),
@@ -172,13 +172,13 @@ _FORMAT = by_type({"text": _PLAIN, "json_object": _PLAIN, "json_schema": is_obje
 _TEXT = an_object({"format": nullable(_FORMAT), "verbosity": nullable(is_string)})
 
 
-def _form(data: Mapping[str, Any], talk: Conversation) -> Mapping[str, Any] | None:
+def _form(data: Mapping[str, Any], conversation: Conversation) -> Mapping[str, Any] | None:
     _TEXT(data.get("text", {}), "text")
     form = data.get("text", {}).get("format")
     if form is not None and form["type"] == "json_schema":
-        return asking.schema_at(form, "text.format", talk)
+        return messages_request.schema_at(form, "text.format", conversation)
     if form is not None and form["type"] == "json_object":
-        asking.json_only(talk)
+        messages_request.json_only(conversation)
     return None
 
 

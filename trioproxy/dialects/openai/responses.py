@@ -34,7 +34,7 @@ from trioproxy.dialects.openai.errors import error_fields
 from trioproxy.dialects.openai.output import Called, Item, Search, Summary, Text, Thought
 from trioproxy.dialects.openai.search import CLAUDES_NAME
 from trioproxy.dialects.openai.tools import Toolbox
-from trioproxy.dialects.whole import WholeAnswer
+from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import TrioproxyError
 
 
@@ -58,7 +58,7 @@ _CUT = {"max_tokens": "max_output_tokens", "model_context_window_exceeded": "max
 
 
 @define(eq=False)
-class ResponseStream:
+class ResponsesRenderer:
     """The events of one answer, and the response that they make. `now`: seconds since 1970.
 
     A whole answer is told by the same steps, so it is the response of the last event. `tools` are
@@ -272,7 +272,7 @@ def _deltas(block: Mapping[str, Any], written: str) -> Iterator[dict[str, Any]]:
 
 
 @define(eq=False)
-class CompactReply(ResponseStream):
+class CompactRenderer(ResponsesRenderer):
     """A conversation that is compacted: what is `kept` of it, and the summary. Never streamed."""
 
     kept: tuple[dict[str, Any], ...] = field(default=(), kw_only=True)

@@ -9,7 +9,7 @@ https://platform.openai.com/docs/guides/tools-web-search.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trioproxy.dialects.checks import (
+from trioproxy.dialects.json_checks import (
     a_list,
     an_object,
     anything,
@@ -88,11 +88,11 @@ def url_citations(
 ) -> list[dict[str, Any]]:
     """What an answer's text has from the web between `start` and `end`; each page once."""
     found: dict[str, dict[str, Any]] = {}
-    for one in citations:
-        if one.get("type") == "web_search_result_location" and one.get("url"):
-            about = {"url": one["url"], "title": one.get("title") or one["url"]}
+    for citation in citations:
+        if citation.get("type") == "web_search_result_location" and citation.get("url"):
+            about = {"url": citation["url"], "title": citation.get("title") or citation["url"]}
             place = {"start_index": start, "end_index": end}
-            found.setdefault(one["url"], {"type": "url_citation", **place, **about})
+            found.setdefault(citation["url"], {"type": "url_citation", **place, **about})
     return list(found.values())
 
 

@@ -20,7 +20,8 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from trioproxy.dialects.checks import (
+from trioproxy.dialects.anthropic.names import is_name
+from trioproxy.dialects.json_checks import (
     Check,
     a_list,
     an_object,
@@ -34,7 +35,6 @@ from trioproxy.dialects.checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.names import is_name
 from trioproxy.dialects.openai.search import CLAUDES_NAME, is_search, search_tool
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -295,7 +295,7 @@ class Toolbox:
     def name_of_call(self, tool: Tool) -> str:
         """What the model calls the tool of an old call: whatever has that name now, if any has."""
         kinds: tuple[Kind, ...] = ("function", "custom")
-        for known in (tool, *(Tool(one, tool.name, tool.namespace) for one in kinds)):
+        for known in (tool, *(Tool(item, tool.name, tool.namespace) for item in kinds)):
             if known in self._names:
                 return self._names[known]
         return self.name_of(tool)
@@ -334,11 +334,11 @@ class Toolbox:
         offered = list(self._definitions.values())
         if isinstance(asked, dict):
             choice, names = self._choice(asked, "tool_choice", is_nested=is_nested)
-            offered = [one for one in offered if one["name"] in names]
+            offered = [item for item in offered if item["name"] in names]
         elif asked is not None:
             one_of("auto", "none", "required")(asked, "tool_choice")
             choice = {"type": "any" if asked == "required" else asked}
-        self._offered = [one["name"] for one in offered]
+        self._offered = [item["name"] for item in offered]
         if not offered:
             if choice["type"] == "any":
                 raise InvalidRequest(
@@ -363,9 +363,9 @@ class Toolbox:
         one_of("auto", "required")(given.get("mode", "auto"), f"{at}.mode")
         a_list(is_object)(given.get("tools"), f"{at}.tools")
         names = set()
-        for index, one in enumerate(given["tools"]):
-            if one.get("type") in _CALLED_BY_NAME or is_search(str(one.get("type"))):
-                names.add(self._named(one, f"{at}.tools.{index}", is_nested=is_nested))
+        for index, item in enumerate(given["tools"]):
+            if item.get("type") in _CALLED_BY_NAME or is_search(str(item.get("type"))):
+                names.add(self._named(item, f"{at}.tools.{index}", is_nested=is_nested))
             else:
                 self.notes.append(f"{at}.tools.{index} {_LEFT_OUT}")
         return {"type": "any" if given.get("mode") == "required" else "auto"}, names

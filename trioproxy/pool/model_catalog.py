@@ -1,0 +1,77 @@
+"""Which models there are: from the first process that says so, which any that is bound does.
+
+When none is bound yet and a caller asks, a process is started for the question alone: a process
+of the pool would have to be bound for it, to a prompt that nobody may want.
+"""
+
+import trio
+from trio_util import AsyncValue
+
+from trioproxy.claude.models import Models, read_models
+from trioproxy.claude.session import InitializeProbe
+from trioproxy.claude.wire import Line
+from trioproxy.errors import BootFailed, PoolClosed, TrioproxyError
+from trioproxy.pool.line_stream import LineStream
+from trioproxy.pool.process import Launch
+
+
+class ModelCatalog:
+    """The models, once they are known."""
+
+    def __init__(
+        self, launch: Launch, nursery: trio.Nursery, boot_timeout: float, max_line_size: int
+    ) -> None:
+        self._launch = launch
+        self._nursery = nursery
+        self._boot_timeout = boot_timeout
+        self._max_line_size = max_line_size
+        self._known: AsyncValue[Models | TrioproxyError | None] = AsyncValue(None)
+        self._is_asking = False
+
+    @property
+    def known(self) -> Models:
+        """The models as far as they are known: none at first."""
+        found = self._known.value
+        return found if isinstance(found, Models) else Models()
+
+    def on_initialized(self, initialized: Line) -> None:
+        """A process has said who it is."""
+        if not self.known.listed:
+            self._known.value = read_models(initialized)
+
+    async def wait_models(self) -> Models:
+        """The models; asks a process if none has told them. Raises what it cannot answer for."""
+        if not self._is_asking and not self.known.listed:
+            self._known.value = None
+            self._is_asking = True
+            self._nursery.start_soon(self._ask)
+        found = await self._known.wait_value(lambda value: value is not None)
+        if isinstance(found, TrioproxyError):
+            raise found
+        assert isinstance(found, Models)
+        return found
+
+    async def _ask(self) -> None:
+        found: Models | TrioproxyError = PoolClosed("The server is stopping.")
+        try:
+            async with self._launch() as pipes:
+                found = await self._asked(LineStream(pipes, self._max_line_size))
+        except BootFailed as error:  # the system could not even start it
+            found = error
+        finally:
+            self._is_asking = False
+            if not self.known.listed:
+                self._known.value = found
+
+    async def _asked(self, stream: LineStream) -> Models | TrioproxyError:
+        initialized = InitializeProbe()
+        try:
+            with trio.fail_after(self._boot_timeout):
+                await stream.send(initialized.begin())
+                while initialized.answer is None:
+                    initialized.receive(await stream.receive())
+        except trio.TooSlowError:
+            return BootFailed(f"The Claude CLI did not answer within {self._boot_timeout:g} s.")
+        except TrioproxyError as error:
+            return error
+        return read_models(initialized.answer)

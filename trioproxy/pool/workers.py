@@ -1,0 +1,80 @@
+"""Who is there: the workers of a pool, and the counts that decisions are made of."""
+
+from collections.abc import Iterator
+
+from trioproxy.pool.policy import Census
+from trioproxy.pool.waiters import Waiters
+from trioproxy.pool.worker import Worker, WorkerState
+
+SOON = 0.25
+"""Seconds that a reset takes at most, if it is to be worth waiting for: 10 times the usual."""
+
+
+class WorkerSet:
+    """The workers by id, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, Worker] = {}
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._workers.values())
+
+    def __contains__(self, worker: Worker) -> bool:
+        return worker.id in self._workers
+
+    def add(self, worker: Worker) -> None:
+        """Take in a worker."""
+        self._workers[worker.id] = worker
+
+    def remove(self, worker: Worker) -> None:
+        """Let a worker go."""
+        del self._workers[worker.id]
+
+    def in_state(self, state: WorkerState) -> list[Worker]:
+        """Those who stand there."""
+        return [worker for worker in self._workers.values() if worker.state is state]
+
+    def count(self, state: WorkerState) -> int:
+        """How many stand there."""
+        return len(self.in_state(state))
+
+    def soon_free(self, system: str, now: float) -> int:
+        """How many are about to be clean again, and bound to this prompt."""
+        return sum(
+            worker.bound == system and now < worker.resetting_since + SOON
+            for worker in self.in_state(WorkerState.RESETTING)
+        )
+
+    def has_somebody_for(self, system: str, now: float) -> bool:
+        """Whether a process is on its way that can serve this prompt."""
+        return self.soon_free(system, now) > 0 or any(
+            worker.state in {WorkerState.BOOTING, WorkerState.CLOSING} for worker in self
+        )
+
+    def census(self, waiters: Waiters, now: float) -> Census:
+        """The counts, as decisions need them."""
+        booting = closing = idle_unbound = 0
+        resetting = set()
+        for worker in self._workers.values():  # once: this is asked twice for each turn
+            match worker.state:
+                case WorkerState.BOOTING:
+                    booting += 1
+                case WorkerState.CLOSING:
+                    closing += 1
+                case WorkerState.IDLE if worker.bound is None:
+                    idle_unbound += 1
+                case WorkerState.RESETTING:
+                    resetting.add(worker.bound)
+                case _:
+                    pass
+        waiting = len(waiters)
+        if waiting:
+            waiting -= sum(
+                min(waiters.of(system), self.soon_free(system, now))
+                for system in resetting
+                if system is not None
+            )
+        return Census(len(self._workers), booting, closing, idle_unbound, waiting)

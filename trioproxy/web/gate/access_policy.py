@@ -1,0 +1,196 @@
+"""Who may ask: decided from a request's head, before anything else is done with it.
+
+A web page that a browser on this machine shows could post to a server on loopback. It cannot
+hide where it is from: a request of another site's has an `Origin` or a `Sec-Fetch-Site` that says
+so, and one whose name was given this machine's address (DNS rebinding) has that name as `Host`.
+"""
+
+import base64
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from trioproxy.api_keys import DEFAULT, ApiKeys
+from trioproxy.dialects.json_checks import short
+from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
+from trioproxy.refusals import Refusal
+from trioproxy.settings import AuthSettings, ServerSettings
+
+Header = tuple[bytes, bytes]
+
+OPEN = "/health/live"  # the only path without a token: it tells nothing
+
+_LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_OF_OTHERS = frozenset({"cross-site", "same-site"})
+
+
+@frozen
+class Caller:
+    """Who sent a request: `token` is the name of its token, empty where none is required.
+
+    `credential_headers` carried it, and go no further. `origin` is a foreign site that may read
+    the response; empty if there is none.
+    """
+
+    token: str = ""
+    credential_headers: frozenset[Header] = frozenset()
+    origin: str = ""
+    is_preflight: bool = False
+
+    @property
+    def cors(self) -> tuple[Header, ...]:
+        """The headers that let a page of `origin` read the answer."""
+        if not self.origin:
+            return ()
+        allowed = ((b"access-control-allow-origin", self.origin.encode("latin-1")), *_CORS)
+        return allowed + _CORS_PREFLIGHT if self.is_preflight else allowed
+
+
+_CORS = (
+    (b"vary", b"origin"),
+    (
+        b"access-control-expose-headers",
+        b"request-id, x-request-id, retry-after, x-trioproxy-notes",
+    ),
+)
+_CORS_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-headers", b"*, authorization"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+@frozen
+class AccessPolicy:
+    """The rules. `AccessPolicy.of(...)` makes them from settings."""
+
+    _tokens: ApiKeys
+    _hosts: frozenset[str]
+    _origins: frozenset[str]
+    _is_exposed: bool
+    _max_head: int
+
+    @classmethod
+    def of(cls, server: ServerSettings, auth: AuthSettings) -> "AccessPolicy":
+        """From what the operator has said."""
+        stored = {**auth.tokens, **({DEFAULT: auth.token} if auth.token else {})}
+        hosts = frozenset(host.lower() for host in server.allowed_hosts)
+        origins = frozenset(server.allowed_origins)
+        return cls(ApiKeys.of(stored), hosts, origins, server.expose, server.max_header_size)
+
+    def admit(self, scope: Mapping[str, Any]) -> Caller:
+        """Raises `Forbidden` or `Unauthorized`, and `CallerError`s for what is no good head."""
+        headers: Iterable[Header] = scope["headers"]
+        # Hypercorn looks only at a head that comes in pieces.
+        if sum(len(name) + len(value) + 4 for name, value in headers) > self._max_head:
+            raise HeadTooLarge(f"The headers are longer than {self._max_head} bytes.")
+        said = {name: value.decode("latin-1") for name, value in headers}
+        if not scope["raw_path"].startswith(b"/"):
+            raise InvalidRequest(
+                Refusal.FRAMING, "must be a path, which begins with /", path="request target"
+            )
+        if b"transfer-encoding" in said and b"content-length" in said:
+            reason = "goes with no other length of the body"
+            raise InvalidRequest(Refusal.FRAMING, reason, path="transfer-encoding")
+        if not (self._tokens or self._is_exposed or _is_local(scope.get("server"))):
+            raise Forbidden(
+                "This server asks for no token, so it answers only on its own machine. "
+                "Give it one in `[auth]` or AUTH_TOKEN, or set `[server] expose`."
+            )
+        self._check_host(said.get(b"host", ""))
+        origin = self._foreign_origin(said, scope)
+        if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in said:
+            # It has no credentials, and asks for nothing.
+            return Caller(origin=origin, is_preflight=True)
+        if not self._tokens or scope["path"] == OPEN:
+            return Caller(origin=origin)
+        names = {header: self._name_in(header) for header in headers}
+        credential_headers = frozenset(header for header, name in names.items() if name)
+        if credential_headers:
+            return Caller(next(filter(None, names.values())) or "", credential_headers, origin)
+        raise Unauthorized(
+            "A token is wanted: `Authorization: Bearer ...` or `x-api-key: ...`. "
+            "It is one of `[auth] tokens` in this server's settings, or its AUTH_TOKEN."
+        )
+
+    def _name_in(self, header: Header) -> str | None:
+        """Whose token a header brings."""
+        return next(filter(None, map(self._tokens.name_of, _presented(*header))), None)
+
+    def _check_host(self, host: str) -> None:
+        name = _without_port(host).lower()
+        if not name:
+            return  # of HTTP/1.0: a browser always says it
+        if name in self._hosts or name in _LOCAL or (self._tokens and not self._hosts):
+            return
+        if _is_address(name) and not self._hosts:
+            return
+        raise Forbidden(
+            f"This server is not called {short(name)!r}. "
+            "If it is, say so in `[server] allowed_hosts`."
+        )
+
+    def _foreign_origin(self, said: Mapping[bytes, str], scope: Mapping[str, Any]) -> str:
+        origin = said.get(b"origin", "")
+        if origin in self._origins and origin:
+            return origin
+        if origin:
+            if origin.lower() in {
+                f"{item}://{said.get(b'host', '')}".lower() for item in _SCHEMES
+            }:
+                return ""
+            raise Forbidden(
+                f"Web pages of {short(origin)!r} may not ask this server. "
+                "If they are to, say so in `[server] allowed_origins`."
+            )
+        is_visit = scope["path"] == "/" and said.get(b"sec-fetch-mode") == "navigate"
+        if said.get(b"sec-fetch-site") in _OF_OTHERS and not is_visit:
+            raise Forbidden("Web pages of other sites may not ask this server.")
+        return ""
+
+
+_SCHEMES = ("http", "https")
+
+
+def _presented(name: bytes, value: bytes) -> Iterable[str]:
+    """The tokens that a header may be bringing."""
+    text = value.decode("latin-1").strip()
+    if name == b"x-api-key":
+        yield text
+    elif name == b"authorization":
+        scheme, _, rest = text.partition(" ")
+        if scheme.lower() == "bearer":
+            yield rest.strip()
+        elif scheme.lower() == "basic":  # what a browser asks its user for, to see the page
+            yield _password(rest)
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+def _is_local(server: tuple[str, int | None] | None) -> bool:
+    """Whether a connection came in on an address that only this machine reaches."""
+    if server is None or not _is_address(server[0]):
+        return True  # a Unix socket
+    address = ipaddress.ip_address(server[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True

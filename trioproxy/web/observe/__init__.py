@@ -1,0 +1,1 @@
+"""What is recorded of each request: the registry, the log, the metrics, the page's data."""

@@ -36,11 +36,11 @@ def test_pass_env_has_no_setting_of_this_server_and_every_problem_is_told() -> N
     names = ("GITHUB_TOKEN", "AUTH_TOKEN", "OTEL_*", "claude__env", "*TOKEN", "x" * 99 + "=")
     with pytest.raises(SettingsError) as caught:
         check(Settings(claude=ClaudeSettings(pass_env=names)))
-    a_setting = "is a setting of this server, which no other program has"
-    malformed = "must be a variable's name, or how names begin with a * behind it"
+    a_setting = "is a setting of this server, which is not passed on"
+    malformed = "must be a variable name, or a prefix followed by *"
     assert caught.value.problems == (
-        f'claude.pass_env: "AUTH_TOKEN" {a_setting}; `[claude] env` can set it',
-        f'claude.pass_env: "claude__env" {a_setting}; `[claude] env` can set it',
+        f'claude.pass_env: "AUTH_TOKEN" {a_setting}; set it in `[claude] env` instead',
+        f'claude.pass_env: "claude__env" {a_setting}; set it in `[claude] env` instead',
         f'claude.pass_env: "*TOKEN" {malformed}',
         f'claude.pass_env: "{"x" * 79}…" {malformed}',
     )
@@ -67,7 +67,7 @@ WRONG = {
     "http_pool.upstreams: 'a': must be http": Settings(
         http_pool=HttpPoolSettings(upstreams={"a": "x"})
     ),
-    "is no URL: Invalid IPv4 address": Settings(
+    "is not a URL: Invalid IPv4 address": Settings(
         http_pool=HttpPoolSettings(upstreams={"a": "http://256.256.256.256"})
     ),
     "http_pool.proxy: must be http": Settings(

@@ -240,13 +240,13 @@ MAX_SIZE = "pool_settings__max_size"
 LEVELS = "DEBUG, INFO, WARNING, ERROR, CRITICAL"
 
 BAD = [
-    bad_value("pool_settings.min_size", '"two"', 'must be a whole number, not "two"'),
-    bad_value("pool_settings.min_size", '"4"', 'must be a whole number, not "4"'),
-    bad_value("pool_settings.min_size", "2.9", "must be a whole number, not 2.9"),
-    bad_value("pool_settings.min_size", "2.0", "must be a whole number, not 2.0"),
-    bad_value("pool_settings.min_size", "true", "must be a whole number, not true"),
-    bad_value("pool_settings.min_size", "[1]", "must be a whole number, not an array"),
-    bad_value("pool_settings.min_size", "1979-05-27", "must be a whole number, not 1979-05-27"),
+    bad_value("pool_settings.min_size", '"two"', 'must be an integer, not "two"'),
+    bad_value("pool_settings.min_size", '"4"', 'must be an integer, not "4"'),
+    bad_value("pool_settings.min_size", "2.9", "must be an integer, not 2.9"),
+    bad_value("pool_settings.min_size", "2.0", "must be an integer, not 2.0"),
+    bad_value("pool_settings.min_size", "true", "must be an integer, not true"),
+    bad_value("pool_settings.min_size", "[1]", "must be an integer, not an array"),
+    bad_value("pool_settings.min_size", "1979-05-27", "must be an integer, not 1979-05-27"),
     bad_value("pool_settings.min_size", "-1", "must be at least 0, not -1"),
     bad_value("pool_settings.spare_size", "-1", "must be at least 0, not -1"),
     bad_value("server.max_body_size", "0", "must be at least 1, not 0"),
@@ -267,8 +267,8 @@ BAD = [
     bad_value("claude.offline", "1", "must be true or false, not 1"),
     bad_value("claude.offline", '"yes"', 'must be true or false, not "yes"'),
     bad_value("claude.offline", f'"{"x" * 99}"', f'must be true or false, not "{"x" * 79}…"'),
-    bad_value("claude.cwd", "3", "must be text in quotes, not 3"),
-    bad_value("claude.cwd", "{x = 1}", "must be text in quotes, not a table"),
+    bad_value("claude.cwd", "3", "must be a quoted string, not 3"),
+    bad_value("claude.cwd", "{x = 1}", "must be a quoted string, not a table"),
     bad_value("claude.bare", '"maybe"', 'must be one of auto, always, never, not "maybe"'),
     bad_value("claude.bare", "false", "must be one of auto, always, never, not false"),
     bad_value("logging.level", "10", f"must be one of {LEVELS}, not 10"),
@@ -297,8 +297,8 @@ BAD = [
     bad_file("an unfinished file", 'a = "b', "end of document: Unterminated string"),
     bad_file("endless nesting", "a = " + "[" * 10_000, "is nested too deeply"),
     bad_file("not UTF-8", b"a = '\xe9'", "is not UTF-8 at byte 5: invalid continuation byte"),
-    bad_variable("POOL_SETTINGS__MIN_SIZE", "two", 'must be a whole number, not "two"'),
-    bad_variable("POOL_SETTINGS__MIN_SIZE", "2.9", 'must be a whole number, not "2.9"'),
+    bad_variable("POOL_SETTINGS__MIN_SIZE", "two", 'must be an integer, not "two"'),
+    bad_variable("POOL_SETTINGS__MIN_SIZE", "2.9", 'must be an integer, not "2.9"'),
     bad_variable("POOL_SETTINGS__MIN_SIZE", "-1", "must be at least 0, not -1"),
     bad_variable("server__body_timeout", "", 'must be a number, not ""'),
     bad_variable("SERVER__BODY_TIMEOUT", "infinity", "must be a number, not inf"),
@@ -311,7 +311,7 @@ BAD = [
     bad_variable("CLAUDE__CWD__X", "", "unknown key (did you mean cwd?)"),
     Bad(
         "one setting in two variables",
-        ("environment: server__body_timeout: is SERVER__BODY_TIMEOUT in another case",),
+        ("environment: server__body_timeout: is also set as SERVER__BODY_TIMEOUT",),
         environ={"server__body_timeout": "1", "SERVER__BODY_TIMEOUT": "2"},
     ),
     Bad(
@@ -330,12 +330,12 @@ BAD = [
     ),
     Bad(
         "a size above a limit that is wrong itself is compared with nothing",
-        ('ccproxy.toml: pool_settings.max_size: must be a whole number, not "20"',),
+        ('ccproxy.toml: pool_settings.max_size: must be an integer, not "20"',),
         file='[pool_settings]\nmin_size = 12\nmax_size = "20"',
     ),
     Bad(
         "a wrong value in the file that a variable replaces is still wrong",
-        ('ccproxy.toml: pool_settings.max_size: must be a whole number, not "20"',),
+        ('ccproxy.toml: pool_settings.max_size: must be an integer, not "20"',),
         file='pool_settings.max_size = "20"',
         environ={"POOL_SETTINGS__MAX_SIZE": "30", "POOL_SETTINGS__MIN_SIZE": "12"},
     ),
@@ -404,6 +404,32 @@ def test_files_are_found_from_the_directory_given(tmp_path: Path) -> None:
     assert load_settings(absolute, tmp_path).file == conf / "mine.toml"
 
 
+OLD, NEW = "server.max_requests", "server.max_concurrent_requests"
+
+
+def test_renamed_setting_is_read_by_its_old_name_with_one_warning() -> None:
+    write("ccproxy.toml", "server.max_requests = 7")
+    loaded = load_settings({}, Path())
+    assert loaded.settings.server.max_concurrent_requests == 7
+    assert loaded.sources[NEW] == "ccproxy.toml"
+    assert loaded.warnings == (f"ccproxy.toml: {OLD} is now called {NEW}",)
+    loaded = load_settings({"SERVER__MAX_REQUESTS": "8"}, Path())
+    assert loaded.settings.server.max_concurrent_requests == 8
+    assert loaded.warnings[-1] == f"environment: {OLD} is now called {NEW}"
+
+
+def test_renamed_setting_given_by_both_names_is_a_problem() -> None:
+    write("ccproxy.toml", "server.max_requests = 7\nserver.max_concurrent_requests = 7")
+    reason = f"is the old name of {NEW}, which is also set"
+    assert problems({}) == (f"ccproxy.toml: {OLD}: {reason}",)
+
+
+def test_renamed_settings_namesake_in_another_section_is_no_old_name() -> None:
+    write("ccproxy.toml", "pool_settings.max_requests = 7")
+    loaded = load_settings({}, Path())
+    assert (loaded.settings.pool_settings.max_requests, loaded.warnings) == (7, ())
+
+
 def test_each_value_says_who_gave_it() -> None:
     write("ccproxy.toml", "[pool_settings]\nmin_size = 1\nmax_size = 4")
     environ = {"pool_settings__min_size": "2", "LOG_LEVEL": "INFO"}
@@ -430,9 +456,9 @@ def test_json() -> None:
         ("[1]", "must be a table, not an array"),
         ("null", "must be a table, not null"),
         ('{"claude": null}', "claude: must be a table, not null"),
-        ('{"claude": {"cwd": null}}', "claude.cwd: must be text in quotes, not null"),
+        ('{"claude": {"cwd": null}}', "claude.cwd: must be a quoted string, not null"),
         ('{"claude": {"max_line_size": 1e6}}',
-         "claude.max_line_size: must be a whole number, not 1000000.0"),
+         "claude.max_line_size: must be an integer, not 1000000.0"),
     ],
 )  # fmt: skip
 def test_json_refused(text: str, problem: str) -> None:
@@ -526,4 +552,4 @@ def test_a_variable_that_is_not_known_as_ours_is_not_read(environ: dict[str, str
 @pytest.mark.parametrize("name", ["AUTH__TOKENS", "CLAUDE__ENV"])
 def test_what_is_wrong_with_a_secret_does_not_quote_it(name: str) -> None:
     (problem,) = problems({name: '{"me": "hunter2"'})
-    assert problem == f"environment: {name}: must be a table of texts in quotes"
+    assert problem == f"environment: {name}: must be a table of quoted strings"

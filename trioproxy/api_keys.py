@@ -39,7 +39,7 @@ def check_stored(stored: str) -> None:
         ):
             raise ValueError("sha256: must be followed by 64 hexadecimal digits in lower case")
     elif not (stored.isascii() and stored.isprintable() and stored and " " not in stored):
-        raise ValueError("must be printable ASCII without blanks")
+        raise ValueError("must be printable ASCII without spaces")
 
 
 @frozen

@@ -90,8 +90,11 @@ async def _serve_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         await _refuse_to_start(error, send)
         return
     try:
-        settings = load_settings(os.environ, Path()).settings
+        loaded = load_settings(os.environ, Path())
+        settings = loaded.settings
         logs.configure(settings.logging.level, settings.logging.format)
+        for warning in loaded.warnings:
+            logger.warning("[STARTUP] %s", warning)
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(open_server(settings, os.environ))
             scope["state"][connection.STATE] = server.web

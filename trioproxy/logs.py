@@ -1,6 +1,7 @@
 """How the server logs: standard `logging`, to standard error, as text or as JSON lines.
 
-One logger a layer: `trioproxy.app`, `trioproxy.web`, `trioproxy.pool`, `trioproxy.standin`.
+One logger for each layer: `trioproxy.app`, `trioproxy.web`, `trioproxy.pool`,
+`trioproxy.forward`, `trioproxy.standin`; and `trioproxy.requests` for the line of each request.
 """
 
 import json

@@ -210,7 +210,7 @@ def test_a_control_request_that_fails_spoils_any_state(state: State) -> None:
     assert exchange.state is State.SPOILED
     if not was_answered:
         assert isinstance(exchange.error, CliFailed)
-        assert exchange.error.message == "The CLI refused a setting: no such model"
+        assert exchange.error.message == "The CLI rejected a setting: no such model"
     else:
         assert exchange.error is before
     assert was_over == (state in {State.CLEAN, State.SPOILED})
@@ -337,7 +337,7 @@ def test_a_history_message_that_the_cli_answers_itself_ends_the_turn(line: Line)
     assert feed(exchange, [line]) == (["rewind_conversation"], [])
     assert exchange.is_answered
     assert isinstance(exchange.error, CliFailed)
-    assert "answered a message of the history itself" in exchange.error.message
+    assert "answered a message of the history instead" in exchange.error.message
     feed(exchange, [rewound()])
     assert exchange.is_clean
 

@@ -103,7 +103,7 @@ def test_a_line_of_an_unknown_shape_spoils_the_exchange_and_raises_nothing(
     if isinstance(exchange.error, WireError):
         kind = misshapen.line["type"]
         assert exchange.error.message.startswith(
-            f"The CLI wrote a {kind} line of an unknown shape: "
+            f"The CLI wrote a {kind} line of an unknown form: "
         )
 
 

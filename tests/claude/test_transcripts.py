@@ -211,12 +211,12 @@ TRANSCRIPTS = [
     Transcript(
         "a command",
         [*PROLOGUE, synthetic("/cost isn't there"), result("/cost isn't there", num_turns=0)],
-        error=CliFailed("The CLI gave no answer of the model."),
+        error=CliFailed("The CLI returned no model response."),
     ),
     Transcript(
         "a blank message",
         [*PROLOGUE, result("", num_turns=0)],
-        error=CliFailed("The CLI gave no answer of the model."),
+        error=CliFailed("The CLI returned no model response."),
     ),
 ]  # fmt: skip
 transcript = pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda case: case.name)
@@ -290,7 +290,7 @@ class Told:
 
 
 LOGIN = (
-    "The Claude CLI is not logged in. Run `claude login` as the user that runs this server, "
+    "The Claude CLI is not logged in. Run `claude auth login` as the user that runs this server, "
     "or set ANTHROPIC_API_KEY in its environment, and restart it."
 )
 
@@ -340,12 +340,12 @@ TOLD = [
     Told(
         "errors instead of a text",
         {"type": "result", "subtype": "error_during_execution", "errors": ["one", "two"]},
-        500, "api_error", "The CLI gave no answer of the model.",
+        500, "api_error", "The CLI returned no model response.",
     ),
     Told(
         "nothing but a subtype",
         {"type": "result", "subtype": "error_max_budget"},
-        500, "api_error", "The CLI gave no answer of the model.",
+        500, "api_error", "The CLI returned no model response.",
     ),
 ]  # fmt: skip
 
@@ -354,7 +354,9 @@ TOLD = [
 def test_a_result_tells_an_error(told: Told) -> None:
     error = failure(told.result)
     assert (error.status, error.type, error.message) == (told.status, told.type, told.message)
-    assert isinstance(error, CliFailed) == (told.message.startswith("The CLI gave no answer"))
+    assert isinstance(error, CliFailed) == (
+        told.message.startswith("The CLI returned no model response")
+    )
 
 
 @pytest.mark.parametrize("status", [304, 200, 0, 999, True])

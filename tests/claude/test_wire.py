@@ -171,7 +171,7 @@ def test_a_line_of_just_the_limit_is_taken_in_every_cut() -> None:
 def test_a_line_over_the_limit_is_an_error_in_every_cut(end: bytes) -> None:
     data = padded(LIMIT + 1) + end
     for cut in range(len(data) + 1):
-        with pytest.raises(WireError, match=r"^The CLI wrote a line of over 50 bytes\.$"):
+        with pytest.raises(WireError, match=r"^The CLI wrote a line longer than 50 bytes\.$"):
             lines_of(data[:cut], data[cut:], max_line_size=LIMIT)
 
 
@@ -179,7 +179,7 @@ def test_a_line_that_never_ends_is_an_error_as_soon_as_it_is_too_long() -> None:
     decoder = LineDecoder(LIMIT)
     for _ in range(LIMIT):
         decoder.feed(b"a")
-    with pytest.raises(WireError, match="over 50 bytes"):
+    with pytest.raises(WireError, match="longer than 50 bytes"):
         decoder.feed(b"a")
 
 

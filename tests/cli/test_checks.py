@@ -60,30 +60,30 @@ SCENARIOS = [
     (check_port("h", 80, DENIED, None), "FAILED", "--port 8001"),
     (check_port("h", 8000, TAKEN, None), "FAILED", "Address already in use"),
     (check_port("h", 8000, TAKEN, "x (process 3)"), "FAILED", "in use on h by x (process 3)"),
-    (check_port("h", 8000, TAKEN, "x (process 3)"), "FAILED", "--port 8001`; or stop what is."),
+    (check_port("h", 8000, TAKEN, "x (process 3)"), "FAILED", "or stop that process."),
     (check_port("h", 65535, TAKEN, None), "FAILED", "--port 8001"),
-    (check_memory(None, SMALL), "note", "does not tell"),
-    (check_memory(4 * PROCESS_SIZE, SMALL), "ok", "960 MB are available"),
+    (check_memory(None, SMALL), "note", "unknown on this system"),
+    (check_memory(4 * PROCESS_SIZE, SMALL), "ok", "960 MB available"),
     (check_memory(4 * PROCESS_SIZE - 1, SMALL), "note", "max_size` to 3"),
-    (check_memory(2 * PROCESS_SIZE - 1, SMALL), "FAILED", "There is room for 1"),
-    (check_files(NEEDED, Settings()), "ok", f"{NEEDED} could be"),
+    (check_memory(2 * PROCESS_SIZE - 1, SMALL), "FAILED", "Only 1 fit"),
+    (check_files(NEEDED, Settings()), "ok", f"up to {NEEDED} may be needed"),
     (check_files(NEEDED - 1, Settings()), "note", f"ulimit -n {NEEDED}"),
     (check_files(64, Settings()), "FAILED", f"ulimit -n {NEEDED}"),
     (check_missing_cli("Gone.", ClaudeSettings()), "FAILED", "Gone."),
     (check_missing_cli("Gone.", ClaudeSettings(cli_path="x")), "FAILED", "cli_path"),
     (check_version("c", said("2.1.329 (Claude Code)")), "ok", "2.1.329"),
-    (check_version("c", said("")), "note", "tells none"),
+    (check_version("c", said("")), "note", "printed nothing"),
     (check_version("c", said("", 3)), "FAILED", "status 3"),
     (check_version("c", OSError(8, "Exec format error")), "FAILED", "Exec format error"),
-    (check_version("c", None), "FAILED", "Try `c --version`"),
-    (login(ClaudeSettings(offline=True)), "ok", "none is needed"),
+    (check_version("c", None), "FAILED", "Run `c --version`"),
+    (login(ClaudeSettings(offline=True)), "ok", "not needed"),
     (login(ClaudeSettings(), has_key=True), "ok", "ANTHROPIC_API_KEY is set"),
     (login(ClaudeSettings(), Login(True, "claude.ai")), "ok", "logged in (claude.ai)"),
-    (login(ClaudeSettings(), Login(False, "none")), "note", "Run `claude login`"),
-    (login(ClaudeSettings()), "note", "does not tell"),
-    (login(ClaudeSettings(bare="always"), Login(True, "x")), "note", "takes no `claude login`"),
+    (login(ClaudeSettings(), Login(False, "none")), "note", "Run `claude auth login`"),
+    (login(ClaudeSettings()), "note", "unknown to this CLI"),
+    (login(ClaudeSettings(bare="always"), Login(True, "x")), "note", "ignores `claude auth"),
     (check_answer(Answered(200, OK, 0.5, 1.25), []), "ok", '"ready" from m in 1.2 s, after 0.5 s'),
-    (check_answer(failure(401), []), "FAILED", "Run `claude login`"),
+    (check_answer(failure(401), []), "FAILED", "Run `claude auth login`"),
     (check_answer(failure(404), []), "FAILED", "--model"),
     (check_answer(failure(503), ["[POOL] x"]), "FAILED", "log: [POOL] x"),
     (check_answer(failure(503), []), "FAILED", "503 some_error: It says why."),
@@ -95,7 +95,7 @@ SCENARIOS = [
 def test_a_finding(finding: Finding, mark: str, text: str) -> None:
     assert finding.mark == mark
     assert text in "\n".join(finding.lines())
-    assert finding.more or mark == "ok" or "does not tell" in finding.found, "what to do"
+    assert finding.more or mark == "ok" or "unknown" in finding.found, "what to do"
 
 
 def test_every_problem_of_the_settings_is_a_line() -> None:

@@ -123,3 +123,11 @@ def test_a_file_of_another_kind() -> None:
     ran = run("config", "check", "--config=my.yaml")
     assert ran.status == 2
     assert 'must name a .toml or .json file, not "my.yaml"' in ran.err
+
+
+def test_check_names_a_renamed_setting() -> None:
+    ran = run("config", "check", SERVER__MAX_REQUESTS="5")
+    assert ran.status == 0
+    assert ran.err == (
+        "note: environment: server.max_requests is now called server.max_concurrent_requests\n"
+    )

@@ -75,12 +75,14 @@ def test_all_is_well() -> None:
     assert (ran.status, ran.err) == (0, "")
     assert list(marks(ran)) == TITLES
     assert "FAILED" not in marks(ran).values()
-    assert ran.out.endswith("\nNothing FAILED.\n")
+    assert ran.out.endswith("\nAll checks passed.\n")
 
 
 def test_it_says_beforehand_that_it_asks_the_account(asked: Asked) -> None:
     out = examine().out
-    assert out.index("asking haiku for one word: a tiny request to your account") < out.index('"r')
+    assert out.index("asking haiku for one word (a tiny request on your account)") < out.index(
+        '"r'
+    )
     assert asked.model == "haiku"
 
 
@@ -102,7 +104,7 @@ def test_the_model(asked: Asked) -> None:
 def test_what_differs_from_the_defaults() -> None:
     Path("ccproxy.toml").write_text("[pool_settings]\nmin_size = 1\nmax_size = 10")
     out = examine().out
-    assert "ccproxy.toml: valid; these differ from the defaults (2)" in out
+    assert "ccproxy.toml: valid; changed from the defaults (2)" in out
     assert "        pool_settings.min_size = 1 (ccproxy.toml)\n" in out
     assert '        claude.cli_path = "./cli" (environment: CLAUDE__CLI_PATH)\n' in out
 
@@ -151,8 +153,8 @@ def test_a_cli_that_cannot_be_run() -> None:
 def test_a_cli_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_PATIENCE", 0.1)
     ran = examine(cli="#!/bin/sh\nsleep 60\n")
-    assert "the CLI did not tell it in time" in ran.out
-    assert "the CLI does not tell; its answer will" in ran.out
+    assert "the CLI did not print it in time" in ran.out
+    assert "unknown to this CLI; the request below will tell" in ran.out
 
 
 def test_no_answer(asked: Asked) -> None:

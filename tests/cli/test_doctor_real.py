@@ -34,13 +34,13 @@ async def test_offline(tmp_path: Path) -> None:
     ran = await examine(tmp_path, "--offline")
     assert (ran.status, ran.err) == (0, ""), ran
     assert re.search(r'^ok      answer      "ready" from claude-haiku\S+ in \d', ran.out, re.M)
-    assert ran.out.endswith("\nNothing FAILED.\n")
+    assert ran.out.endswith("\nAll checks passed.\n")
 
 
 async def test_without_a_login(tmp_path: Path) -> None:
     ran = await examine(tmp_path)
     assert (ran.status, ran.err) == (1, ""), ran
-    assert "note    login       the CLI says that it is not logged in" in ran.out
+    assert "note    login       not logged in" in ran.out
     assert "FAILED  answer      401 authentication_error" in ran.out
     assert ran.out.endswith("\n1 FAILED.\n")
 

@@ -23,7 +23,7 @@ def test_every_command_has_help_with_its_statuses(command: list[str], option: st
     ran = run(*command, option)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"Usage: {' '.join(['trioproxy', *command])} ")
-    assert "Exit status:\n    0    done" in ran.out
+    assert "Exit status:\n    0    success" in ran.out
 
 
 def test_the_version() -> None:

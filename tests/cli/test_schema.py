@@ -78,7 +78,7 @@ def about(path: str) -> dict[str, Any]:
 
 def test_what_it_says_of_a_setting() -> None:
     assert about("pool_settings.min_size") == {
-        "description": "processes kept alive; not above max_size",
+        "description": "processes kept running; at most max_size",
         "default": 2,
         "type": "integer",
         "minimum": 0,

@@ -80,5 +80,5 @@ def test_settings_that_cannot_be_used(serving: Serving) -> None:
     assert (ran.status, ran.out, serving.calls) == (2, "", [])
     assert ran.err == (
         "trioproxy: ccproxy.toml: claude.ofline: unknown key (did you mean offline?)\n"
-        "trioproxy: ccproxy.toml: claude.cwd: must be text in quotes, not 3\n"
+        "trioproxy: ccproxy.toml: claude.cwd: must be a quoted string, not 3\n"
     )

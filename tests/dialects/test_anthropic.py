@@ -312,14 +312,14 @@ BAD = [
     # max_tokens
     Bad(body(max_tokens=0), "max_tokens: must be at least 1, not 0"),
     Bad(body(max_tokens=-1), "max_tokens: must be at least 1, not -1"),
-    Bad(body(max_tokens="9"), "max_tokens: must be a whole number, not a string"),
-    Bad(body(max_tokens=True), "max_tokens: must be a whole number, not true or false"),
-    Bad(body(max_tokens=0.5), "max_tokens: must be a whole number, not a number"),
+    Bad(body(max_tokens="9"), "max_tokens: must be an integer, not a string"),
+    Bad(body(max_tokens=True), "max_tokens: must be an integer, not true or false"),
+    Bad(body(max_tokens=0.5), "max_tokens: must be an integer, not a number"),
     Bad(
         body(max_tokens=2**53 + 1),
         "max_tokens: must be at most 9007199254740992, not 9007199254740993",
     ),
-    Bad(body(max_tokens=None), "max_tokens: must be a whole number, not null"),
+    Bad(body(max_tokens=None), "max_tokens: must be an integer, not null"),
     # stream
     Bad(body(stream=1), "stream: must be true or false, not a number"),
     Bad(body(stream="true"), "stream: must be true or false, not a string"),

@@ -45,7 +45,7 @@ REFUSED = [
     Refused({"temperature": 1.1}, "temperature: must be 0 to 1, not 1.1"),
     Refused({"temperature": -1}, "temperature: must be 0 to 1, not -1"),
     Refused({"top_p": 2}, "top_p: must be 0 to 1, not 2"),
-    Refused({"top_k": 0.5}, "top_k: must be a whole number, not a number"),
+    Refused({"top_k": 0.5}, "top_k: must be an integer, not a number"),
     Refused({"top_k": -1}, "top_k: must be at least 0, not -1"),
     Refused({"stop_sequences": "x"}, "stop_sequences: must be a list, not a string"),
     Refused({"stop_sequences": ["x", 1]}, "stop_sequences.1: must be a string, not a number"),

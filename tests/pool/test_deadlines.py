@@ -51,7 +51,7 @@ DEADLINES = [
         fakes.StallsMidAnswer,
         evolve(ONE, first_event_timeout=10.0, event_timeout=40.0, turn_timeout=50.0),
         40.0,
-        "The answer did not go on within 40 s (`event_timeout`).",
+        "The answer did not continue within 40 s (`event_timeout`).",
     ),
     Deadline(
         GoesOnForEver,

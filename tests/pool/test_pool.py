@@ -303,7 +303,7 @@ async def test_waiters_are_told_at_once_when_nothing_can_boot(
         cli.launched[0].end()
         await trio.testing.wait_all_tasks_blocked()
         start = trio.current_time()
-        with pool.submit(turn()) as answer, pytest.raises(BootFailed, match="did not come up"):
+        with pool.submit(turn()) as answer, pytest.raises(BootFailed, match="did not start"):
             await answer.wait_taken()
         assert trio.current_time() - start == 0.25
         with pytest.raises(BootFailed):

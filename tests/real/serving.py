@@ -35,7 +35,7 @@ from trioproxy.web.gate.middleware import ASGIApp, Receive, Scope, Send
 
 MODEL = "claude-haiku-4-5"
 
-# As after `claude login`: an account's token, and no key.
+# As after `claude auth login`: an account's token, and no key.
 LOGIN = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
 
 NAMES = OpenAISettings(models={"gpt-4o": MODEL, "gpt-*": "claude-sonnet-4-5"})

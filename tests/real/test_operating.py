@@ -203,7 +203,7 @@ async def test_readiness_says_what_was_measured(tmp_path: Path) -> None:
 
 
 async def test_what_a_raw_client_may_not_do(tmp_path: Path) -> None:
-    limits = ServerSettings(max_body_size=1000, body_timeout=0.3, max_requests=1)
+    limits = ServerSettings(max_body_size=1000, body_timeout=0.3, max_concurrent_requests=1)
     async with running(tmp_path, NOT_NEEDED, server=limits) as server:
 
         async def say(data: bytes) -> bytes:

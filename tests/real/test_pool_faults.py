@@ -320,7 +320,7 @@ async def test_a_process_that_has_grown_is_replaced(tmp_path: Path) -> None:
 async def test_a_cli_that_is_not_logged_in_says_what_to_do(tmp_path: Path) -> None:
     async with bench(tmp_path, key="") as b:
         for _ in range(2):
-            with pytest.raises(ApiError, match="claude login") as caught:
+            with pytest.raises(ApiError, match="claude auth login") as caught:
                 await b.ask()
             assert (caught.value.status, caught.value.type) == (401, "authentication_error")
         await b.whole()

@@ -95,7 +95,7 @@ class ClientConnection(TCPServer):
 
     async def _close(self) -> None:
         # Hypercorn waits for a checkpoint inside `send_eof`. Whoever sends meanwhile, such as the
-        # reader that answers what is no HTTP while a call ends, would find the stream busy.
+        # reader that sent an invalid HTTP response while a call ends, would find the stream busy.
         stream: object = self.stream
         if isinstance(stream, trio.SocketStream):
             with suppress(OSError):

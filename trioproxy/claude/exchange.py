@@ -180,7 +180,7 @@ class Exchange:
             try:
                 self._handle(line)
             except (KeyError, TypeError, AttributeError, RecursionError) as error:
-                shape = f"The CLI wrote a {line['type']} line of an unknown shape: {error!r}"
+                shape = f"The CLI wrote a {line['type']} line of an unknown form: {error!r}"
                 self._spoil(WireError(shape))
         return self._take()
 
@@ -349,7 +349,8 @@ class Exchange:
         said = line.get("result")
         if line.get("is_error") or said:
             self.error = CliFailed(
-                "The CLI answered a message of the history itself.", detail=str(said)
+                "The CLI answered a message of the history instead of replaying it.",
+                detail=str(said),
             )
             self._rewind()
         else:
@@ -363,7 +364,7 @@ class Exchange:
         elif request_id in self._pending:
             self._pending.remove(request_id)
             if response["subtype"] != "success":
-                self._spoil(CliFailed(f"The CLI refused a setting: {response.get('error')}"))
+                self._spoil(CliFailed(f"The CLI rejected a setting: {response.get('error')}"))
             elif "models" in (response.get("response") or {}):
                 self.initialized = response["response"]
 
@@ -373,7 +374,9 @@ class Exchange:
 
     def _on_control_request(self, line: Line) -> None:
         asked = line.get("request", {}).get("subtype")
-        self._spoil(CliFailed(f"The CLI asked for a decision that nobody can take here: {asked}"))
+        self._spoil(
+            CliFailed(f"The CLI requested a permission, which this server cannot grant: {asked}")
+        )
 
     def __repr__(self) -> str:
         return f"<Exchange, {self.state.value}, {len(self._segments)} segments to go>"

@@ -16,7 +16,7 @@ from trioproxy.claude.wire import Line
 from trioproxy.errors import ApiError, CliFailed, TrioproxyError
 
 _NOT_LOGGED_IN = (
-    "The Claude CLI is not logged in. Run `claude login` as the user that runs this server, "
+    "The Claude CLI is not logged in. Run `claude auth login` as the user that runs this server, "
     "or set ANTHROPIC_API_KEY in its environment, and restart it."
 )
 
@@ -53,7 +53,7 @@ def failure(result: Line) -> TrioproxyError:
         return ApiError(401, "authentication_error", _NOT_LOGGED_IN)
     if status is not None or result.get("terminal_reason") == "api_error":
         return ApiError(502, "api_error", text)
-    return CliFailed("The CLI gave no answer of the model.", detail=text)
+    return CliFailed("The CLI returned no model response.", detail=text)
 
 
 def refusals(printed: str) -> Iterator[tuple[ApiError, str | None]]:

@@ -110,7 +110,9 @@ def _passes_by_default(name: str, more: tuple[str, ...]) -> bool:
 def pass_env_problem(pattern: str) -> str | None:
     """Why `pass_env` cannot have `pattern`; None if it can."""
     if not _PATTERN.fullmatch(pattern):
-        return "must be a variable's name, or how names begin with a * behind it"
+        return "must be a variable name, or a prefix followed by *"
     if is_setting(pattern.removesuffix("*")):
-        return "is a setting of this server, which no other program has; `[claude] env` can set it"
+        return (
+            "is a setting of this server, which is not passed on; set it in `[claude] env` instead"
+        )
     return None

@@ -79,12 +79,12 @@ class LineDecoder:
             self._partial.clear()
         self._partial += rest
         if len(self._partial) > self._max_line_size:
-            raise WireError(f"The CLI wrote a line of over {self._max_line_size} bytes.")
+            raise WireError(f"The CLI wrote a line longer than {self._max_line_size} bytes.")
         return [self._decode(line) for line in complete if line.strip()]
 
     def _decode(self, line: bytes) -> Line:
         if len(line) > self._max_line_size:
-            raise WireError(f"The CLI wrote a line of over {self._max_line_size} bytes.")
+            raise WireError(f"The CLI wrote a line longer than {self._max_line_size} bytes.")
         try:
             decoded = orjson.loads(line)
         except orjson.JSONDecodeError:

@@ -20,14 +20,14 @@ _LEAST_FILES = 64  # the program's own: libraries, logs, what the event loop hol
 _FILES_OF_A_PROCESS = 5  # three pipes, what it is waited for by, and the guard's
 
 _LOG_IN = (
-    "Run `claude login` as the user that runs the server, or set ANTHROPIC_API_KEY in its "
+    "Run `claude auth login` as the user that runs the server, or set ANTHROPIC_API_KEY in its "
     "environment."
 )
-_MORE_LOG = "`LOG_LEVEL=DEBUG trioproxy serve` tells more, in its log."
+_MORE_LOG = "For more detail, run `LOG_LEVEL=DEBUG trioproxy serve` and read its log."
 _ADVICE = {
     401: _LOG_IN,
     403: _LOG_IN,
-    404: "Name another model: with --model, or in `[claude] model`.",
+    404: "Use another model: --model, or `[claude] model`.",
     429: "The account has reached its limit: try again later.",
     529: "The API is overloaded: try again later.",
 }
@@ -38,19 +38,17 @@ def check_python(version: tuple[int, ...]) -> Finding:
     found, oldest = (".".join(map(str, item)) for item in (version, OLDEST_PYTHON))
     if version >= OLDEST_PYTHON:
         return ok("Python", found)
-    return failed("Python", found, f"Install Python {oldest} or newer, and trioproxy with it.")
+    return failed("Python", found, f"Install Python {oldest} or newer, then reinstall trioproxy.")
 
 
 def check_packages(versions: Mapping[str, str | None]) -> Finding:
     """Whether what matters most is there, in versions that are known."""
     found = ", ".join(f"{name} {version or 'is missing'}" for name, version in versions.items())
     if None in versions.values():
-        return failed(
-            "packages", found, "Install trioproxy anew: `pip install .` in its checkout."
-        )
+        return failed("packages", found, "Reinstall trioproxy: `pip install .` in its checkout.")
     if not (versions.get("hypercorn") or "").startswith(TESTED_HYPERCORN):
         tested = " and ".join(TESTED_HYPERCORN)
-        return note("packages", found, f"Known to work are hypercorn {tested}.")
+        return note("packages", found, f"Tested with hypercorn {tested}.")
     return ok("packages", found)
 
 
@@ -61,17 +59,15 @@ def check_settings(loaded: Loaded, settings: Iterable[Shown]) -> Finding:
         for setting in settings
         if not setting.is_default
     ]
-    said = (
-        f"these differ from the defaults ({len(special)})" if special else "all are the defaults"
-    )
-    return ok("settings", f"{file_name(loaded)}: valid; {said}", *special)
+    said = f"changed from the defaults ({len(special)})" if special else "all defaults"
+    return ok("settings", f"{file_name(loaded)}: valid; {said}", *special, *loaded.warnings)
 
 
 def check_problems(error: SettingsError) -> Iterator[Finding]:
     """Every reason why the settings cannot be used."""
     *others, last = error.problems
     yield from (failed("settings", problem) for problem in others)
-    yield failed("settings", last, "`trioproxy config schema` has what may be said.")
+    yield failed("settings", last, "See `trioproxy config schema` for what is allowed.")
 
 
 def check_port(host: str, port: int, error: OSError | None, listener: str | None) -> Finding:
@@ -79,12 +75,14 @@ def check_port(host: str, port: int, error: OSError | None, listener: str | None
     if error is None:
         return ok("port", f"{port} is free on {host}")
     by = f" by {listener}" if listener else ""
-    advice = f"Serve on another one: `trioproxy serve --port {_other(port)}`."
+    advice = f"Use another port: `trioproxy serve --port {_other(port)}`."
     if isinstance(error, PermissionError):
-        return failed("port", f"{port} needs rights that this user does not have", advice)
+        return failed("port", f"{port} requires privileges that this user lacks", advice)
     if listener is None:
         return failed("port", f"{port} cannot be used on {host}: {error.strerror}", advice)
-    return failed("port", f"{port} is in use on {host}{by}", f"{advice[:-1]}; or stop what is.")
+    return failed(
+        "port", f"{port} is in use on {host}{by}", f"{advice[:-1]}; or stop that process."
+    )
 
 
 def _other(port: int) -> int:
@@ -97,13 +95,13 @@ def check_memory(available: int | None, settings: Settings) -> Finding:
     needed = sizes.max_size * PROCESS_SIZE
     wanted = f"{sizes.max_size} processes may take {_mb(needed)}"
     if available is None:
-        return note("memory", f"{wanted}; how much there is, this system does not tell")
-    found = f"{_mb(available)} are available; {wanted}"
+        return note("memory", f"{wanted}; available memory is unknown on this system")
+    found = f"{_mb(available)} available; {wanted}"
     if available >= needed:
         return ok("memory", found)
     room = available // PROCESS_SIZE
     if room < max(sizes.min_size, 1):
-        return failed("memory", found, f"There is room for {room}: free some memory.")
+        return failed("memory", found, f"Only {room} fit: free some memory.")
     return note("memory", found, f"Set `[pool_settings] max_size` to {room}, or free some memory.")
 
 
@@ -126,7 +124,7 @@ def _files_of_processes(settings: Settings) -> int:
 def check_files(limit: int, settings: Settings) -> Finding:
     """Whether so many files may be open as could be."""
     needed = files_needed(settings)
-    found = f"{limit:,} may be open; {needed:,} could be"
+    found = f"{limit:,} files may be open; up to {needed:,} may be needed"
     if limit >= needed:
         return ok("open files", found)
     advice = f"Run `ulimit -n {needed}` before the server (LimitNOFILE for systemd)."
@@ -145,15 +143,17 @@ def check_version(binary: str, ran: Ran | OSError | None) -> Finding:
     if isinstance(ran, Ran) and ran.status == 0:
         if "Claude Code" in ran.out:
             return ok("version", ran.out)
-        told = f"the CLI tells {ran.out or 'none'}"
+        told = f"the CLI printed {ran.out or 'nothing'}"
         return note("version", told, "Is it the Claude CLI? See `[claude] cli_path`.")
     if ran is None:
-        found = "the CLI did not tell it in time"
+        found = "the CLI did not print it in time"
     elif isinstance(ran, OSError):
         found = f"the CLI cannot be run: {ran.strerror}"
     else:
         found = f"the CLI ended with status {ran.status}"
-    return failed("version", found, f"Try `{binary} --version` by hand; if need be, install anew.")
+    return failed(
+        "version", found, f"Run `{binary} --version` by hand; reinstall it if that fails."
+    )
 
 
 @frozen
@@ -178,18 +178,18 @@ def read_login(ran: Ran | OSError | None) -> Login | None:
 def check_login(claude: ClaudeSettings, login: Login | None, *, has_key: bool) -> Finding:
     """Whether there is an account, as far as can be told without a look at its credentials."""
     if claude.offline:
-        return ok("login", "none is needed: the stand-in answers")
+        return ok("login", "not needed: the stand-in answers")
     if has_key:
         return ok("login", "ANTHROPIC_API_KEY is set")
     if claude.bare == "always":
         advice = 'Set it, unless there is an apiKeyHelper; or set `[claude] bare` to "auto".'
-        found = 'ANTHROPIC_API_KEY is not set, and `bare = "always"` takes no `claude login`'
+        found = 'ANTHROPIC_API_KEY is not set, and `bare = "always"` ignores `claude auth login`'
         return note("login", found, advice)
     if login is None:
-        return note("login", "the CLI does not tell; its answer will", _LOG_IN)
+        return note("login", "unknown to this CLI; the request below will tell", _LOG_IN)
     if login.is_there:
-        return ok("login", f"the CLI says that it is logged in ({login.method})")
-    return note("login", "the CLI says that it is not logged in", _LOG_IN)
+        return ok("login", f"logged in ({login.method})")
+    return note("login", "not logged in", _LOG_IN)
 
 
 @frozen

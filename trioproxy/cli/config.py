@@ -23,7 +23,7 @@ def command() -> None:
 
 @command.command()
 @options.CONFIG
-@click.option("--json", "is_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for programs.")
 def show(*, config: str | None, is_json: bool) -> None:
     """Show every setting, and where its value is from.
 
@@ -42,6 +42,8 @@ def check(*, config: str | None) -> None:
 
     loaded = _load(config)
     check_settings(loaded.settings)
+    for warning in loaded.warnings:
+        click.echo(f"note: {warning}", err=True)
     click.echo(f"ok: {file_name(loaded)}")
 
 

@@ -39,7 +39,7 @@ _LOG_LINES = 5
 def command(
     ctx: click.Context, *, offline: bool, port: int, model: str | None, config: str | None
 ) -> None:
-    """Look at all that the server needs, and say what is wrong.
+    """Check everything the server needs, and suggest fixes.
 
     Each check is a line: "ok", "note" for what is worth knowing, or "FAILED" and what to do. At
     the end the model is asked for one word, in the way that the server would ask it. That is a
@@ -48,7 +48,7 @@ def command(
     environ = options.environment(os.environ, config=config, offline=offline)
     report = Report()
     trio.run(partial(_examine, report, environ, port=port, model=model))
-    click.echo(f"\n{report.failures or 'Nothing'} FAILED.")
+    click.echo(f"\n{report.failures} FAILED." if report.failures else "\nAll checks passed.")
     ctx.exit(1 if report.failures else 0)
 
 
@@ -73,7 +73,7 @@ async def _examine(
     settings = _read_settings(report, environ)
     report.tell(_look_at_port(port))
     if settings is None:
-        needed = "settings that can be used"
+        needed = "valid settings"
         report.tell(
             *(checks.skipped(title, needed) for title in ("memory", "open files", "CLI", "answer"))
         )
@@ -146,9 +146,9 @@ async def _ask(settings: Settings, environ: Mapping[str, str], model: str) -> Fi
     """Have one word of the model's, or of the stand-in's."""
     from trioproxy.cli.round_trip import answered_within  # noqa: PLC0415 - it takes half a second
 
-    asked = f"asking {model} for one word: a tiny request to your account"
+    asked = f"asking {model} for one word (a tiny request on your account)"
     if settings.claude.offline:
-        asked = "asking the stand-in on this machine for one word: no model answers"
+        asked = "asking the stand-in on this machine for one word (no model)"
     click.echo(announced("answer", asked))
     work = partial(answered_within, _DEADLINE, settings, environ, model)
     with facts.pool_warnings() as log:

@@ -1,4 +1,4 @@
-"""All commands together: how each ends, and with which status."""
+"""The command line: all commands, and their exit statuses."""
 
 import click
 
@@ -8,23 +8,22 @@ from trioproxy.errors import TrioproxyError
 from trioproxy.settings import SettingsError
 
 INTERRUPTED = 130  # as a shell has it: 128 and the number of the signal
-BROKEN_PIPE = 1  # as click has it
 
 _STATUSES = """\
 \b
 Exit status:
-  0    done, and nothing is wrong
-  1    something is wrong: the server or a check failed, or nobody reads the output
-  2    it cannot be done as said: an argument, a setting, something that is missing
+  0    success
+  1    failure: the server or a check failed, or the output was closed
+  2    invalid argument or setting, or something is missing
   130  interrupted by Ctrl-C
 """
 
 
 class Program(click.Group):
-    """A group of commands in which a user's mistake is a line or two and a status."""
+    """A group of commands that reports a user's mistake in a line or two and an exit status."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -36,7 +35,7 @@ class Program(click.Group):
             startup_error.report([error.message])
             raise click.exceptions.Exit(startup_error.STATUS) from error
         except BaseExceptionGroup as group:
-            # Trio hands on in a group what it was interrupted by.
+            # A nursery raises KeyboardInterrupt inside a group.
             if group.subgroup(KeyboardInterrupt) is None:
                 raise
             raise _interrupted() from group
@@ -55,8 +54,8 @@ def _interrupted() -> click.exceptions.Exit:
 def program() -> None:
     """The Anthropic and the OpenAI API, answered by a pool of warm Claude CLI processes.
 
-    `trioproxy serve --offline` needs no account, and `trioproxy doctor` finds out what does not
-    work. `trioproxy COMMAND --help` tells more.
+    `trioproxy serve --offline` needs no account; `trioproxy doctor` finds out what does not work.
+    Run `trioproxy COMMAND --help` for more.
     """
 
 

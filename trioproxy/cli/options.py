@@ -10,8 +10,8 @@ CONFIG = click.option(
     "--config",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
-    help="Read the settings from this .toml or .json file.  [default: CCPROXY_CONFIG, else "
-    "ccproxy.toml or .ccproxy.toml, if one is here]",
+    help="Settings file, .toml or .json.  [default: CCPROXY_CONFIG, else "
+    "ccproxy.toml or .ccproxy.toml in this directory]",
 )
 OFFLINE = click.option(
     "--offline",
@@ -24,7 +24,7 @@ PORT = click.option(
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
-    help="The port to listen on; 0 is any free one.",
+    help="Port to listen on; 0 picks a free one.",
 )
 
 

@@ -29,7 +29,7 @@ async def answered_within(
             return await _ask(_small(settings), environ, model)
         except* _Expected as group:
             problems += _reasons(group)
-    return NoAnswer(tuple(problems or [f"there was none within {deadline:.0f} s"]))
+    return NoAnswer(tuple(problems or [f"no answer within {deadline:.0f} s"]))
 
 
 async def _ask(settings: Settings, environ: Mapping[str, str], model: str) -> Answered:

@@ -38,7 +38,7 @@ def _setting(field: "attrs.Attribute[Any]") -> Schema:
 
 def _description(rules: Mapping[str, Any]) -> str:
     """The setting's meaning, with what a schema has no words for."""
-    limit = f"; not above {rules['up_to']}" if "up_to" in rules else ""
+    limit = f"; at most {rules['up_to']}" if "up_to" in rules else ""
     return f"{rules['doc']}{limit}"
 
 

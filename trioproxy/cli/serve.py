@@ -1,13 +1,17 @@
 """`trioproxy serve`."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from trioproxy import logs
 from trioproxy.cli import options
 from trioproxy.settings import load_settings
+
+logger = logging.getLogger("trioproxy.app")
 
 
 @click.command("serve")
@@ -16,7 +20,7 @@ from trioproxy.settings import load_settings
     metavar="HOST",
     default=options.HOST,
     show_default=True,
-    help="The address to listen on.",
+    help="Address to listen on.",
 )
 @options.PORT
 @options.OFFLINE
@@ -26,9 +30,11 @@ from trioproxy.settings import load_settings
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="How many server processes share the port, each with a pool of its own.",
+    help="Number of server processes that share the port, each with its own pool.",
 )
-@click.option("--expose", is_flag=True, help="Allow a --host that other machines can reach.")
+@click.option(
+    "--expose", is_flag=True, help="Allow a --host that other machines can reach, without a token."
+)
 @options.CONFIG
 @click.pass_context
 def command(  # noqa: PLR0913 - each is an option
@@ -48,8 +54,13 @@ def command(  # noqa: PLR0913 - each is an option
     from trioproxy.serving import serve  # noqa: PLC0415 - it takes half a second
 
     environ = options.environment(os.environ, config=config, offline=offline)
-    settings = load_settings(environ, Path()).settings
+    loaded = load_settings(environ, Path())
+    settings = loaded.settings
     _take_on(environ)
+    if workers == 1:  # several load the settings themselves, and log this themselves
+        logs.configure(settings.logging.level, settings.logging.format)
+        for warning in loaded.warnings:
+            logger.warning("[STARTUP] %s", warning)
     status = serve(settings, environ, host=host, port=port, workers=workers, is_exposed=expose)
     ctx.exit(status)
 

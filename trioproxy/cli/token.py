@@ -10,17 +10,17 @@ from trioproxy.cli.render import quoted
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 _TEXT = """\
-The token, for the client. It is shown this once:
+The token, for the client; it is not shown again:
 
   {token}
 
-The client sends it with each request, in one of these headers; clients of Anthropic's and of
-OpenAI's API do so when it is their api_key:
+The client sends it in one of these headers with each request. Set it as the api_key of an
+Anthropic or OpenAI client:
 
   Authorization: Bearer {token}
   x-api-key: {token}
 
-Its hash, for the server's ccproxy.toml, from which nobody can tell the token:
+Its hash, for the server's ccproxy.toml; the token cannot be derived from it:
 
   [auth.tokens]
   {name} = "{hash}"
@@ -35,7 +35,7 @@ def command(*, name: str) -> None:
     Nothing is stored: hand the token to the client, and put its hash into ccproxy.toml.
     """
     if not (name and name.isprintable()):
-        raise click.BadParameter("a name is printable text", param_hint="NAME")
+        raise click.BadParameter("must be printable text", param_hint="NAME")
     click.echo(_text(name, api_keys.new_token()), nl=False)
 
 

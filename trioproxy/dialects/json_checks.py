@@ -96,7 +96,7 @@ def a_whole_number(least: int) -> Check:
     def check(value: object, path: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
             raise InvalidRequest(
-                Refusal.WRONG_TYPE, f"must be a whole number, not {kind(value)}", path=path
+                Refusal.WRONG_TYPE, f"must be an integer, not {kind(value)}", path=path
             )
         if value < least:
             raise InvalidRequest(

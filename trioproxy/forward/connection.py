@@ -29,13 +29,13 @@ from trioproxy.refusals import Refusal
 # How an exchange can fail, and what is said of it.
 CAUSES = {
     "connect": "could not be reached",
-    "connect_timeout": "could not be reached in time",
-    "tls": "could not be spoken to by TLS",
-    "write_timeout": "does not take the request",
-    "read_timeout": "does not answer",
+    "connect_timeout": "could not be reached within the timeout",
+    "tls": "failed the TLS handshake",
+    "write_timeout": "stopped reading the request",
+    "read_timeout": "did not answer in time",
     "lost": "closed the connection",
-    "garbage": "answers what is no HTTP",
-    "fault": "could not be asked, by a fault of this server",
+    "garbage": "sent an invalid HTTP response",
+    "fault": "could not be used, because of a fault in this server",
 }
 _CAUSE_OF: dict[type[Exception], str] = {
     httpx.ConnectError: "connect",
@@ -235,7 +235,7 @@ def check_url(url: str) -> None:
     try:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
-        raise ValueError(f"is no URL: {error}") from error
+        raise ValueError(f"is not a URL: {error}") from error
     if not host:
         raise ValueError("has no host")
 

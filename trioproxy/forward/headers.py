@@ -84,7 +84,7 @@ def _body_length(headers: Iterable[Header], http_version: str) -> list[Header]:
     if codings and (lengths or http_version == "1.0" or len(codings) > 1):
         # One of the two is a lie that some server on the way would believe.
         raise InvalidRequest(
-            Refusal.FRAMING, "goes with no other length of the body", path="transfer-encoding"
+            Refusal.FRAMING, "cannot be combined with Content-Length", path="transfer-encoding"
         )
     if codings:
         if codings[0].strip().lower() != b"chunked":
@@ -93,7 +93,7 @@ def _body_length(headers: Iterable[Header], http_version: str) -> list[Header]:
     if not lengths:
         return []
     if len(set(lengths)) > 1 or not lengths[0].isdigit():
-        raise InvalidRequest(Refusal.FRAMING, "must be one number", path="content-length")
+        raise InvalidRequest(Refusal.FRAMING, "must be a single number", path="content-length")
     return [(b"content-length", lengths[0])]
 
 

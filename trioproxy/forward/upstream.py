@@ -75,7 +75,7 @@ def read_upstream(name: str, url: str) -> Upstream:
 def check_name(name: str) -> None:
     """Raises `ValueError` for a name that cannot stand in a path."""
     if not _NAME.fullmatch(name):
-        raise ValueError("a name has letters, digits, '_', '.' and '-'")
+        raise ValueError("a name may contain letters, digits, '_', '.' and '-'")
 
 
 def _is_plain(url: str) -> bool:
@@ -98,7 +98,9 @@ def split(raw_path: bytes) -> tuple[str, bytes]:
 def _check(rest: bytes, query: bytes) -> None:
     if not (_PRINTABLE.fullmatch(rest) and _PRINTABLE.fullmatch(query)):
         raise InvalidRequest(
-            Refusal.FRAMING, "has characters that no request target may have", path="path"
+            Refusal.FRAMING,
+            "contains characters that are invalid in a request target",
+            path="path",
         )
     for _ in range(_DECODINGS):
         _check_decoded(rest)
@@ -112,7 +114,7 @@ def _check(rest: bytes, query: bytes) -> None:
 def _check_decoded(rest: bytes) -> None:
     if _CONTROL.search(rest):
         raise InvalidRequest(
-            Refusal.FRAMING, "has a backslash or a control character", path="path"
+            Refusal.FRAMING, "contains a backslash or a control character", path="path"
         )
     if rest.startswith(b"//") or _SCHEME.match(rest):
         raise InvalidRequest(Refusal.FRAMING, "must not name a host", path="path")
@@ -120,4 +122,4 @@ def _check_decoded(rest: bytes) -> None:
     if b"/." in rest and any(
         _END.split(segment)[0] in {b".", b".."} for segment in rest.split(b"/")
     ):
-        raise InvalidRequest(Refusal.FRAMING, "has a segment '.' or '..'", path="path")
+        raise InvalidRequest(Refusal.FRAMING, "contains a segment '.' or '..'", path="path")

@@ -34,7 +34,7 @@ class TurnDeadlines:
         name = self._setting if self.scope.deadline < self._ends_at else "turn_timeout"
         what = {
             "first_event_timeout": "The answer did not begin",
-            "event_timeout": "The answer did not go on",
+            "event_timeout": "The answer did not continue",
             "turn_timeout": "The answer was not complete",
         }[name]
         return TurnTimeout(f"{what} within {getattr(self._settings, name):g} s (`{name}`).")

@@ -73,4 +73,4 @@ class LineStream:
         with trio.move_on_after(_WRITE_TIMEOUT, shield=True):
             await self.pipes.send_all(data)
             return
-        raise ProcessStalled("The Claude CLI process does not read its input.")
+        raise ProcessStalled("The Claude CLI process stopped reading its input.")

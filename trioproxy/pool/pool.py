@@ -217,7 +217,7 @@ class Pool:
             job.finish(PoolClosed("The server is stopping."))
             return
         self._tally.retries += 1
-        logger.warning("[POOL] A connection died before it answered: trying another one")
+        logger.warning("[POOL] A process died before it answered: trying another one")
         if not self._hand_over(job):
             self._waiters.join(job, ahead=True)
         self._grow()
@@ -328,7 +328,9 @@ class Pool:
         try:
             end = await worker.run(item, self._launch, self, self._settings, self._max_line_size)
         except Exception as error:
-            logger.exception("[POOL] Connection %s failed; this is a fault of the server", item.id)
+            logger.exception(
+                "[POOL] Connection %s failed because of a fault in this server", item.id
+            )
             end = error
         finally:
             self._workers.remove(item)
@@ -347,7 +349,7 @@ class Pool:
         is_unhealthy = reason in _UNHEALTHY_ENDS
         worker_log.ended(item.id, reason, is_unhealthy=is_unhealthy)
         if is_unhealthy and _was_short_lived(item) and self._backoff.is_storm():
-            self._boot_failed(BootFailed("The Claude CLI starts, and ends by itself soon after."))
+            self._boot_failed(BootFailed("The Claude CLI starts, but exits soon afterwards."))
         self._warmed(item)
         if self._is_open:
             self._dispatch()
@@ -361,7 +363,7 @@ class Pool:
     def _settled(self) -> None:
         """A process has come up, and lives: whatever there was is over."""
         if self._backoff.succeeded():
-            logger.info("[POOL] The Claude CLI starts again")
+            logger.info("[POOL] The Claude CLI can be started again")
             self._grow()
 
     def _boot_failed(self, error: BootFailed) -> None:

@@ -206,7 +206,7 @@ class _Life:
             ) from None
         except TrioproxyError as error:
             raise BootFailed(
-                f"The Claude CLI did not come up. {error.message}", detail=error.detail
+                f"The Claude CLI did not start. {error.message}", detail=error.detail
             ) from error
 
     # Idle.
@@ -297,7 +297,7 @@ class _Life:
         except Retired:
             raise
         except Exception:
-            job.finish(InternalError("The server failed; its log has the details."))
+            job.finish(InternalError("Internal error: see the server's log."))
             raise
         finally:
             if is_ours:
@@ -354,7 +354,7 @@ class _Life:
         limit = self.settings.health_timeout
         with trio.move_on_after(limit):
             return await self.stream.receive()
-        raise ProcessStalled(f"The Claude CLI process gave no sign of life within {limit:g} s.")
+        raise ProcessStalled(f"The Claude CLI process did not respond within {limit:g} s.")
 
     async def _is_given_back(self, job: Job) -> bool:
         """Give the turn back to the pool, if its caller has seen nothing of it yet."""

@@ -8,7 +8,8 @@ A setting's value is the first that is given by
    `.ccproxy.toml`;
 3. the default.
 
-All that is wrong is told at once, one line each: where, what, why.
+A setting that was renamed is still read by its old name. Every problem is reported at once, one
+line each: where, what, why.
 """
 
 import difflib
@@ -31,6 +32,11 @@ _FILE = "CCPROXY_CONFIG"
 _ALSO: Mapping[str, str] = {
     path: field.metadata["also"] for path, field in FIELDS.items() if "also" in field.metadata
 }
+_RENAMED: Mapping[str, str] = {
+    f"{path.partition('.')[0]}.{field.metadata['formerly']}": path
+    for path, field in FIELDS.items()
+    if "formerly" in field.metadata
+}
 
 
 class SettingsError(Exception):
@@ -46,20 +52,22 @@ class SettingsError(Exception):
 
 @attrs.frozen
 class Loaded:
-    """Settings, the file that was read if any, and who gave each value.
+    """Settings, the file that they were read from if any, and the source of each value.
 
     `sources`: "pool_settings.min_size" to "default", the file's path or the variable's name.
+    `warnings`: one line for each setting that was given by its old name.
     """
 
     settings: Settings
     file: Path | None
     sources: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 def load_settings(environ: Mapping[str, str], directory: Path) -> Loaded:
-    """Read the settings from `environ` and at most one file; SettingsError if they are wrong.
+    """Read the settings from `environ` and at most one file. Raises `SettingsError`.
 
-    `directory`: where files are looked for, and what a relative `CCPROXY_CONFIG` starts from.
+    `directory`: the directory searched for a file, and the base of a relative `CCPROXY_CONFIG`.
     """
     reading = _Reading()
     file = reading.find_file(environ, directory)
@@ -70,7 +78,8 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Loaded:
     if reading.problems:
         raise SettingsError(reading.problems)
     sources = {path: given.source for path, given in reading.given.items()}
-    return Loaded(reading.settings(), file, MappingProxyType(sources))
+    warnings = tuple(reading.warnings)
+    return Loaded(reading.settings(), file, MappingProxyType(sources), warnings)
 
 
 def is_setting(variable: str) -> bool:
@@ -116,6 +125,7 @@ class _Reading:
         factory=lambda: {path: _Given(field.default) for path, field in FIELDS.items()}
     )
     problems: list[str] = attrs.field(factory=list)
+    warnings: list[str] = attrs.field(factory=list)
 
     def problem(self, *line: object) -> None:
         self.problems.append(": ".join(map(str, line)))
@@ -150,9 +160,9 @@ class _Reading:
             elif not isinstance(table, dict):
                 self.problem(file, section, f"must be a table, not {show(table)}")
             else:
-                for key, raw in table.items():
-                    path = f"{section}.{key}"
-                    self.take(path, raw, str(file), path)
+                given = {f"{section}.{key}": raw for key, raw in table.items()}
+                for name, path in self.current(given, str(file)).items():
+                    self.take(path, given[name], str(file), name)
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
         names: dict[str, str] = {}
@@ -162,13 +172,24 @@ class _Reading:
                 continue  # somebody else's variable
             first = names.setdefault(path, name)
             if first != name:
-                self.problem(ENVIRONMENT, shorten(name), f"is {shorten(first)} in another case")
+                self.problem(ENVIRONMENT, shorten(name), f"is also set as {shorten(first)}")
         for path, also in _ALSO.items():
             if also in environ:
                 names.setdefault(path, also)
-        for path, name in names.items():
+        for given, path in self.current(names, ENVIRONMENT).items():
             kind = FIELDS[path].type if path in FIELDS else None
-            self.take(path, from_text(environ[name], kind), ENVIRONMENT, name)
+            self.take(path, from_text(environ[names[given]], kind), ENVIRONMENT, names[given])
+
+    def current(self, names: Iterable[str], where: str) -> dict[str, str]:
+        """The present path of each of the `names` that one source gives; warn of old ones."""
+        paths = {name: _RENAMED.get(name, name) for name in names}
+        for old in paths.keys() & _RENAMED.keys():
+            new = paths[old]
+            if new in paths:
+                self.problem(where, old, f"is the old name of {new}, which is also set")
+            else:
+                self.warnings.append(printable(f"{where}: {old} is now called {new}"))
+        return paths
 
     def take(self, path: str, raw: object, where: str, name: str) -> None:
         """Take a value as its field's, or note what is wrong with it."""

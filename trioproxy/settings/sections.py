@@ -16,12 +16,13 @@ T = TypeVar("T")
 
 
 class FieldRules(TypedDict, total=False):
-    """What a setting may have beside its type."""
+    """The bounds of a setting, and its other names."""
 
     at_least: int
     above: int
     up_to: str  # the setting of the same section that it may not exceed: checked on loading
     also: str  # another environment variable, weaker than SECTION__KEY
+    formerly: str  # its old key in the same section, which is still read
     is_secret: bool  # never shown
 
 
@@ -46,152 +47,164 @@ def _in_bounds(_instance: object, field: "attrs.Attribute[Any]", value: Any) -> 
 
 @attrs.frozen(kw_only=True)
 class ServerSettings:
-    """What a client may send."""
+    """Limits on clients: sizes, times, connections, and which sites may connect."""
 
-    max_body_size: int = setting(33_554_432, "bytes of the longest request body", at_least=1)
-    body_timeout: float = setting(60.0, "seconds to send a whole body in", above=0)
+    max_body_size: int = setting(33_554_432, "maximum size of a request body, bytes", at_least=1)
+    body_timeout: float = setting(60.0, "seconds to receive a whole request body", above=0)
     send_timeout: float = setting(60.0, "seconds for a client to read what was sent", above=0)
-    max_messages: int = setting(10_000, "messages of one request at most", at_least=1)
-    ping_interval: float = setting(15.0, "seconds of silence until a stream has a ping", above=0)
+    max_messages: int = setting(10_000, "maximum messages in one request", at_least=1)
+    ping_interval: float = setting(
+        15.0, "seconds of silence before a stream sends a ping", above=0
+    )
     status_timeout: float = setting(
-        15.0, "seconds until a stream begins though nothing has come; 0: never", at_least=0
+        15.0, "seconds before a stream starts even without an event; 0: never", at_least=0
     )
-    max_header_size: int = setting(65_536, "bytes of a request's head", at_least=1024)
+    max_header_size: int = setting(
+        65_536, "maximum size of the request head, bytes", at_least=1024
+    )
     keep_alive_timeout: float = setting(
-        60.0, "seconds until a connection without a request is closed", above=0
+        60.0, "seconds before an idle client connection is closed", above=0
     )
-    max_connections: int = setting(2_000, "connections of clients at once", at_least=1)
-    max_requests: int = setting(1_000, "requests at once, of all callers", at_least=1)
-    expose: bool = setting(False, "answer other machines though no token is asked for")
-    allowed_hosts: tuple[str, ...] = setting((), "names that this server is called by")
-    allowed_origins: tuple[str, ...] = setting((), "sites whose web pages may ask")
+    max_connections: int = setting(2_000, "maximum client connections", at_least=1)
+    max_concurrent_requests: int = setting(
+        1_000, "concurrent requests of all callers", at_least=1, formerly="max_requests"
+    )
+    expose: bool = setting(False, "accept remote clients without a token")
+    allowed_hosts: tuple[str, ...] = setting((), "Host names this server answers to")
+    allowed_origins: tuple[str, ...] = setting((), "sites whose web pages may send requests")
 
 
 @attrs.frozen(kw_only=True)
 class AuthSettings:
-    """Who may ask, and how much."""
+    """Tokens, and the rate limits of each."""
 
-    token: str = setting("", "a token of every caller's", also="AUTH_TOKEN", is_secret=True)
+    token: str = setting("", "one token for all callers", also="AUTH_TOKEN", is_secret=True)
     tokens: Mapping[str, str] = setting({}, "tokens by name, plain or hashed", is_secret=True)
-    max_concurrent: int = setting(0, "requests at once of one token; 0: any number", at_least=0)
-    max_per_minute: int = setting(0, "requests a minute of one token; 0: any number", at_least=0)
+    max_concurrent: int = setting(0, "concurrent requests per token; 0: unlimited", at_least=0)
+    max_per_minute: int = setting(0, "requests per minute per token; 0: unlimited", at_least=0)
 
 
 @attrs.frozen(kw_only=True)
 class PoolSettings:
-    """How many CLI processes there are, and how long each thing that they do may take."""
+    """Size of the pool of CLI processes, and its timeouts."""
 
-    enabled: bool = setting(True, "whether processes are kept; if not, each request starts one")
-    min_size: int = setting(2, "processes kept alive", at_least=0, up_to="max_size")
-    max_size: int = setting(10, "processes at most", at_least=1)
+    enabled: bool = setting(True, "keep processes; if false, each request starts its own")
+    min_size: int = setting(2, "processes kept running", at_least=0, up_to="max_size")
+    max_size: int = setting(10, "maximum processes", at_least=1)
     spare_size: int = setting(1, "unbound processes kept ready", at_least=0, up_to="max_size")
-    idle_timeout: float = setting(300.0, "seconds until a surplus idle one is closed", above=0)
-    warmup_on_startup: bool = setting(True, "boot min_size processes before the first request")
+    idle_timeout: float = setting(300.0, "seconds before a surplus idle process ends", above=0)
+    warmup_on_startup: bool = setting(True, "start min_size processes before the first request")
     health_check_interval: float = setting(60.0, "seconds between health checks", above=0)
-    health_timeout: float = setting(5.0, "seconds for a sign of life", above=0)
+    health_timeout: float = setting(5.0, "seconds for a process to respond", above=0)
     acquire_timeout: float = setting(5.0, "seconds a request waits for a process", above=0)
-    max_waiting: int = setting(100, "requests that wait at most", at_least=0)
+    max_waiting: int = setting(100, "maximum requests waiting for a process", at_least=0)
     reuse: Literal["rewind", "never"] = setting("rewind", "whether a process serves again")
-    max_requests: int = setting(500, "turns after which a process is replaced", at_least=1)
-    max_rss: int = setting(536_870_912, "bytes after which a process is replaced", at_least=1)
-    boot_timeout: float = setting(30.0, "seconds for a process to become ready", above=0)
+    max_requests: int = setting(500, "turns before a process is replaced", at_least=1)
+    max_rss: int = setting(536_870_912, "bytes of memory before it is replaced", at_least=1)
+    boot_timeout: float = setting(30.0, "seconds for a process to start", above=0)
     first_event_timeout: float = setting(600.0, "seconds for an answer to begin", above=0)
     event_timeout: float = setting(600.0, "seconds between two events of an answer", above=0)
-    turn_timeout: float = setting(3600.0, "seconds that one answer may take", above=0)
-    reset_timeout: float = setting(5.0, "seconds to prove a used process clean", above=0)
-    drain_timeout: float = setting(30.0, "seconds for running answers at a stop", at_least=0)
+    turn_timeout: float = setting(3600.0, "seconds for a whole answer", above=0)
+    reset_timeout: float = setting(5.0, "seconds to reset a used process", above=0)
+    drain_timeout: float = setting(30.0, "seconds to finish running answers on stop", at_least=0)
     stop_timeout: float = setting(2.0, "seconds for each step of stopping a process", above=0)
 
 
 @attrs.frozen(kw_only=True)
 class ClaudeSettings:
-    """Which CLI is run, and how."""
+    """The Claude CLI: which binary, and how it is run."""
 
-    cli_path: str = setting("", "the CLI's binary; empty: search PATH, then the wheel")
+    cli_path: str = setting("", "path of the CLI; empty: search PATH, then the wheel")
     offline: bool = setting(False, "answer from the stand-in API, without account or network")
     bare: Literal["auto", "always", "never"] = setting("auto", "whether to run it with --bare")
-    model: str = setting("", "the model of requests that name none; empty: they must")
-    system_prompt: str = setting("", "the system prompt of requests that have none")
-    tools: str = setting("", "its own tools, by name or `default`; empty: off")
-    permission_mode: str = setting("", "its --permission-mode, for its own tools")
-    mcp_config: str = setting("", "a file of MCP servers, whose tools are its own too")
-    max_turns: int = setting(10, "API calls of one answer, with tools of its own", at_least=1)
-    max_retries: int = setting(0, "times that it asks the API again after an error", at_least=0)
-    extra_args: tuple[str, ...] = setting((), "more arguments of its command line")
-    env: Mapping[str, str] = setting({}, "more variables of its environment", is_secret=True)
+    model: str = setting("", "default model; empty: requests must name one")
+    system_prompt: str = setting("", "default system prompt")
+    tools: str = setting("", "the CLI's own tools, by name or `default`; empty: off")
+    permission_mode: str = setting("", "--permission-mode for the CLI's own tools")
+    mcp_config: str = setting("", "file of MCP servers, whose tools count as the CLI's own")
+    max_turns: int = setting(10, "maximum API calls per answer with tools of its own", at_least=1)
+    max_retries: int = setting(0, "retries by the CLI after an API error", at_least=0)
+    extra_args: tuple[str, ...] = setting((), "additional command line arguments")
+    env: Mapping[str, str] = setting({}, "additional environment variables", is_secret=True)
     pass_env: tuple[str, ...] = setting(
-        (), "names of this server's variables that it has too; a * at the end: all that begin so"
+        (), "environment variables of this server to pass on; a trailing * matches any suffix"
     )
-    cwd: str = setting("", "its working directory; empty: a private empty one")
-    max_line_size: int = setting(67_108_864, "bytes of its longest line", at_least=65_536)
+    cwd: str = setting("", "working directory; empty: a private empty one")
+    max_line_size: int = setting(67_108_864, "maximum line of its output, bytes", at_least=65_536)
 
 
 @attrs.frozen(kw_only=True)
 class OpenAISettings:
-    """What callers say that speak OpenAI's API."""
+    """Callers of OpenAI's API."""
 
-    models: Mapping[str, str] = setting({}, "their names of models, and Claude's for them")
-    web_search: bool = setting(False, "whether the model may search the web, which costs money")
+    models: Mapping[str, str] = setting({}, "OpenAI model names, and the Claude model for each")
+    web_search: bool = setting(False, "let the model search the web, which is billed per search")
 
 
 @attrs.frozen(kw_only=True)
 class CountTokensSettings:
-    """The API that counts tokens, which the CLI cannot."""
+    """The API that counts tokens, since the CLI cannot."""
 
-    api_key: str = setting("", "a key for it; empty: nothing is counted", is_secret=True)
-    base_url: str = setting("https://api.anthropic.com", "where it is")
-    timeout: float = setting(30.0, "seconds for it to answer", above=0)
+    api_key: str = setting("", "API key; empty: count_tokens is off", is_secret=True)
+    base_url: str = setting("https://api.anthropic.com", "base URL of the API")
+    timeout: float = setting(30.0, "seconds for the API to answer", above=0)
 
 
 @attrs.frozen(kw_only=True)
 class HttpPoolSettings:
-    """The forward proxy: where requests may go, and the connections that are kept."""
+    """The forward proxy: its upstreams, and the pool of connections to each."""
 
     enabled: bool = setting(
         True,
-        "whether connections are kept; if not, each request has a client of its own",
+        "keep connections; if false, each request opens its own",
         also="HTTP_POOL_ENABLED",
     )
     upstreams: Mapping[str, str] = setting(
-        {"api": "https://api.anthropic.com"}, "where /proxy/<name>/ leads, by name"
+        {"api": "https://api.anthropic.com"},
+        "upstreams by name: /proxy/<name>/ forwards to the URL",
     )
     max_connections: int = setting(
-        100, "connections to an upstream at most", at_least=1, also="HTTP_MAX_CONNECTIONS"
+        100, "maximum connections to an upstream", at_least=1, also="HTTP_MAX_CONNECTIONS"
     )
     max_keepalive_connections: int = setting(
-        20, "of these, idle ones kept", at_least=0, also="HTTP_MAX_KEEPALIVE_CONNECTIONS"
+        20,
+        "maximum idle connections to an upstream",
+        at_least=0,
+        also="HTTP_MAX_KEEPALIVE_CONNECTIONS",
     )
     keepalive_expiry: float = setting(
-        300.0, "seconds until an idle one is closed", above=0, also="HTTP_KEEPALIVE_EXPIRY"
+        300.0, "seconds before an idle connection is closed", above=0, also="HTTP_KEEPALIVE_EXPIRY"
     )
     connect_timeout: float = setting(
-        10.0, "seconds for an upstream to take a connection", above=0, also="HTTP_CONNECT_TIMEOUT"
+        10.0, "seconds to connect to an upstream", above=0, also="HTTP_CONNECT_TIMEOUT"
     )
     read_timeout: float = setting(
-        30.0, "seconds of an upstream's silence", above=0, also="HTTP_READ_TIMEOUT"
+        30.0, "seconds of silence from an upstream", above=0, also="HTTP_READ_TIMEOUT"
     )
-    stream_read_timeout: float = setting(600.0, "the same in an event stream", above=0)
+    stream_read_timeout: float = setting(600.0, "seconds of silence in an event stream", above=0)
     write_timeout: float = setting(
-        10.0, "seconds for an upstream to read", above=0, also="HTTP_WRITE_TIMEOUT"
+        10.0, "seconds for an upstream to read what was sent", above=0, also="HTTP_WRITE_TIMEOUT"
     )
     pool_timeout: float = setting(
         5.0, "seconds a request waits for a connection", above=0, also="HTTP_POOL_TIMEOUT"
     )
-    retries: int = setting(1, "more tries of a request that nobody acted on", at_least=0)
-    health_check_interval: float = setting(60.0, "seconds between checks of idle ones", above=0)
-    proxy: str = setting("", "an HTTP proxy on the way to upstreams", is_secret=True)
+    retries: int = setting(1, "retries of a request that no upstream acted on", at_least=0)
+    health_check_interval: float = setting(
+        60.0, "seconds between checks of idle connections", above=0
+    )
+    proxy: str = setting("", "HTTP proxy used to reach upstreams", is_secret=True)
 
 
 @attrs.frozen(kw_only=True)
 class LoggingSettings:
-    """What is logged."""
+    """What is logged, and in which form."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = setting(
-        "INFO", "the least severe level that is logged", also="LOG_LEVEL"
+        "INFO", "lowest level that is logged", also="LOG_LEVEL"
     )
-    format: Literal["text", "json"] = setting("text", "lines for people, or a JSON object each")
-    requests: bool = setting(True, "whether each request has a line")
-    bodies: bool = setting(False, "whether a second line has the bodies of both directions")
+    format: Literal["text", "json"] = setting("text", "text lines, or one JSON object per line")
+    requests: bool = setting(True, "log a line for each request")
+    bodies: bool = setting(False, "log the bodies of requests and responses too")
 
 
 @attrs.frozen

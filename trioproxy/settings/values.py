@@ -62,13 +62,13 @@ def _choice(value: object, kind: object) -> str:
 def _texts(value: object, _: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise ValueError(f"must be an array of texts in quotes, not {show(value)}")
+    raise ValueError(f"must be an array of quoted strings, not {show(value)}")
 
 
 def _table_of_texts(value: object, _: object) -> Mapping[str, str]:
     if isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values()):
         return dict(value)
-    raise ValueError(f"must be a table of texts in quotes, not {show(value)}")
+    raise ValueError(f"must be a table of quoted strings, not {show(value)}")
 
 
 def _is_choice(kind: Any) -> bool:  # noqa: ANN401 - a type, or a special form such as Literal
@@ -78,9 +78,9 @@ def _is_choice(kind: Any) -> bool:  # noqa: ANN401 - a type, or a special form s
 # cattrs' own hooks make 2 of 2.9, 1 of true and 4 of "4".
 strict = cattrs.Converter()
 strict.register_structure_hook(bool, _exactly(bool, "true or false"))
-strict.register_structure_hook(int, _exactly(int, "a whole number"))
+strict.register_structure_hook(int, _exactly(int, "an integer"))
 strict.register_structure_hook(float, _number)
-strict.register_structure_hook(str, _exactly(str, "text in quotes"))
+strict.register_structure_hook(str, _exactly(str, "a quoted string"))
 strict.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
 strict.register_structure_hook_func(lambda kind: kind == Mapping[str, str], _table_of_texts)
 strict.register_structure_hook_func(_is_choice, _choice)

@@ -74,7 +74,7 @@ def create_web(
     gate = Gate(
         watcher,
         AccessPolicy.of(settings, config.auth),
-        Quota(config.auth, settings.max_requests, settings.max_connections),
+        Quota(config.auth, settings.max_concurrent_requests, settings.max_connections),
         RequestRegistry(),
         ((b"x-trioproxy-offline", b"true"),) if config.is_offline else (),
     )

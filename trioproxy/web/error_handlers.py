@@ -61,7 +61,7 @@ def _known(error: Exception) -> TrioproxyError:
     if isinstance(error, HTTPException):
         return _of_http(error)
     logger.error("[API] A handler failed", exc_info=error)
-    return InternalError("The server failed; its log has the details.")
+    return InternalError("Internal error: see the server's log.")
 
 
 def _of_http(error: HTTPException) -> TrioproxyError:

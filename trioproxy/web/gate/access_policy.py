@@ -92,7 +92,7 @@ class AccessPolicy:
                 Refusal.FRAMING, "must be a path, which begins with /", path="request target"
             )
         if b"transfer-encoding" in said and b"content-length" in said:
-            reason = "goes with no other length of the body"
+            reason = "cannot be combined with Content-Length"
             raise InvalidRequest(Refusal.FRAMING, reason, path="transfer-encoding")
         if not (self._tokens or self._is_exposed or _is_local(scope.get("server"))):
             raise Forbidden(

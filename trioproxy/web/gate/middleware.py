@@ -268,7 +268,7 @@ class _Response:
         """The server has failed: say so, or break off what was begun."""
         self._context.record.failure = InternalError.type
         if not self._has_started:
-            await self.refuse(InternalError("The server failed; its log has the details."))
+            await self.refuse(InternalError("Internal error: see the server's log."))
         else:
             self._has_ended = True
             self._context.break_off()

@@ -64,7 +64,7 @@ class Forward:
             await back.fail(error)
         except Exception:
             logger.exception("[HTTP_POOL] A request could not be passed on")
-            await back.fail(InternalError("The server failed; its log has the details."))
+            await back.fail(InternalError("Internal error: see the server's log."))
 
     async def _read(self, scope: Scope, body: RequestBody) -> tuple[str, Request]:
         method = scope["method"]

@@ -1,4 +1,4 @@
-"""`python -m trioproxy`: the same as `trioproxy`."""
+"""`python -m trioproxy`, which is `trioproxy`."""
 
 from trioproxy.cli import main
 

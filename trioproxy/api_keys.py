@@ -1,4 +1,4 @@
-"""Tokens of callers: made, hashed, and told apart without a clock telling how near one was.
+"""Callers' tokens: made, hashed, and compared in constant time.
 
 A token is 256 random bits, so that one round of SHA-256 hides it: there is nothing to guess.
 """
@@ -31,7 +31,7 @@ def as_hashed(stored: str) -> str:
 
 
 def check_stored(stored: str) -> None:
-    """Raises `ValueError` for what is neither a token nor a hashed one."""
+    """Raises `ValueError` unless `stored` is a token or a hashed one."""
     if stored.startswith(_PREFIX):
         digits = stored.removeprefix(_PREFIX)
         if len(digits) != hashlib.sha256().digest_size * 2 or set(digits) - set(

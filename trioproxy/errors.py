@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a caller or an operator, by whose doing it is.
+"""Every error that a caller or an operator can see, by who causes it.
 
     TrioproxyError
     |-- CallerError             the caller's: another request would do
@@ -66,9 +66,9 @@ class TrioproxyError(Exception):
 
     @property
     def log_message(self) -> str:
-        """The same for the operator: with `detail`, which may quote what the CLI printed.
+        """The message for the operator, with `detail`, which may quote the CLI's output.
 
-        Of a long one, its beginning and its end: what went wrong is often said last.
+        At most 4,000 characters, its beginning and its end: the reason often comes last.
         """
         text = f"{self} {self.detail}".rstrip()
         if len(text) <= _LONGEST_LOGGED:
@@ -78,7 +78,7 @@ class TrioproxyError(Exception):
 
 
 class CallerError(TrioproxyError):
-    """The request was wrong; no process was troubled with it. `refusal`: why it is refused."""
+    """The request is invalid, and has reached no process. `refusal`: the reason."""
 
     status = 400
     type = "invalid_request_error"
@@ -117,7 +117,7 @@ class InvalidRequest(CallerError):
 
 
 class Unauthorized(CallerError):
-    """The request brings no token of `[auth] tokens`."""
+    """The request has no token of `[auth] tokens`."""
 
     status = 401
     type = "authentication_error"
@@ -125,7 +125,7 @@ class Unauthorized(CallerError):
 
 
 class Forbidden(CallerError):
-    """The request is of a web page of another site, or by a name that is not this server's."""
+    """The request comes from a page of another site, or names another host."""
 
     status = 403
     type = "permission_error"
@@ -157,7 +157,7 @@ class BodyTooSlow(CallerError):
 
 
 class UnsupportedEncoding(CallerError):
-    """The body is compressed in a way that is not taken; the message names those that are."""
+    """The body has an unsupported Content-Encoding. The message lists the supported ones."""
 
     status = 415
     refusal = Refusal.CONTENT_ENCODING
@@ -203,14 +203,14 @@ class AcquireTimeout(CapacityError):
 
 
 class TooManyWaiting(CapacityError):
-    """The line for a process is as long as it may be."""
+    """`max_waiting` requests wait for a process already."""
 
     status = 429
     type = "rate_limit_error"
 
 
 class TooManyRequests(CapacityError):
-    """A token has as many requests as it may, at once or in a minute."""
+    """A token has reached `max_concurrent` or `max_per_minute`."""
 
     status = 429
     type = "rate_limit_error"
@@ -229,9 +229,9 @@ class PoolClosed(CapacityError):
 
 
 class CliError(TrioproxyError):
-    """The Claude CLI did something that it should not.
+    """The Claude CLI failed.
 
-    What it printed is for the log alone: it may speak of another request, or of this machine.
+    What it printed goes to the log only: it may concern another request, or this machine.
     """
 
     def __init__(self, message: str, *, detail: str = "") -> None:
@@ -240,18 +240,18 @@ class CliError(TrioproxyError):
 
 
 class CliNotFound(CliError):
-    """There is no CLI to run. The message lists the places that were searched."""
+    """The CLI was not found. The message lists the places searched."""
 
 
 class BootFailed(CliError):
-    """A process did not come up. The message has what it printed."""
+    """A process did not start. `detail` has what it printed."""
 
     status = 503
     retry_after = 5
 
 
 class ProcessDied(CliError):
-    """A process ended in the middle of something."""
+    """A process ended unexpectedly."""
 
 
 class ProcessStalled(CliError):
@@ -262,7 +262,7 @@ class ProcessStalled(CliError):
 
 
 class WireError(CliError):
-    """A process wrote something that is not a line of its protocol."""
+    """A process wrote a line that its protocol does not allow."""
 
 
 class CliFailed(CliError):
@@ -279,7 +279,7 @@ class ApiError(TrioproxyError):
 
 
 class UpstreamError(TrioproxyError):
-    """An upstream that this server itself speaks to has given no answer, or not all of it.
+    """An upstream sent no response, or an incomplete one.
 
     `cause`: which way it failed, one of `trioproxy.forward.connection.CAUSES`.
     """
@@ -297,18 +297,18 @@ class UpstreamError(TrioproxyError):
 
 
 class UpstreamFailed(UpstreamError):
-    """It could not be reached, broke off, or answered what is no HTTP."""
+    """It could not be reached, closed the connection, or sent an invalid response."""
 
 
 class UpstreamTimeout(UpstreamError):
-    """It did not do its part in time."""
+    """It exceeded one of the timeouts of `[http_pool]`."""
 
     status = 504
     type = "timeout_error"
 
 
 class NotConfigured(TrioproxyError):
-    """The operator has not set what this needs. The message says what."""
+    """A setting that this needs is missing. The message names it."""
 
     status = 501
 

@@ -56,9 +56,9 @@ def _one_line(text: str) -> str:
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, `request_id`, `exception`.
+    """One JSON object per line: `time`, `level`, `logger`, `message`, `request_id`, `exception`.
 
-    A request's own line has what it tells as fields of their own too.
+    The line of a request has its values as fields too.
     """
 
     def format(self, record: logging.LogRecord) -> str:

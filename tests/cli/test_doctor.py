@@ -158,10 +158,10 @@ def test_a_cli_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_answer(asked: Asked) -> None:
-    asked.answer = NoAnswer(("there was none within 60 s",))
+    asked.answer = NoAnswer(("no answer within 60 s",))
     ran = examine()
     assert ran.status == 1
-    assert "FAILED  answer      there was none within 60 s\n" in ran.out
+    assert "FAILED  answer      no answer within 60 s\n" in ran.out
 
 
 def test_a_port_that_is_taken() -> None:

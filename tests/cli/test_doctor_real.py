@@ -48,7 +48,7 @@ async def test_without_a_login(tmp_path: Path) -> None:
 async def test_an_answer_that_does_not_come_in_time() -> None:
     settings = Settings(claude=ClaudeSettings(offline=True))
     answer = await round_trip.answered_within(0.05, settings, os.environ, "haiku")
-    assert answer == NoAnswer(("there was none within 0 s",))
+    assert answer == NoAnswer(("no answer within 0 s",))
 
 
 @pytest.mark.parametrize(

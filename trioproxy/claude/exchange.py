@@ -346,11 +346,11 @@ class Exchange:
         return failure(line)
 
     def _on_history_result(self, line: Line) -> None:
-        said = line.get("result")
-        if line.get("is_error") or said:
+        text = line.get("result")
+        if line.get("is_error") or text:
             self.error = CliFailed(
                 "The CLI answered a message of the history instead of replaying it.",
-                detail=str(said),
+                detail=str(text),
             )
             self._rewind()
         else:

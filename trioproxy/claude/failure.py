@@ -43,7 +43,7 @@ _LOGGED = re.compile(r"API error \(attempt (\d+)/(\d+)\): (\d{3}) .*?(\{.*\})")
 
 
 def failure(result: Line) -> TrioproxyError:
-    """The error that a `result` line tells of: the API's, or the CLI's own."""
+    """The error of a failed `result` line: the API's, or the CLI's own."""
     text = str(result.get("result") or "; ".join(result.get("errors") or []))
     status = result.get("api_error_status")
     if isinstance(status, int) and status in _ERROR_STATUSES:
@@ -59,7 +59,7 @@ def failure(result: Line) -> TrioproxyError:
 def refusals(printed: str) -> Iterator[tuple[ApiError, str | None]]:
     """The errors of the API that the CLI has `printed`, last first, with the API's ids.
 
-    Those that it tries again, because an operator has said so, are not among them.
+    Errors that it retries (`[claude] max_retries`) are not among them.
     """
     for attempt, attempts, status, body in reversed(_LOGGED.findall(printed)):
         try:

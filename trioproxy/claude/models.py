@@ -38,9 +38,9 @@ class Models:
 
 def read_models(initialized: Line) -> Models:
     """The models in the answer to `initialize`; one model may stand there under several names."""
-    told = initialized.get("models")
+    listed = initialized.get("models")
     entries = (
-        [event for event in told if isinstance(event, dict)] if isinstance(told, list) else []
+        [model for model in listed if isinstance(model, dict)] if isinstance(listed, list) else []
     )
     by_id: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:

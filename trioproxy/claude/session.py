@@ -67,10 +67,10 @@ class Session:
         if thinking != self._thinking:
             ask("set_max_thinking_tokens", max_thinking_tokens=thinking)
             self._thinking = thinking
-        wanted = _settings(turn, self.own_betas)
-        if wanted != self._settings:
-            ask("apply_flag_settings", settings=wanted)
-            self._settings = wanted
+        flag_settings = _settings(turn, self.own_betas)
+        if flag_settings != self._settings:
+            ask("apply_flag_settings", settings=flag_settings)
+            self._settings = flag_settings
         return lines
 
     def _new_id(self) -> str:
@@ -146,5 +146,5 @@ class InitializeProbe:
         for line in lines:
             response = line.get("response")
             if line["type"] == "control_response" and isinstance(response, dict):
-                told = response.get("response")
-                self.answer = told if isinstance(told, dict) else {}
+                body = response.get("response")
+                self.answer = body if isinstance(body, dict) else {}

@@ -1,4 +1,4 @@
-"""The internal language: what a caller wants said, and what comes back.
+"""The internal form of a request, and of the events that answer it.
 
 A `Turn` is a Messages API request, taken apart as far as the CLI needs it. What comes back are
 the API's own streaming events, as dicts, untouched. There is no third format.

@@ -14,8 +14,8 @@ _CHECKOUT = Path(__file__).parents[2]
 def command(*, arguments: tuple[str, ...]) -> None:
     """Measure this server beside others, with scripts/bench/run.
 
-    ARGUMENTS go to that program, which is part of the source's checkout, and not of what pip
-    installs. Its own help: `trioproxy bench -- --help`.
+    ARGUMENTS go to that program, which is part of the source checkout and not installed by pip.
+    For its own help: `trioproxy bench -- --help`.
     """
     program = _CHECKOUT / "scripts" / "bench" / "run"
     if not program.is_file():

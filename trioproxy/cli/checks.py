@@ -53,14 +53,14 @@ def check_packages(versions: Mapping[str, str | None]) -> Finding:
 
 
 def check_settings(loaded: Loaded, settings: Iterable[Shown]) -> Finding:
-    """The settings that are in use, and what is special about them."""
+    """The settings in use, and those that differ from the defaults."""
     special = [
         f"{setting.section}.{setting.text} ({setting.source})"
         for setting in settings
         if not setting.is_default
     ]
-    said = f"changed from the defaults ({len(special)})" if special else "all defaults"
-    return ok("settings", f"{file_name(loaded)}: valid; {said}", *special, *loaded.warnings)
+    summary = f"changed from the defaults ({len(special)})" if special else "all defaults"
+    return ok("settings", f"{file_name(loaded)}: valid; {summary}", *special, *loaded.warnings)
 
 
 def check_problems(error: SettingsError) -> Iterator[Finding]:
@@ -93,10 +93,10 @@ def check_memory(available: int | None, settings: Settings) -> Finding:
     """Whether as many processes as are allowed find room."""
     sizes = settings.pool_settings
     needed = sizes.max_size * PROCESS_SIZE
-    wanted = f"{sizes.max_size} processes may take {_mb(needed)}"
+    demand = f"{sizes.max_size} processes may take {_mb(needed)}"
     if available is None:
-        return note("memory", f"{wanted}; available memory is unknown on this system")
-    found = f"{_mb(available)} available; {wanted}"
+        return note("memory", f"{demand}; available memory is unknown on this system")
+    found = f"{_mb(available)} available; {demand}"
     if available >= needed:
         return ok("memory", found)
     room = available // PROCESS_SIZE
@@ -133,7 +133,7 @@ def check_files(limit: int, settings: Settings) -> Finding:
 
 
 def check_missing_cli(message: str, claude: ClaudeSettings) -> Finding:
-    """There is no CLI to be found."""
+    """The CLI was not found."""
     advice = ["Correct `[claude] cli_path`, or leave it empty: PATH and the wheel are searched."]
     return failed("CLI", "not found", message, *(advice if claude.cli_path else []))
 
@@ -143,8 +143,8 @@ def check_version(binary: str, ran: Ran | OSError | None) -> Finding:
     if isinstance(ran, Ran) and ran.status == 0:
         if "Claude Code" in ran.out:
             return ok("version", ran.out)
-        told = f"the CLI printed {ran.out or 'nothing'}"
-        return note("version", told, "Is it the Claude CLI? See `[claude] cli_path`.")
+        printed = f"the CLI printed {ran.out or 'nothing'}"
+        return note("version", printed, "Is it the Claude CLI? See `[claude] cli_path`.")
     if ran is None:
         found = "the CLI did not print it in time"
     elif isinstance(ran, OSError):
@@ -169,14 +169,14 @@ def read_login(ran: Ran | OSError | None) -> Login | None:
     if not isinstance(ran, Ran):
         return None
     try:
-        said = orjson.loads(ran.out)
-        return Login(bool(said["loggedIn"]), str(said.get("authMethod", "unknown")))
+        status = orjson.loads(ran.out)
+        return Login(bool(status["loggedIn"]), str(status.get("authMethod", "unknown")))
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None  # an older CLI, which has no such command
 
 
 def check_login(claude: ClaudeSettings, login: Login | None, *, has_key: bool) -> Finding:
-    """Whether there is an account, as far as can be told without a look at its credentials."""
+    """Whether there is an account, as far as can be known without reading its credentials."""
     if claude.offline:
         return ok("login", "not needed: the stand-in answers")
     if has_key:
@@ -211,17 +211,17 @@ class NoAnswer:
 
 def check_answer(answer: Answered | NoAnswer, log: Iterable[str]) -> Finding:
     """Whether the CLI has answered, and how quickly. `log`: what the server had to say."""
-    said = tuple(f"log: {line}" for line in log)
+    log_lines = tuple(f"log: {line}" for line in log)
     if isinstance(answer, NoAnswer):
         first, *others = answer.problems
-        return failed("answer", first, *others, *said, _MORE_LOG)
+        return failed("answer", first, *others, *log_lines, _MORE_LOG)
     took = f"{answer.seconds:.1f} s, after {answer.boot:.1f} s to start the CLI"
     message = _read(answer.body)
     if answer.status == 200:  # noqa: PLR2004 - the HTTP status
         return ok("answer", f'"{_text(message)}" from {message.get("model")} in {took}')
     error = message.get("error") or {}
     reason = f"{answer.status} {error.get('type')}: {error.get('message')}"
-    return failed("answer", reason, *said, _ADVICE.get(answer.status, _MORE_LOG))
+    return failed("answer", reason, *log_lines, _ADVICE.get(answer.status, _MORE_LOG))
 
 
 def _read(body: bytes) -> Mapping[str, dict[str, object]]:
@@ -231,7 +231,7 @@ def _read(body: bytes) -> Mapping[str, dict[str, object]]:
 
 
 def _text(message: Mapping[str, object]) -> str:
-    """The beginning of what the model said."""
+    """The beginning of the model's text."""
     blocks = message.get("content")
     assert isinstance(blocks, list)
     text = "".join(block.get("text", "") for block in blocks).strip()

@@ -25,9 +25,9 @@ def command() -> None:
 @options.CONFIG
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for programs.")
 def show(*, config: str | None, is_json: bool) -> None:
-    """Show every setting, and where its value is from.
+    """Show every setting and its source, in the form of a ccproxy.toml.
 
-    The form is that of a ccproxy.toml. Of secrets it is only said that they are set.
+    Secrets are shown only as (set).
     """
     loaded = _load(config)
     found = list(shown(loaded))
@@ -37,7 +37,7 @@ def show(*, config: str | None, is_json: bool) -> None:
 @command.command()
 @options.CONFIG
 def check(*, config: str | None) -> None:
-    """Say "ok" if the settings can be used, else everything that is wrong with them."""
+    """Print "ok" if the settings are valid, else every problem."""
     from trioproxy.app import check as check_settings  # noqa: PLC0415 - it takes half a second
 
     loaded = _load(config)
@@ -49,7 +49,7 @@ def check(*, config: str | None) -> None:
 
 @command.command()
 def schema() -> None:
-    """Print a JSON schema of the settings' file, for editors and other programs."""
+    """Print a JSON schema of the settings file, for editors and other programs."""
     click.echo(json.dumps(settings_schema(), indent=2))
 
 

@@ -41,9 +41,9 @@ def command(
 ) -> None:
     """Check everything the server needs, and suggest fixes.
 
-    Each check is a line: "ok", "note" for what is worth knowing, or "FAILED" and what to do. At
-    the end the model is asked for one word, in the way that the server would ask it. That is a
-    tiny request to your account; with --offline, the stand-in on this machine answers instead.
+    Each check prints a line: "ok", "note", or "FAILED" and what to do. The last one asks the
+    model for one word, as the server would: a tiny request on your account. With --offline, the
+    stand-in on this machine answers instead.
     """
     environ = options.environment(os.environ, config=config, offline=offline)
     report = Report()
@@ -54,7 +54,7 @@ def command(
 
 @define
 class Report:
-    """What has been told so far."""
+    """Prints findings, and counts the failures."""
 
     failures: int = 0
 
@@ -120,10 +120,10 @@ async def _look_at_login(
     binary: str, claude: ClaudeSettings, environ: Mapping[str, str]
 ) -> Finding:
     has_key = bool(environ.get("ANTHROPIC_API_KEY"))
-    said = None
+    status = None
     if not (claude.offline or has_key):
-        said = await _run("login", [binary, "auth", "status"], environ)
-    return checks.check_login(claude, checks.read_login(said), has_key=has_key)
+        status = await _run("login", [binary, "auth", "status"], environ)
+    return checks.check_login(claude, checks.read_login(status), has_key=has_key)
 
 
 async def _run(

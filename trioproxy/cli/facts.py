@@ -1,4 +1,4 @@
-"""What is to be known of this machine."""
+"""Facts about this machine and its Python: the only part of the doctor that looks."""
 
 import logging
 import resource
@@ -34,7 +34,7 @@ def binding_error(host: str, port: int) -> OSError | None:
 
 
 def available_memory() -> int | None:
-    """Bytes that programs can have without swapping; None where the system does not tell."""
+    """Bytes available to programs without swapping; None where the system does not report it."""
     found = [_of_machine(), _of_group(Path("/sys/fs/cgroup"))]
     return min((size for size in found if size is not None), default=None)
 

@@ -32,10 +32,10 @@ def environment(
     environ: Mapping[str, str], *, config: str | None = None, offline: bool = False
 ) -> dict[str, str]:
     """`environ`, with what these options say in the place of what it says itself."""
-    said = {}
+    given = {}
     if config is not None:
-        said["CCPROXY_CONFIG"] = config
+        given["CCPROXY_CONFIG"] = config
     if offline:
-        said["CLAUDE__OFFLINE"] = "true"
-    kept = {name: value for name, value in environ.items() if name.upper() not in said}
-    return {**kept, **said}
+        given["CLAUDE__OFFLINE"] = "true"
+    kept = {name: value for name, value in environ.items() if name.upper() not in given}
+    return {**kept, **given}

@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Serve the APIs until Ctrl-C or SIGTERM.
 
-    Settings are read from the file and from the environment: `trioproxy config show` shows them.
+    Settings come from the file and the environment: see `trioproxy config show`.
     """
     from trioproxy.serving import serve  # noqa: PLC0415 - it takes half a second
 

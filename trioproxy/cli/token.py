@@ -30,9 +30,9 @@ Its hash, for the server's ccproxy.toml; the token cannot be derived from it:
 @click.command("token")
 @click.argument("name", default="client")
 def command(*, name: str) -> None:
-    """Make a token for a caller, by the name of NAME ("client").
+    """Make a token for a caller named NAME (default: "client").
 
-    Nothing is stored: hand the token to the client, and put its hash into ccproxy.toml.
+    Nothing is stored: give the token to the client, and put its hash into ccproxy.toml.
     """
     if not (name and name.isprintable()):
         raise click.BadParameter("must be printable text", param_hint="NAME")

@@ -1,4 +1,4 @@
-"""The HTTP that this server itself speaks: to upstreams, over connections that it keeps.
+"""The HTTP client side of this server: requests to upstreams, over a pool of connections to each.
 
     upstream.py     where requests may go, and the target that a path means there   (pure)
     headers.py      which headers go on, and how long a body is                      (pure)

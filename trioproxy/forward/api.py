@@ -18,7 +18,7 @@ _VERSION = b"2023-06-01"
 
 @frozen
 class Response:
-    """What the API has answered."""
+    """A response of the API."""
 
     status: int
     body: bytes
@@ -27,14 +27,14 @@ class Response:
 
 @frozen
 class ApiClient:
-    """Asks the upstream `NAME` of a client."""
+    """Sends requests to the upstream `NAME`, with the operator's key."""
 
     _client: ForwardClient
     _key: str
     _timeout: float
 
     async def post(self, path: bytes, content: bytes, headers: Iterable[Header]) -> Response:
-        """Ask once. Raises `UpstreamError` when there is no answer."""
+        """Send one request. Raises `UpstreamError` when there is no response."""
         upstream = self._client.pools[NAME].upstream
         sent = [
             (b"host", upstream.host.encode()),

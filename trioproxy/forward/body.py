@@ -22,11 +22,11 @@ async def _nothing() -> dict[str, Any]:  # noqa: ASYNC124 - ASGI
 
 
 class RequestBody:
-    """Reads ASGI messages. Each iteration begins anew, with what is kept; there is one at a time.
+    """The chunks of a request body, from ASGI messages. Only one iteration runs at a time.
 
-    `timeout`: seconds that it may take, and a second more for each kilobyte that has come.
-    `is_begun`: something of it was taken; `is_whole`: all that was taken is still there.
-    `has_ended`: no more of it comes.
+    Each iteration starts over, from the bytes that are kept. `timeout`: seconds for the whole
+    body, plus one for each kilobyte received. `is_begun`: some bytes were taken; `is_whole`: all
+    bytes that were taken are still kept; `has_ended`: the last byte was received.
     """
 
     def __init__(self, receive: Receive = _nothing, timeout: float = 1.0) -> None:
@@ -41,7 +41,7 @@ class RequestBody:
 
     @classmethod
     def of(cls, content: bytes) -> "RequestBody":
-        """A body that is there already."""
+        """A body whose bytes are known."""
         body = cls()
         body._pending = content
         return body
@@ -70,7 +70,7 @@ class RequestBody:
         return bool(self._pending)
 
     async def discard(self) -> None:
-        """Read what is still to come, and forget it."""
+        """Read the rest of the body and drop it. Raises as `__anext__`."""
         while not self.has_ended:
             await self._read()
 

@@ -25,7 +25,7 @@ class Condition:
         self.failures = 0
 
     def failed(self, cause: str, now: float) -> bool:
-        """A request has failed; true if the pool is to be made anew."""
+        """Record a failed request. Returns whether to replace the pool's connections."""
         is_fault = cause == "fault"
         if not (is_fault or cause in _SUSPECT):
             return False  # the upstream is there, and slow or odd

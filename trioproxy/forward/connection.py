@@ -129,7 +129,7 @@ def make_context() -> Context:
 
 @define(eq=False)
 class Connection:
-    """See above. `open_connection` and `open_client` make one."""
+    """One connection, or with `open_client` one client, that serves one request at a time."""
 
     upstream: Upstream
     _transport: httpx.AsyncBaseTransport
@@ -208,7 +208,7 @@ class Connection:
         return number
 
     async def aclose(self) -> None:
-        """End it; what is under way on it fails. Cannot be cancelled, and does not raise."""
+        """Close it; a request on it fails. Cannot be cancelled, and does not raise."""
         with trio.move_on_after(_CLOSE, shield=True), suppress(*_CLOSED_ANYWAY):
             await self._transport.aclose()
 
@@ -241,7 +241,7 @@ def check_url(url: str) -> None:
 
 
 def check_proxy(url: str) -> None:
-    """Raises `ValueError` for what is no HTTP proxy; it may have a password: not quoted."""
+    """Raises `ValueError`, which does not quote `url`, unless it is an HTTP proxy."""
     try:
         is_good = httpx.URL(url).scheme in {"http", "https"} and bool(httpx.URL(url).host)
     except httpx.InvalidURL:
@@ -264,7 +264,7 @@ class _ClientOfOne(httpx.AsyncBaseTransport):
 
 
 def _failure(upstream: Upstream, error: Exception) -> UpstreamError:
-    """What a caller is told of an exception of httpx's."""
+    """The error for a caller, from an exception of httpx."""
     cause, reason = _CAUSE_OF.get(type(error), "fault"), str(error)
     if cause == "garbage" and reason.startswith(_LOST):
         cause = "lost"

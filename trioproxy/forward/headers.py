@@ -113,9 +113,9 @@ def incoming(headers: Sequence[Header]) -> list[Header]:
     return [header for header in headers if header[0] not in dropped]
 
 
-def value_of(headers: Iterable[Header], wanted: bytes) -> bytes:
+def value_of(headers: Iterable[Header], searched: bytes) -> bytes:
     """The first value of a header; empty if there is none."""
-    return next((value for name, value in headers if name == wanted), b"")
+    return next((value for name, value in headers if name == searched), b"")
 
 
 def is_event_stream(value: bytes) -> bool:

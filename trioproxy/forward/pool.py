@@ -41,7 +41,7 @@ class UpstreamLimits:
 
 @define(eq=False)
 class UpstreamPool:
-    """See above. `open` makes a connection that is yet to be opened."""
+    """The connections to one upstream. `open` creates one, which connects at its first request."""
 
     upstream: Upstream
     _limits: UpstreamLimits
@@ -71,7 +71,7 @@ class UpstreamPool:
         return connection
 
     async def release(self, connection: Connection) -> None:
-        """Its request is done, well or not."""
+        """Take back a connection whose request is over. Cannot be cancelled once it is in."""
         surplus = self._give_back(connection, trio.current_time())
         self._slots.release()
         await _close(surplus)
@@ -89,7 +89,11 @@ class UpstreamPool:
         self.tally.wait_times.append(trio.current_time() - begun)
 
     def _take(self, now: float, *, fresh: bool) -> tuple[Connection, list[Connection]]:
-        """The connection for a request, and those that turned out to be of no use."""
+        """A connection for one request, and the stale ones to close.
+
+        In this order: the idle connection used last, if it is still open; else a new one, for
+        which the oldest idle one makes room when the pool is full.
+        """
         stale = self.expire(now)
         while self._idle and not fresh:
             connection = self._idle.pop()
@@ -106,7 +110,7 @@ class UpstreamPool:
         return connection, stale
 
     def _give_back(self, connection: Connection, now: float) -> list[Connection]:
-        """Keep a connection, or not; returns what is to be closed."""
+        """Keep a connection, or drop it. Returns the connections to close."""
         self._in_use.discard(connection)
         if connection in self._outdated or not connection.is_open:
             self._outdated.discard(connection)
@@ -116,7 +120,10 @@ class UpstreamPool:
         return self._surplus(now)
 
     def _surplus(self, now: float) -> list[Connection]:
-        """Drop those beyond what is kept; but what is just free may be wanted in a moment."""
+        """Drop idle connections beyond `max_keepalive_connections`, except those just returned.
+
+        Returns the connections to close.
+        """
         kept, found = self._limits.max_keepalive_connections, []
         moment = _MOMENT if kept else 0.0
         while len(self._idle) > kept and now >= self._idle[0].idle_since + moment:
@@ -128,34 +135,34 @@ class UpstreamPool:
         return connections
 
     def expire(self, now: float) -> list[Connection]:
-        """Drop what is idle for too long; returns what is to be closed."""
+        """Drop connections that were idle for `keepalive_expiry`. Returns those to close."""
         expired = []
         while self._idle and now >= self._idle[0].idle_since + self._limits.keepalive_expiry:
             expired.append(self._idle.popleft())
         return self._closing(expired)
 
     def check(self, now: float) -> list[Connection]:
-        """Drop what is of no use: too old, too many, closed; returns what is to be closed."""
+        """Drop idle connections that are closed, too old or too many. Returns those to close."""
         stale = [connection for connection in self._idle if connection.is_stale]
         for connection in stale:
             self._idle.remove(connection)
         return self.expire(now) + self._surplus(now) + self._closing(stale)
 
     def renew(self, open_connection: Open) -> list[Connection]:
-        """Begin anew, with other connections; returns what is to be closed."""
+        """Replace all connections; those in use finish first. Returns the connections to close."""
         self._open = open_connection
         self.tally.recreations += 1
         self._outdated |= self._in_use
         return self.clear()
 
     def clear(self) -> list[Connection]:
-        """Drop all that is idle; returns what is to be closed."""
+        """Drop all idle connections. Returns the connections to close."""
         idle = list(self._idle)
         self._idle.clear()
         return self._closing(idle)
 
     def statistics(self) -> UpstreamStatistics:
-        """What it does now."""
+        """The counters and gauges, now."""
         tally = self.tally
         taken = tally.connections_created + tally.connections_reused
         return UpstreamStatistics(

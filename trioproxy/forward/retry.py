@@ -1,7 +1,7 @@
-"""Whether a request may be sent once more.
+"""Whether a request may be sent again.
 
-Only where the upstream cannot have acted on it: there was no connection; or it is the same to
-act once or twice (RFC 9110, 9.2.2); or its body was not begun, and nobody acts on half a request.
+Only where the upstream cannot have acted on it: there was no connection; or the method is
+idempotent (RFC 9110, 9.2.2); or its body was not begun, and no server acts on half a request.
 """
 
 # A connection that never was.

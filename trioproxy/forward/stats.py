@@ -1,4 +1,4 @@
-"""What is counted of each upstream, as plain data."""
+"""The counters and statistics of an upstream, as plain data."""
 
 from collections import Counter, deque
 from typing import Any
@@ -10,7 +10,7 @@ from trioproxy.percentiles import Percentiles, latest
 
 @define(eq=False)
 class UpstreamCounters:
-    """What only ever grows, and the latest times in seconds."""
+    """Counters, which only grow, and the latest times in seconds."""
 
     requests: int = 0
     connections_created: int = 0
@@ -56,5 +56,5 @@ class UpstreamStatistics:
     total_seconds: Percentiles
 
     def as_json(self) -> dict[str, Any]:
-        """The same as a JSON object."""
+        """As a JSON object."""
         return asdict(self)

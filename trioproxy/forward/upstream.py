@@ -48,7 +48,7 @@ class Upstream:
 
 
 def read_upstream(name: str, url: str) -> Upstream:
-    """The upstream at `url`. Raises `ValueError` with what is wrong about it."""
+    """The upstream at `url`. Raises `ValueError` with the reason if it is invalid."""
     try:
         parts = urlsplit(url)
         is_bad = (

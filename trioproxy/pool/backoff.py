@@ -24,7 +24,7 @@ class Backoff:
     _short_lives: int = field(default=0, init=False)
 
     def is_waiting(self, now: float) -> bool:
-        """Whether no process is to be started yet."""
+        """Whether to wait before starting another process."""
         return now < self._until
 
     def failed(self, error: BootFailed, now: float) -> float | None:

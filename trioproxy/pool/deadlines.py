@@ -20,17 +20,17 @@ class TurnDeadlines:
         self.wait()
 
     def wait(self) -> None:
-        """The next event is waited for from now on."""
+        """Start the deadline for the next event."""
         limit: float = getattr(self._settings, self._setting)
         self.scope.deadline = min(self._ends_at, trio.current_time() + limit)
 
     def pause(self) -> None:
-        """Events have come, and the caller reads them."""
+        """Suspend the deadline for events while the caller reads them."""
         self._setting = "event_timeout"
         self.scope.deadline = self._ends_at
 
     def error(self) -> TurnTimeout:
-        """What has passed, for the caller."""
+        """The error for the deadline that passed."""
         name = self._setting if self.scope.deadline < self._ends_at else "turn_timeout"
         what = {
             "first_event_timeout": "The answer did not begin",

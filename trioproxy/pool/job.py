@@ -28,7 +28,7 @@ _TRIES = 2
 
 
 class Signal(Enum):
-    """What is said over the channel beside events."""
+    """Notices to the caller, sent over the channel between events."""
 
     TAKEN = "taken"
     RETURNED = "returned"
@@ -100,7 +100,7 @@ class Job:
     # The caller's side.
 
     async def receive(self) -> Batch | Signal | None:
-        """What comes next; None at the end, when `error` tells how it went."""
+        """The next item; None at the end, when `error` is set if the turn failed."""
         try:
             return await self._receiver.receive()
         except trio.EndOfChannel:
@@ -116,7 +116,7 @@ class Job:
 
     @property
     def has_waited(self) -> bool:
-        """Whether it was in line: the caller is then told when a worker has it."""
+        """Whether the turn was queued: the caller is then notified when a worker takes it."""
         return self.waits_since is not None
 
     def caller_scope(self) -> trio.CancelScope:
@@ -200,7 +200,7 @@ class Lease:
         return self._job.timings
 
     def buffered(self) -> Batch:
-        """What has come of an answer that is wanted in one, and has not been received."""
+        """The events of a buffered answer that were not received yet."""
         buffered, self._job.buffered = self._job.buffered, []
         return tuple(buffered)
 

@@ -59,7 +59,7 @@ class LineStream:
         return ProcessDied("The Claude CLI process ended unexpectedly.", detail=self.printed())
 
     def printed(self) -> str:
-        """What the process said of itself, as a sentence."""
+        """What the process wrote to stderr, as a sentence."""
         words = self.pipes.stderr_tail()
         return f"It printed: {words}" if words else "It printed nothing."
 

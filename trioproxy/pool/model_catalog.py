@@ -1,7 +1,7 @@
-"""Which models there are: from the first process that says so, which any that is bound does.
+"""The models of the account, as the CLI lists them: from the first process that is initialized.
 
-When none is bound yet and a caller asks, a process is started for the question alone: a process
-of the pool would have to be bound for it, to a prompt that nobody may want.
+When none has been yet and a caller asks, a process is started for this alone: a process of the
+pool would have to be bound for it, to a prompt that nobody may use.
 """
 
 import trio
@@ -30,17 +30,17 @@ class ModelCatalog:
 
     @property
     def known(self) -> Models:
-        """The models as far as they are known: none at first."""
+        """The models known so far; empty at first."""
         found = self._known.value
         return found if isinstance(found, Models) else Models()
 
     def on_initialized(self, initialized: Line) -> None:
-        """A process has said who it is."""
+        """Store the models of a process that was initialized."""
         if not self.known.listed:
             self._known.value = read_models(initialized)
 
     async def wait_models(self) -> Models:
-        """The models; asks a process if none has told them. Raises what it cannot answer for."""
+        """The models; starts a process to ask if none are known. Raises `TrioproxyError`."""
         if not self._is_asking and not self.known.listed:
             self._known.value = None
             self._is_asking = True

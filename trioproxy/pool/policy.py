@@ -79,7 +79,7 @@ class Census:
 
 
 def choose(system: str, idle: Iterable[C], *, may_bind: bool) -> C | None:
-    """Who answers a turn with this system prompt.
+    """The worker for a turn with this system prompt; None if there is none.
 
     The most recently used of those bound to it, so that surplus ones grow idle and can be told;
     else, if `may_bind`, one that is not bound yet; else nobody.

@@ -212,7 +212,7 @@ class Pool:
         logger.warning("[POOL] Health check failed for connection %s", item.id)
 
     def try_again(self, job: Job) -> None:
-        """Another worker is to have this turn: it goes to the head of the line."""
+        """Give this turn to another worker: it goes to the head of the queue."""
         if not self._is_open or job.is_abandoned:
             job.finish(PoolClosed("The server is stopping."))
             return
@@ -223,11 +223,11 @@ class Pool:
         self._grow()
 
     def on_initialized(self, initialized: Line) -> None:
-        """A process has said who it is, and with that which models there are."""
+        """A process was initialized, and has listed the models."""
         self.models.on_initialized(initialized)
 
     def charged(self, model: str, usd: float) -> None:
-        """An answer has cost so much. What callers type is no name to count under."""
+        """Add the cost of an answer in USD, under a model that the CLI lists or `other`."""
         found = self.models.known.find(model)
         self._tally.cost[found.id if found is not None else "other"] += usd
 
@@ -280,7 +280,7 @@ class Pool:
             self._waiters.leave(first)
 
     def _grow(self) -> None:
-        """Boot what is wanted, make room for it, and let go what is worn."""
+        """Start the processes that `policy` asks for, make room for them, and retire those due."""
         if not self._is_open or self._backoff.is_waiting(trio.current_time()):
             return
         census = self._workers.census(self._waiters, trio.current_time())
@@ -291,10 +291,10 @@ class Pool:
         due_for_replacement = [
             item for item in idle if policy.is_due_for_replacement(item, limits)
         ]
-        wanted = policy.boots_wanted(census, limits, due_for_replacement=len(due_for_replacement))
+        to_boot = policy.boots_wanted(census, limits, due_for_replacement=len(due_for_replacement))
         if self._backoff.error is not None:
-            wanted = min(wanted, 1 - census.booting)  # one tries the water for all
-        for _ in range(wanted):
+            to_boot = min(to_boot, 1 - census.booting)  # one tries the water for all
+        for _ in range(to_boot):
             self._boot()
         for item in policy.to_retire(idle, census, limits):
             item.retire("made room")
@@ -302,7 +302,7 @@ class Pool:
             self._retire_due(due_for_replacement, census)
 
     def _retire_due(self, due_for_replacement: list[Worker], census: policy.Census) -> None:
-        """The worn go when their replacements are there, or where there is no room for those."""
+        """Retire due processes once replacements are up, or if there is no room for them."""
         fresh = census.idle_unbound
         has_no_room = census.total >= self._limits.max_size and not census.booting
         for item in due_for_replacement:
@@ -397,7 +397,7 @@ class Pool:
     # Life.
 
     def start(self) -> None:
-        """Boot the first processes, if they are to be warm from the start."""
+        """Start the first processes, if `warmup_on_startup`."""
         first = self._settings.min_size if self._is_kept_warm else 0
         self._warmup.expect([self._boot().id for _ in range(first)])
         if not first:
@@ -424,7 +424,7 @@ class Pool:
         return not self._warmup.has_seen_first and len(self._workers) > 0
 
     async def wait_first_boot(self) -> None:
-        """Wait until the first process has booted, or has failed to, if any is to."""
+        """Wait until the first process has booted or failed; at once if none is started."""
         if self._workers:
             await self._warmup.wait_first()
 
@@ -433,7 +433,7 @@ class Pool:
         await self._warmup.wait_over()
 
     def close(self) -> None:
-        """Take no more turns; those that wait are told."""
+        """Take no more turns; fail those that wait with `PoolClosed`."""
         self._is_open = False
         self._waiters.fail_all(PoolClosed("The server is stopping."))
 

@@ -14,6 +14,7 @@ from select import PIPE_BUF
 from typing import Protocol, TypeAlias
 
 import trio
+from trio_util import RepeatedEvent
 
 from trioproxy.claude.command import Command
 from trioproxy.errors import BootFailed
@@ -37,7 +38,7 @@ class Pipes(Protocol):
         ...
 
     async def send_all(self, data: bytes) -> None:
-        """Write everything. A broken pipe is no error here: the end shows when reading."""
+        """Write everything. A broken pipe is not an error here: the next read reports the end."""
         ...
 
     async def receive_some(self) -> bytes:
@@ -53,28 +54,28 @@ class Pipes(Protocol):
         ...
 
     def rss(self) -> int | None:
-        """Bytes of memory that it holds; None where the system does not tell."""
+        """Resident memory in bytes; None where the system does not report it."""
         ...
 
     async def wait_stderr_closed(self) -> None:
-        """Wait for the end of its error output: it may come later than that of its output."""
+        """Wait for the end of stderr, which may come later than that of stdout."""
         ...
 
     @property
     def has_stderr(self) -> bool:
-        """Whether it has printed to its error output lately."""
+        """Whether it has written to stderr since `clear_stderr`."""
         ...
 
     async def wait_stderr(self) -> None:
-        """Wait until it prints to its error output."""
+        """Wait until it writes to stderr."""
         ...
 
     def stderr_tail(self) -> str:
-        """What it printed to its error output lately, for the log. May be empty."""
+        """What it wrote to stderr since `clear_stderr`, at most 160 kB; may be empty."""
         ...
 
     def clear_stderr(self) -> None:
-        """What it has printed so far belongs to others than those that come."""
+        """Forget what it wrote to stderr so far: it belongs to an earlier turn."""
         ...
 
 
@@ -93,9 +94,9 @@ class Process:
         self._stdin = child.stdin
         self._stdout = child.stdout
         self._stderr = child.stderr
-        self._is_silent = trio.Event()
-        self._has_spoken = trio.Event()
-        self._words: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
+        self._stderr_closed = trio.Event()
+        self._stderr_read = RepeatedEvent()
+        self._stderr_chunks: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
 
     @property
     def pid(self) -> int:
@@ -143,34 +144,33 @@ class Process:
             return None
 
     def stderr_tail(self) -> str:
-        """The last lines of its error output."""
-        return b"".join(self._words).decode(errors="replace").strip()
+        """The end of its error output; see `Pipes`."""
+        return b"".join(self._stderr_chunks).decode(errors="replace").strip()
 
     def clear_stderr(self) -> None:
-        """Forget what it has printed so far."""
-        self._words.clear()
+        """Forget the error output so far."""
+        self._stderr_chunks.clear()
 
     async def drain_stderr(self) -> None:
         """Read the error output to its end, so that the child never blocks on it."""
         with suppress(trio.ClosedResourceError):
             async for chunk in self._stderr:
-                self._words.append(bytes(chunk[-_STDERR_KEPT:]))
-                self._has_spoken.set()
-                self._has_spoken = trio.Event()
-        self._is_silent.set()
+                self._stderr_chunks.append(bytes(chunk[-_STDERR_KEPT:]))
+                self._stderr_read.set()
+        self._stderr_closed.set()
 
     @property
     def has_stderr(self) -> bool:
         """Whether it has printed; see `Pipes`."""
-        return bool(self._words)
+        return bool(self._stderr_chunks)
 
     async def wait_stderr(self) -> None:
         """Wait until it prints; see `Pipes`."""
-        await self._has_spoken.wait()
+        await self._stderr_read.wait()
 
     async def wait_stderr_closed(self) -> None:
         """Wait for the end of the error output; see `Pipes`."""
-        await self._is_silent.wait()
+        await self._stderr_closed.wait()
 
     async def stop(self, step: float) -> None:
         """End the child and its group, whatever it is doing. Each step takes `step` seconds."""

@@ -1,4 +1,4 @@
-"""What the pool counts, as plain data."""
+"""The counters and statistics of the pool, as plain data."""
 
 from collections import Counter, defaultdict, deque
 from typing import Any, Self
@@ -11,7 +11,7 @@ from trioproxy.pool.worker import Worker, WorkerState
 
 @define(eq=False)
 class PoolCounters:
-    """What only ever grows, and the latest times."""
+    """Counters, which only grow, and the latest times in seconds."""
 
     connections_created: int = 0
     connections_destroyed: int = 0
@@ -49,7 +49,7 @@ class PoolCounters:
 class WorkerStatistics:
     """One process, as it is now. Times in seconds; `rss` in bytes, as of its last turn.
 
-    `pid` is None while it is being started, `rss` where the system does not tell.
+    `pid` is None while it is being started, `rss` where the system does not report it.
     """
 
     id: str
@@ -142,5 +142,5 @@ class PoolStatistics:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The same as a JSON object."""
+        """As a JSON object."""
         return asdict(self)

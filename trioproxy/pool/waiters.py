@@ -59,7 +59,7 @@ class Waiters:
         return next(iter(self._by_system.get(bound, ())), None)
 
     def fail_all(self, error: TrioproxyError) -> None:
-        """Nobody will be served: tell them why, and empty the line."""
+        """Fail every waiting turn with `error`, and empty the queue."""
         waiting = list(self._all)
         self._all.clear()
         self._by_system.clear()

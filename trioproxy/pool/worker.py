@@ -59,7 +59,7 @@ class WorkerState(Enum):
 
 
 class PoolCallbacks(Protocol):
-    """What a worker tells its pool. Nothing here blocks."""
+    """Called by a worker, in its own task. None of them blocks."""
 
     def booted(self, worker: "Worker") -> None:
         """The process has answered its first ping."""
@@ -74,11 +74,11 @@ class PoolCallbacks(Protocol):
         ...
 
     def try_again(self, job: Job) -> None:
-        """Another worker is to have this turn: its process died before it said anything."""
+        """Give this turn to another worker: the process died before it wrote anything."""
         ...
 
     def on_initialized(self, initialized: Line) -> None:
-        """The process has been bound, and has said who it is."""
+        """The process was initialized: its response lists the models."""
         ...
 
     def charged(self, model: str, usd: float) -> None:
@@ -91,7 +91,7 @@ class PoolCallbacks(Protocol):
 
 
 class Retired(Exception):
-    """The process is to end. Its text is the reason, as statistics count it."""
+    """Ends a worker. Its text is the reason, as counted in `retirements`."""
 
 
 @define(eq=False)
@@ -127,7 +127,7 @@ class Worker:
         self._sender.send_nowait(job)
 
     def retire(self, reason: str) -> None:
-        """An idle worker is to end now."""
+        """End an idle worker now."""
         self.state = WorkerState.CLOSING
         self.end_reason = reason
         self._idling.cancel(reason=reason)
@@ -378,7 +378,7 @@ class _Life:
             raise Retired("not proven clean")
 
     async def _end_single_use(self, exchange: Exchange) -> NoReturn:
-        """Nobody is to wait for it; but when it has answered, it is about to tell the cost."""
+        """End the process without a reset, but wait for the cost of a finished answer."""
         self.worker.state = WorkerState.CLOSING
         if exchange.is_answered:
             with trio.move_on_after(_COST_GRACE):

@@ -1,4 +1,4 @@
-"""The pool's log lines that tell of one process, word for word as its operators know them."""
+"""The pool's log lines about one process. Their wording is interface: operators match it."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Who is there: the workers of a pool, and the counts that decisions are made of."""
+"""The workers of a pool, and the counts that decisions are based on."""
 
 from collections.abc import Iterator
 
@@ -34,11 +34,11 @@ class WorkerSet:
         del self._workers[worker.id]
 
     def in_state(self, state: WorkerState) -> list[Worker]:
-        """Those who stand there."""
+        """Workers in `state`."""
         return [worker for worker in self._workers.values() if worker.state is state]
 
     def count(self, state: WorkerState) -> int:
-        """How many stand there."""
+        """The number of workers in `state`."""
         return len(self.in_state(state))
 
     def soon_free(self, system: str, now: float) -> int:

@@ -192,7 +192,7 @@ class _Reading:
         return paths
 
     def take(self, path: str, raw: object, where: str, name: str) -> None:
-        """Take a value as its field's, or note what is wrong with it."""
+        """Store a value for its field, or record why it is invalid."""
         self.given.pop(path, None)
         try:
             self.given[path] = _Given(_checked(path, raw), where, name)

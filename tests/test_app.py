@@ -3,9 +3,9 @@
 import pytest
 
 from trioproxy.api_keys import hashed
-from trioproxy.app import check, open_server
 from trioproxy.claude.command import FIXED_ENVIRONMENT, MAX_RETRIES
 from trioproxy.claude.inherited import SET_PER_TURN
+from trioproxy.server import open_server
 from trioproxy.settings import (
     AuthSettings,
     ClaudeSettings,
@@ -14,6 +14,7 @@ from trioproxy.settings import (
     Settings,
     SettingsError,
 )
+from trioproxy.validation import check
 
 
 @pytest.mark.parametrize("name", sorted({*FIXED_ENVIRONMENT, *SET_PER_TURN}))

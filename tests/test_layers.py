@@ -92,7 +92,7 @@ def test_every_file_is_in_a_layer() -> None:
 
 
 def test_the_package_describes_its_layers() -> None:
-    assert LAYERS[:5] == ["cli", "serving", "app", "startup_error", "web"]
+    assert LAYERS[:5] == ["cli", "serving", "app", "server", "validation"]
     assert {"pool", "dialects", "claude", "errors", "settings"} < set(LAYERS)
     assert len(set(LAYERS)) == len(LAYERS)
 
@@ -103,7 +103,7 @@ def test_the_package_describes_its_layers() -> None:
 def test_a_file_knows_only_its_own_layer_and_those_below(file: Path) -> None:
     layer = layer_of(file)
     allowed = BESIDE.get(layer) or set(LAYERS[LAYERS.index(layer) :])
-    if layer in {"app", "cli"}:
+    if layer in {"server", "cli"}:
         allowed |= {"standin"}
     assert own_layers(file) <= allowed
 
@@ -117,6 +117,30 @@ def test_a_pure_file_knows_no_io_and_the_pool_no_http(file: Path) -> None:
 def test_httpx_is_known_in_one_place_at_most() -> None:
     knows = [name_of(file) for file in FILES if any(n.startswith("httpx") for n in imported(file))]
     assert len(knows) <= 1
+
+
+def test_hypercorn_is_known_by_its_own_package_and_the_standin() -> None:
+    knows = {
+        layer_of(file)
+        for file in FILES
+        if any(name.startswith("hypercorn") for name in imported(file))
+    }
+    assert knows == {"asgi_server", "standin"}
+
+
+def test_importing_the_app_changes_nothing_in_hypercorn() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", UNCHANGED], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("True\n", "")
+
+
+UNCHANGED = """
+import hypercorn.trio.run as run
+before = dict(vars(run))
+import trioproxy.app, trioproxy.serving
+print(dict(vars(run)) == before)
+"""
 
 
 def mentioned(file: Path) -> Iterator[str]:

@@ -18,16 +18,14 @@ from collections.abc import Mapping
 
 import trio
 from attrs import define, evolve, field
-from hypercorn.config import Config
-from hypercorn.run import run as run_workers
-from hypercorn.trio import serve as hypercorn_serve
 
 from trioproxy import logs, startup_error
-from trioproxy.app import open_server
-from trioproxy.asgi_server import connection
+from trioproxy.asgi_server.serve import Config, create_config
+from trioproxy.asgi_server.serve import serve as serve_http
+from trioproxy.asgi_server.workers import run_workers
 from trioproxy.errors import TrioproxyError
+from trioproxy.server import open_server
 from trioproxy.settings import Settings, SettingsError
-from trioproxy.web.gate.middleware import ASGIApp, Receive, Scope, Send
 from trioproxy.web.gate.quota import Quota
 
 logger = logging.getLogger("trioproxy.app")
@@ -52,7 +50,13 @@ def serve(  # noqa: PLR0913 - what the command line says
         settings = evolve(settings, server=evolve(settings.server, expose=True))
         os.environ["SERVER__EXPOSE"] = "true"  # for workers, which read their own settings
     logs.configure(settings.logging.level, settings.logging.format)
-    config = hypercorn_config(settings, host, port)
+    config = create_config(
+        host,
+        port,
+        keep_alive_timeout=settings.server.keep_alive_timeout,
+        max_header_size=settings.server.max_header_size,
+        grace=_ERROR_GRACE if workers == 1 else settings.pool_settings.drain_timeout,
+    )
     if workers > 1:
         sizes = settings.pool_settings
         logger.info(
@@ -61,16 +65,12 @@ def serve(  # noqa: PLR0913 - what the command line says
             workers * sizes.min_size,
             workers * sizes.max_size,
         )
-        config.application_path = "trioproxy.app:app"
-        config.worker_class = "trio"
-        config.workers = workers
-        config.graceful_timeout = settings.pool_settings.drain_timeout
-        return run_workers(config)
+        return run_workers(config, "trioproxy.app:app", workers)
     status = 0
     try:
         trio.run(_serve, settings, environ, config)
     except* (SettingsError, TrioproxyError, OSError) as group:
-        startup_error.report(_reasons(group))
+        startup_error.report(startup_error.reasons(group))
         status = startup_error.STATUS
     return status
 
@@ -110,23 +110,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def hypercorn_config(settings: Settings, host: str, port: int) -> Config:
-    """Hypercorn's own settings, from ours."""
-    config = Config()
-    config.bind = [f"[{host}]:{port}" if ":" in host.strip("[]") else f"{host}:{port}"]
-    config.graceful_timeout = _ERROR_GRACE
-    config.keep_alive_timeout = settings.server.keep_alive_timeout
-    config.h11_max_incomplete_size = settings.server.max_header_size
-    config.include_server_header = False
-    return config
-
-
 async def _serve(settings: Settings, environ: Mapping[str, str], config: Config) -> None:
     async with open_server(settings, environ) as server, trio.open_nursery() as nursery:
         stop = Stop(server.web.gate.quota, settings.pool_settings.drain_timeout)
         await nursery.start(stop.hear)
-        app = _with_lifespan(server.web)
-        await hypercorn_serve(app, config, shutdown_trigger=stop.wait_drained)  # type: ignore[arg-type]
+        limit = settings.server.max_connections
+        await serve_http(server.web, config, max_connections=limit, wait_stop=stop.wait_drained)
         logger.info("[SHUTDOWN] Shutting down Claude connection pool...")
         nursery.cancel_scope.cancel(reason="the server has stopped")
     logger.info("[SHUTDOWN] Claude connection pool shut down successfully")
@@ -164,33 +153,3 @@ class Stop:
             await quota.wait_idle()
         if quota.running:
             logger.warning("[SHUTDOWN] %d requests did not end in time", quota.running)
-
-
-def _with_lifespan(web: ASGIApp) -> ASGIApp:
-    """`web` for Hypercorn, which wants a lifespan: the real one is the block around it."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await web(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            scope["state"][connection.STATE] = web
-            for event in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{event}.complete"})
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
-
-    return app
-
-
-def _reasons(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    reasons: list[str] = []
-    for exception in group.exceptions:
-        if isinstance(exception, BaseExceptionGroup):
-            reasons += _reasons(exception)
-        elif isinstance(exception, SettingsError):
-            reasons += exception.problems
-        else:
-            reasons.append(str(exception))
-    return reasons

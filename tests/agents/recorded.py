@@ -14,7 +14,7 @@ import orjson
 from attrs import asdict, define, field, frozen
 
 from trioproxy.app import app as server
-from trioproxy.web.gate.middleware import Receive, Scope, Send
+from trioproxy.asgi_server.asgi import Receive, Scope, Send
 
 _numbers = count(1)
 

@@ -8,11 +8,10 @@ from functools import partial
 import httpx
 import trio
 from attrs import define, field, frozen
-from hypercorn.config import Config
-from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI
-from tests.real.serving import with_lifespan
+from tests.real.serving import loopback
+from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import ForwardClient, open_forward_client
 from trioproxy.forward.stats import UpstreamStatistics
@@ -178,11 +177,9 @@ async def forwarding(
         open_pool(_NO_PROCESSES, FakeCLI(), max_line_size=1_000_000) as pool,
         trio.open_nursery() as nursery,
     ):
-        app = with_lifespan(create_web(pool, client, watcher, web_config))
-        config = Config()
-        config.bind, config.errorlog = ["127.0.0.1:0"], None
-        hypercorn = partial(serve, app, config)  # type: ignore[arg-type]
-        (url,) = await nursery.start(hypercorn)
+        app = create_web(pool, client, watcher, web_config)
+        limit = web_config.server.max_connections
+        (url,) = await nursery.start(partial(serve, app, loopback(), max_connections=limit))
         # There is no TLS here, and to load the world's certificates takes longer than a test.
         async with httpx.AsyncClient(
             base_url=url, timeout=10, trust_env=False, verify=False

@@ -15,11 +15,10 @@ from typing import Any
 import anthropic
 import trio
 from attrs import evolve, frozen
-from hypercorn.config import Config
-from hypercorn.trio import serve
 
-from trioproxy.app import Server, open_server
+from trioproxy.asgi_server.serve import Config, create_config, serve
 from trioproxy.pool.stats import PoolStatistics
+from trioproxy.server import Server, open_server
 from trioproxy.settings import (
     AuthSettings,
     ClaudeSettings,
@@ -31,7 +30,6 @@ from trioproxy.settings import (
     Settings,
 )
 from trioproxy.standin import Pace, StandIn, serve_standin
-from trioproxy.web.gate.middleware import ASGIApp, Receive, Scope, Send
 
 MODEL = "claude-haiku-4-5"
 
@@ -125,26 +123,17 @@ async def running(
         merged = {**environment(tmp_path, base_url), **(environ or {})}
         kept = {name: value for name, value in merged.items() if value is not None}
         async with open_server(settings, kept) as opened:
-            config = Config()
-            config.bind = ["127.0.0.1:0"]
-            config.errorlog = None
-            hypercorn = partial(serve, with_lifespan(opened.web), config)  # type: ignore[arg-type]
-            urls: list[str] = await nursery.start(hypercorn)
+            limit = settings.server.max_connections
+            http = partial(serve, opened.web, loopback(), max_connections=limit)
+            urls: list[str] = await nursery.start(http)
             official = anthropic.AsyncAnthropic(base_url=urls[0], api_key="any", max_retries=0)
             async with official as client:
                 yield Running(urls[0], opened, standin, client)
         nursery.cancel_scope.cancel()
 
 
-def with_lifespan(web: ASGIApp) -> ASGIApp:
-    """`web` with the least of a lifespan: here the test is the root."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await web(scope, receive, send)
-            return
-        for event in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{event}.complete"})
-
-    return app
+def loopback() -> Config:
+    """A free port of this machine, and no log of Hypercorn's."""
+    config = create_config("127.0.0.1", 0)
+    config.errorlog = None
+    return config

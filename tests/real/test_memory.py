@@ -8,12 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI, FakeProcess
-from tests.real.serving import with_lifespan
+from tests.real.serving import loopback
 from tests.sizing import Sized
+from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import open_pool
@@ -51,12 +50,9 @@ async def test_memory_files_and_tasks_stay_flat_over_many_requests(sized: Sized)
         open_watcher(60.0) as watcher,
         open_pool(settings, cli, max_line_size=1_000_000) as pool,
     ):
-        app = with_lifespan(create_web(pool, client, watcher, WebConfig()))
-        config = Config()
-        config.bind, config.errorlog = ["127.0.0.1:0"], None
+        app = create_web(pool, client, watcher, WebConfig())
         async with trio.open_nursery() as nursery:
-            hypercorn = partial(serve, app, config)  # type: ignore[arg-type]
-            (url,) = await nursery.start(hypercorn)
+            (url,) = await nursery.start(partial(serve, app, loopback(), max_connections=100))
             async with httpx.AsyncClient(base_url=url) as http:
                 await _ask(http, sized(100, 500))
                 before = (rss(), len(os.listdir("/proc/self/fd")), _tasks())

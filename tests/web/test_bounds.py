@@ -53,7 +53,7 @@ def test_the_line_of_a_request_is_printable(caplog: pytest.LogCaptureFixture) ->
 
 def test_what_comes_over_a_connection_is_logged_in_part(caplog: pytest.LogCaptureFixture) -> None:
     fault = UnicodeDecodeError("ascii", b"\xff" * 60_000, 0, 1, "ordinal not in range")
-    connection._tell(ExceptionGroup("of Hypercorn's", [fault]))
+    connection._log(ExceptionGroup("of Hypercorn's", [fault]))
     (line,) = caplog.messages
     assert "UnicodeDecodeError('ascii', b'" in line
     assert len(line) < 200

@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
 
 from tests.fakes import FakeCLI, FakeProcess
-from tests.real.serving import with_lifespan
+from tests.real.serving import loopback
 from tests.real.test_memory import Forgets
 from tests.sizing import Sized
+from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import Pool, open_pool
@@ -130,11 +129,10 @@ async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
     ):
         web = create_web(pool, client, watcher, WebConfig())
         stop = Stop(web.gate.quota, drain_timeout=20)
-        config = Config()
-        config.bind, config.errorlog, config.graceful_timeout = ["127.0.0.1:0"], None, 1.0
-        hypercorn = partial(serve, shutdown_trigger=stop.wait_drained)
-        app = with_lifespan(web)
-        (url,) = await nursery.start(hypercorn, app, config)
+        serving = partial(
+            serve, web, loopback(), max_connections=1_000, wait_stop=stop.wait_drained
+        )
+        (url,) = await nursery.start(serving)
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as http:
 

@@ -1,21 +1,16 @@
-"""The sockets under ASGI calls, for what ASGI cannot say.
+"""Deadlines for sending, and clients that hang up, over the connections of all requests.
 
-Hypercorn sends under a shield that has no deadline: a client that does not read holds its call,
-its worker and the server's stop for as long as it likes. And it stops reading while a request
-is answered and more bytes follow, so that a client's leaving goes unseen. Both end when the
-socket is closed from beside, or its hang-up is seen from beside.
+Hypercorn sends under a shield that has no deadline: a client that does not read holds its request,
+its worker and the server's stop for as long as it likes. And it stops reading while a request is
+answered and more bytes follow, so that a client that leaves goes unseen. Both end here: the
+socket is closed, or its hang-up is seen, from another task.
 
-ASGI hands out no socket, but the `send` that Hypercorn gives us is a method of the objects that
-hold it (0.17 and 0.18: `HTTPStream` > protocol > `TCPServer` > stream). Where that is not so,
-there is no transport, and only these protections are missing.
-
-One `Watcher` serves all calls: a task and an epoll of its own for each call would be a sixth of
-what a forwarded request costs.
+One `Watcher` serves all requests: a task and an epoll for each would be a sixth of what a
+forwarded request costs.
 """
 
 import select
-import struct
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -24,82 +19,33 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from typing import Any
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-_GRACE = 2.5  # seconds for what is still to be said when the server stops
+from trioproxy.asgi_server.asgi import Message, Scope, Send
+from trioproxy.asgi_server.connection import ClientConnection, connection_of
 
-
-@frozen
-class Transport:
-    """A client's connection, and the objects of Hypercorn's that know when it stops."""
-
-    _socket: trio.socket.SocketType
-    _server: Any
-    _context: Any
-    _config: Any
-    is_http1: bool
-
-    @property
-    def number(self) -> int:
-        """The socket's descriptor; negative when it is closed."""
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """End the connection now: what is being sent on it fails."""
-        self._socket.close()
-
-    def reset(self) -> None:
-        """End it so that the client knows that something was to come."""
-        if self.number >= 0:
-            no_delay = struct.pack("ii", 1, 0)
-            self._socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, no_delay)
-            self._socket.close()
-
-    @contextmanager
-    def holding(self) -> Generator[None]:
-        """What is written meanwhile goes with what is written next: see `connections.py`."""
-        self._server.holding = True
-        try:
-            yield
-        finally:
-            self._server.holding = False
-
-    async def wait_stopped(self) -> None:
-        """Wait until the server has stopped, and given its calls the time that it gives."""
-        await self._context.terminated.wait()
-        await trio.sleep(self._config.graceful_timeout)
-
-
-def find_transport(send: Callable[..., Any]) -> Transport | None:
-    """The connection that an ASGI `send` of Hypercorn's writes to; else None."""
-    http_stream = getattr(send, "__self__", None)
-    protocol = getattr(getattr(http_stream, "send", None), "__self__", None)
-    server = getattr(getattr(protocol, "send", None), "__self__", None)
-    stream = getattr(server, "stream", None)
-    if isinstance(stream, trio.SSLStream):
-        stream = stream.transport_stream
-    if http_stream is None or not isinstance(stream, trio.SocketStream):
-        return None
-    is_http1 = type(protocol).__name__ == "H11Protocol"
-    return Transport(stream.socket, server, http_stream.context, http_stream.config, is_http1)
+_GRACE = 2.5  # seconds for the last sends when the server stops
+_OWN_CONNECTION = {"1.0", "1.1"}  # in these versions of HTTP, one request at a time has it
 
 
 @define(eq=False)
 class Watch:
-    """Watches over one call: `gone` is cancelled when its client is."""
+    """Watches over one request: `gone` is cancelled when its client hangs up, or does not read.
+
+    `own_connection`: None where several requests share one, as in HTTP/2.
+    """
 
     _watcher: "Watcher"
-    transport: Transport | None  # None where several calls share one, as in HTTP/2
-    _connection: Transport | None
+    own_connection: ClientConnection | None
+    _connection: ClientConnection | None
     _version: str
     _gone: trio.CancelScope
 
     def holding(self) -> AbstractContextManager[None]:
         """Hold back what is written meanwhile, for it to go with what is written next."""
-        return nullcontext() if self.transport is None else self.transport.holding()
+        return nullcontext() if self.own_connection is None else self.own_connection.holding()
 
     def break_off(self) -> None:
         """End the connection where the end of the call alone would look like an answer's end.
@@ -110,7 +56,7 @@ class Watch:
         if self._version != "1.1" and self._connection is not None:
             self._connection.reset()
 
-    async def sending(self, send: Callable[[Any], Any], message: Any) -> None:  # noqa: ANN401 - ASGI
+    async def sending(self, send: Send, message: Message) -> None:
         """Send, for `send_timeout` seconds at most; then the connection is closed.
 
         It is not cut short by the end of its call: Hypercorn would have noted half of it, and
@@ -127,8 +73,8 @@ class Watch:
 
     def give_up(self, *, is_sending: bool) -> None:
         """The client has left, or does not read."""
-        if is_sending and self.transport is not None:
-            self.transport.close()
+        if is_sending and self.own_connection is not None:
+            self.own_connection.close()
         self._gone.cancel(reason="the client left, or does not read")
 
 
@@ -140,29 +86,27 @@ class Watcher:
     _hangups: "select.epoll | None"  # None where the system has none: hang-ups go unseen then
     _by_number: dict[int, Watch] = field(factory=dict)
     _sending: dict[Watch, float] = field(factory=dict)  # until when; the earliest first
-    _first: Transport | None = None
+    _first: ClientConnection | None = None
     _has_first: trio.Event = field(factory=trio.Event)
 
     @contextmanager
-    def watching(
-        self, send: Callable[..., Any], http_version: str, gone: trio.CancelScope
-    ) -> Generator[Watch]:
-        """A watch over the connection of `send`, for as long as the block."""
-        found = find_transport(send)
-        transport = found if found is not None and found.is_http1 else None
-        watch = Watch(self, transport, found, http_version, gone)
-        number = -1 if transport is None else self._register(watch, transport)
+    def watching(self, scope: Scope, gone: trio.CancelScope) -> Generator[Watch]:
+        """A watch over the connection of a request, for as long as the block."""
+        connection, version = connection_of(scope), scope["http_version"]
+        own = connection if version in _OWN_CONNECTION else None
+        watch = Watch(self, own, connection, version, gone)
+        number = -1 if own is None else self._register(watch, own)
         try:
             yield watch
         finally:
             if number >= 0:
                 self._unregister(watch, number)
 
-    def _register(self, watch: Watch, transport: Transport) -> int:
+    def _register(self, watch: Watch, connection: ClientConnection) -> int:
         if self._first is None:
-            self._first = transport
+            self._first = connection
             self._has_first.set()
-        number = transport.number
+        number = connection.descriptor
         if number < 0 or self._hangups is None:
             return -1
         self._by_number[number] = watch

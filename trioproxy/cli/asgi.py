@@ -6,7 +6,7 @@ import orjson
 import trio
 from attrs import Factory, define
 
-from trioproxy.web.gate.middleware import ASGIApp, Message, Scope
+from trioproxy.asgi_server.asgi import ASGIApp, Message, Scope
 
 
 @define

@@ -12,7 +12,7 @@ from trioproxy.settings import ClaudeSettings, Loaded, Settings, SettingsError
 
 OLDEST_PYTHON = (3, 11)
 PACKAGES = ("trio", "hypercorn", "httpx")
-TESTED_HYPERCORN = ("0.17", "0.18")  # whose sockets web/transport.py knows
+TESTED_HYPERCORN = ("0.17", "0.18")  # that asgi_server/ was written for
 PROCESS_SIZE = 240_000_000  # bytes after a hundred turns
 
 _MB = 1_000_000

@@ -38,7 +38,7 @@ def show(*, config: str | None, is_json: bool) -> None:
 @options.CONFIG
 def check(*, config: str | None) -> None:
     """Print "ok" if the settings are valid, else every problem."""
-    from trioproxy.app import check as check_settings  # noqa: PLC0415 - it takes half a second
+    from trioproxy.validation import check as check_settings  # noqa: PLC0415 - it imports httpx
 
     loaded = _load(config)
     check_settings(loaded.settings)

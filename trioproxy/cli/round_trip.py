@@ -6,10 +6,11 @@ from typing import Any
 import trio
 from attrs import evolve
 
-from trioproxy.app import open_server
+from trioproxy import startup_error
 from trioproxy.cli.asgi import post
 from trioproxy.cli.checks import Answered, NoAnswer
 from trioproxy.errors import TrioproxyError
+from trioproxy.server import open_server
 from trioproxy.settings import SECTIONS, Settings, SettingsError
 
 _QUESTION = "Answer with one word: ready"
@@ -28,7 +29,7 @@ async def answered_within(
         try:
             return await _ask(_small(settings), environ, model)
         except* _Expected as group:
-            problems += _reasons(group)
+            problems += startup_error.reasons(group)
     return NoAnswer(tuple(problems or [f"no answer within {deadline:.0f} s"]))
 
 
@@ -52,12 +53,3 @@ def _small(settings: Settings) -> Settings:
     first = evolve(settings.pool_settings, min_size=1, max_size=1, spare_size=0)
     open_to_all = {name: kind() for name, kind in SECTIONS.items() if name == "auth"}
     return evolve(settings, pool_settings=first, **open_to_all)
-
-
-def _reasons(error: BaseException) -> list[str]:
-    """Every reason in a group of errors."""
-    if isinstance(error, BaseExceptionGroup):
-        return [reason for exception in error.exceptions for reason in _reasons(exception)]
-    if isinstance(error, SettingsError):
-        return list(error.problems)
-    return [error.log_message if isinstance(error, TrioproxyError) else str(error)]

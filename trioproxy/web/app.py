@@ -6,6 +6,7 @@ import trio
 from attrs import Factory, frozen
 from quart_trio import QuartTrio
 
+from trioproxy.asgi_server.asgi import ASGIApp, Receive, Scope, Send
 from trioproxy.asgi_server.watcher import Watcher
 from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.forward.api import ApiClient
@@ -21,15 +22,7 @@ from trioproxy.settings import (
 )
 from trioproxy.web import error_handlers
 from trioproxy.web.gate.access_policy import AccessPolicy
-from trioproxy.web.gate.middleware import (
-    ASGIApp,
-    Gate,
-    Receive,
-    RequestMiddleware,
-    Scope,
-    Send,
-    current_context,
-)
+from trioproxy.web.gate.middleware import Gate, RequestMiddleware, current_context
 from trioproxy.web.gate.quota import Quota
 from trioproxy.web.observe import metrics, request_log
 from trioproxy.web.observe.metrics import Metrics

@@ -17,16 +17,17 @@ while Hypercorn is still at its own work of recycling or closing the connection.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from secrets import token_hex
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 import trio
 from attrs import define, field, frozen
 from werkzeug.routing import Rule
 
 from trioproxy import logs
+from trioproxy.asgi_server.asgi import ASGIApp, Message, Receive, Scope, Send
 from trioproxy.asgi_server.watcher import Watch, Watcher
 from trioproxy.dialects.renderer import Renderer
 from trioproxy.errors import InternalError, PoolClosed, TrioproxyError
@@ -36,11 +37,6 @@ from trioproxy.web.observe.notes import NOTES, as_header, product
 from trioproxy.web.observe.registry import REFUSED, RequestRecord, RequestRegistry, is_operators
 from trioproxy.web.responses import as_error
 
-Scope: TypeAlias = dict[str, Any]
-Message: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 logger = logging.getLogger("trioproxy.web")
@@ -77,7 +73,7 @@ class RequestContext:
     @property
     def is_watched(self) -> bool:
         """Whether the call ends when the client leaves, without its doing anything."""
-        return self.watch is not None and self.watch.transport is not None
+        return self.watch is not None and self.watch.own_connection is not None
 
     def break_off(self) -> None:
         """Let nobody take what has been sent for a whole answer."""
@@ -125,11 +121,6 @@ class RequestMiddleware:
         self.gate = gate
         self.rules = rules
 
-    @property
-    def max_connections(self) -> int:
-        """How many connections may be open at once."""
-        return self.gate.quota.max_connections
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request_id = f"req_{token_hex(12)}"
@@ -138,7 +129,7 @@ class RequestMiddleware:
             self.gate.registry.record(request_id, scope["method"], scope["path"]) as record,
             RequestContext(record).holding() as context,
             trio.CancelScope() as gone,
-            self.gate.watcher.watching(send, scope["http_version"], gone) as watch,
+            self.gate.watcher.watching(scope, gone) as watch,
         ):
             context.watch = watch
             record.client = _client(scope)

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import trio
 
+from trioproxy.asgi_server.asgi import Message, Receive, Scope, Send
 from trioproxy.dialects.json_checks import short
 from trioproxy.errors import (
     BodyTooSlow,
@@ -22,7 +23,7 @@ from trioproxy.forward.client import ForwardClient
 from trioproxy.forward.connection import Request, Response
 from trioproxy.forward.headers import ClientAddress, has_body, incoming, outgoing, value_of
 from trioproxy.forward.upstream import split
-from trioproxy.web.gate.middleware import Message, Receive, Scope, Send, current_context
+from trioproxy.web.gate.middleware import current_context
 from trioproxy.web.responses import as_error
 
 logger = logging.getLogger("trioproxy.web")

@@ -1,0 +1,152 @@
+"""All that a server consists of, opened in order, and closed in the reverse order.
+
+stand-in (offline only) > forward client > watcher > guard > pool > web app
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import trio
+from attrs import evolve, frozen
+
+from trioproxy.asgi_server.watcher import open_watcher
+from trioproxy.asgi_server.workers import wait_parent_gone
+from trioproxy.claude.binary import find_binary, wheel_binary
+from trioproxy.claude.command import build_command, build_offline_command
+from trioproxy.claude.session import Session
+from trioproxy.dialects.anthropic.request import RequestDefaults
+from trioproxy.forward.api import ApiClient
+from trioproxy.forward.client import ForwardClient, open_forward_client
+from trioproxy.forward.upstream import read_upstream
+from trioproxy.pool.guard import open_guard
+from trioproxy.pool.pool import Pool, open_pool
+from trioproxy.pool.process import open_process
+from trioproxy.settings import PoolSettings, Settings
+from trioproxy.standin import StandIn, serve_standin
+from trioproxy.validation import check, read_cwd, read_options, read_upstreams
+from trioproxy.web.app import WebConfig, create_web
+from trioproxy.web.gate.middleware import RequestMiddleware
+
+logger = logging.getLogger("trioproxy.app")
+
+_BANNER = (
+    "OFFLINE: every answer comes from the stand-in on this machine, none from a model. "
+    "Unset `[claude] offline` (CLAUDE__OFFLINE) to use your account."
+)
+
+
+@frozen
+class Server:
+    """An open server: its web app, its two pools, and the stand-in when it is offline."""
+
+    web: RequestMiddleware
+    pool: Pool
+    client: ForwardClient
+    standin: StandIn | None
+
+
+@asynccontextmanager
+async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGenerator[Server]:
+    """Everything that answers, for as long as the block lasts.
+
+    Raises `CliNotFound` or `SettingsError` before anything is started. Entering waits for the
+    first process to have booted, or to have failed to: the others boot meanwhile.
+    """
+    binary = find_binary(settings.claude.cli_path, environ, wheel_binary())
+    own_cwd = read_cwd(settings.claude.cwd)
+    options = read_options(settings.claude)
+    pool_settings = settings.pool_settings
+    check(settings)  # every problem is reported before anything is started
+    _announce(pool_settings)
+    with TemporaryDirectory(prefix="trioproxy-") as private:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_parent_gone)
+            standin = StandIn() if settings.claude.offline else None
+            cwd, home = own_cwd or _new(private, "work"), _new(private, "home")
+            if standin is None:
+                command = build_command(binary, environ, cwd, options)
+            else:
+                base_url: str = await nursery.start(serve_standin, standin)
+                command = build_offline_command(
+                    binary, environ, cwd, options, home=home, base_url=base_url
+                )
+                settings = _offline(settings, base_url)
+                logger.warning(_BANNER)
+            async with (
+                open_forward_client(read_upstreams(settings), settings.http_pool) as client,
+                open_watcher(settings.server.send_timeout) as watcher,
+                open_guard(private) as guard,
+                open_pool(
+                    pool_settings,
+                    partial(open_process, command, guard, stop_timeout=pool_settings.stop_timeout),
+                    max_line_size=settings.claude.max_line_size,
+                    new_session=partial(Session, command.betas, options.own_tools),
+                ) as pool,
+            ):
+                nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
+                config = WebConfig(
+                    settings.server,
+                    settings.auth,
+                    settings.logging,
+                    _defaults(settings),
+                    settings.openai,
+                    settings.pool_settings,
+                    is_offline=standin is not None,
+                )
+                counting = settings.count_tokens
+                api = ApiClient(client, counting.api_key, counting.timeout)
+                web = create_web(pool, client, watcher, config, api if counting.api_key else None)
+                yield Server(web, pool, client, standin)
+            nursery.cancel_scope.cancel(reason="the server is closed")
+
+
+def _offline(settings: Settings, standin_url: str) -> Settings:
+    """Settings with the stand-in in place of every upstream that is not on this machine."""
+    upstreams = {
+        name: url if read_upstream(name, url).is_local else standin_url
+        for name, url in settings.http_pool.upstreams.items()
+    }
+    return evolve(
+        settings,
+        http_pool=evolve(settings.http_pool, upstreams=upstreams, proxy=""),
+        count_tokens=evolve(settings.count_tokens, api_key="offline", base_url=standin_url),
+    )
+
+
+def _defaults(settings: Settings) -> RequestDefaults:
+    """The operator's defaults and limits for requests."""
+    claude = settings.claude
+    return RequestDefaults(
+        model=claude.model,
+        system=claude.system_prompt,
+        max_messages=settings.server.max_messages,
+        own_tools=bool(claude.tools or claude.mcp_config),
+    )
+
+
+def _new(private: str, name: str) -> str:
+    directory = Path(private, name)
+    directory.mkdir()
+    return str(directory)
+
+
+def _announce(settings: PoolSettings) -> None:
+    if not settings.enabled:
+        logger.info("[STARTUP] Claude connection pooling is disabled")
+        return
+    logger.info("[STARTUP] Configuring connection pool manager...")
+    logger.info(
+        "[POOL_MANAGER] Claude instance pool configured (min: %d, max: %d)",
+        settings.min_size,
+        settings.max_size,
+    )
+
+
+async def _announce_when_warm(pool: Pool) -> None:
+    await pool.wait_warm()
+    if pool.is_enabled and pool.trouble is None:
+        logger.info("[STARTUP] Claude connection pool initialized successfully")

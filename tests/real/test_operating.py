@@ -12,8 +12,9 @@ from tests.forward.serving import upstream
 from tests.real.serving import MODEL, NOT_NEEDED, Running, running
 from tests.standin.raw import connect, read_all
 from trioproxy.api_keys import hashed, new_token
+from trioproxy.pool.worker import WorkerState
 from trioproxy.settings import AuthSettings, HttpPoolSettings, ServerSettings
-from trioproxy.web.gate.middleware import RequestMiddleware
+from trioproxy.web.routes import table
 
 pytestmark = pytest.mark.real
 
@@ -27,13 +28,12 @@ def body(text: str = "hello", **more: Any) -> dict[str, Any]:
     return {"model": MODEL, "max_tokens": 100, "messages": said, **more}
 
 
-def routes(web: RequestMiddleware) -> set[tuple[str, str]]:
+def routes() -> set[tuple[str, str]]:
     """Every method and path that is served."""
-    return {
-        (method, rule.rule.replace("<model_id>", "x").replace("<path:model_id>", "x"))
-        for rule in web.rules
-        for method in rule.methods or ()
-    } | {("GET", "/proxy/api/x"), ("POST", "/proxy/api/x"), ("GET", "/no/such/path")}
+    found = {(route.method, route.path.replace("<path:name>", "x")) for route in table.ROUTES}
+    heads = {("HEAD", path) for method, path in found if method == "GET"}
+    proxied = {("GET", "/proxy/api/x"), ("POST", "/proxy/api/x"), ("GET", "/no/such/path")}
+    return found | heads | proxied
 
 
 async def written_down(server: Running) -> None:
@@ -44,7 +44,7 @@ async def written_down(server: Running) -> None:
 
 async def test_every_route_wants_a_token_but_one(tmp_path: Path) -> None:
     async with running(tmp_path, NOT_NEEDED, auth=AUTH) as server, httpx.AsyncClient() as http:
-        walked = routes(server.server.web)
+        walked = routes()
         assert len(walked) > 30
         for method, path in sorted(walked):
             answer = await http.request(method, server.url + path)
@@ -169,7 +169,10 @@ async def test_metrics_are_what_the_client_counted(tmp_path: Path) -> None:
     assert found["trioproxy_requests_total", "/v1/models/{id}", "404"] == 1
     assert found["trioproxy_request_seconds_count", "/v1/messages"] == 4
     assert found["trioproxy_pool_created_total",] == stats.connections_created
-    assert found["trioproxy_pool_processes", "idle"] == 1
+    states = {
+        key[1]: value for key, value in found.items() if key[0] == "trioproxy_pool_processes"
+    }
+    assert states == {state.value: float(state is WorkerState.IDLE) for state in WorkerState}
     tokens = {key: value for key, value in found.items() if key[0] == "trioproxy_tokens_total"}
     kinds = {key[1]: value for key, value in tokens.items()}
     assert kinds["input"] == sum(item.input_tokens for item in used)

@@ -9,7 +9,6 @@ from trioproxy.api_keys import ApiKeys, check_stored, hashed, new_token
 from trioproxy.errors import Forbidden, InvalidRequest, Unauthorized
 from trioproxy.settings import AuthSettings, ServerSettings
 from trioproxy.web.gate.access_policy import AccessPolicy, Caller
-from trioproxy.web.observe.registry import is_operators
 
 TOKEN = new_token()
 OTHER = new_token()
@@ -252,10 +251,3 @@ def test_a_site_that_the_operator_allows() -> None:
 def test_two_lengths_of_one_body() -> None:
     with pytest.raises(InvalidRequest, match="transfer-encoding: "):
         rules().admit(scope(("transfer-encoding", "chunked"), ("content-length", "3")))
-
-
-def test_which_paths_tell_of_the_server() -> None:
-    for path in ("/", "/health", "/health/ready", "/metrics", "/status/events", "/pool/stats"):
-        assert is_operators(path)
-    for path in ("/v1/messages", "/proxy/api/health", "/v1/models", "//", "/healthy", "/statusx"):
-        assert not is_operators(path)

@@ -18,6 +18,7 @@ from quart_trio import QuartTrio
 
 import trioproxy.web
 from trioproxy.web.routes import page
+from trioproxy.web.routes.views import add_routes
 
 pytestmark = pytest.mark.real
 
@@ -45,7 +46,7 @@ class Counting:
 
 def app_of(snapshot: Callable[[], dict[str, Any]]) -> QuartTrio:
     app = QuartTrio(__name__, static_folder=None)
-    page.install(app, snapshot)
+    add_routes(app, page.views(snapshot))
     return app
 
 

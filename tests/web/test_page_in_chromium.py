@@ -19,6 +19,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Message, Request
 
 from trioproxy.web.routes import page
+from trioproxy.web.routes.views import add_routes
 
 BINARY = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -89,7 +90,7 @@ class Told:
 async def serving(told: Told, port: int = 0) -> AsyncGenerator[str]:
     """Serve for as long as the block lasts; its end cuts no stream that `told` has ended."""
     app = QuartTrio(__name__, static_folder=None)
-    page.install(app, told)
+    add_routes(app, page.views(told))
     app.before_request(partial(_refuse, told))
     config = Config()
     config.bind, config.errorlog = [f"127.0.0.1:{port}"], None

@@ -1,4 +1,4 @@
-"""The Quart app: its routes over a pool, behind the presence of each client."""
+"""The web app: Quart's views for the routes, and the proxy, behind the gate."""
 
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from trioproxy.web import error_handlers
 from trioproxy.web.gate.access_policy import AccessPolicy
 from trioproxy.web.gate.middleware import Gate, RequestMiddleware, current_context
 from trioproxy.web.gate.quota import Quota
-from trioproxy.web.observe import metrics, request_log
+from trioproxy.web.observe import request_log
 from trioproxy.web.observe.metrics import Metrics
 from trioproxy.web.observe.notes import NotesLog
 from trioproxy.web.observe.registry import RequestRegistry
@@ -34,17 +34,20 @@ from trioproxy.web.routes import (
     count_tokens,
     health,
     messages,
+    metrics,
     models,
     openai,
     page,
     stats,
+    table,
 )
 from trioproxy.web.routes.forward import Forward
+from trioproxy.web.routes.views import add_routes
 
 
 @frozen
 class WebConfig:
-    """What the operator lays down for callers."""
+    """The settings that the web app reads."""
 
     server: ServerSettings = Factory(ServerSettings)
     auth: AuthSettings = Factory(AuthSettings)
@@ -73,7 +76,6 @@ def create_web(
     )
     pages = _create_quart(pool, client, config, gate, api)
     passing_on = Forward(client, timeout=settings.body_timeout)
-    routes = _routes(pages)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         record = current_context(scope).record
@@ -81,10 +83,10 @@ def create_web(
             record.route = "/proxy"  # and the upstream, once it is known that there is one
             await passing_on(scope, receive, send)
         else:
-            record.route = routes.get(scope["path"]) or _pattern(scope["path"])
+            record.route = table.label(scope["path"])
             await cast(ASGIApp, pages)(scope, receive, send)
 
-    return RequestMiddleware(route, gate, tuple(pages.url_map.iter_rules()))
+    return RequestMiddleware(route, gate)
 
 
 def _create_quart(
@@ -107,15 +109,19 @@ def _create_quart(
         gate.registry.keeps_bodies = True
         gate.registry.on_settled.append(request_log.log_bodies)
     error_handlers.install(quart)
-    messages.install(quart, pool, rules, settings)
-    openai.install(quart, pool, rules, config.openai, settings)
-    count_tokens.install(quart, pool, api, rules)
-    models.install(quart, pool, config.openai.models)
-    capabilities.install(quart)
-    stats.install(quart, pool, client)
-    health.install(quart, pool, client, gate)
-    metrics.install(quart, measured)
-    page.install(quart, lambda: _snapshot(pool, client, config, gate))
+    views = {
+        **messages.views(pool, rules, settings),
+        **openai.views(pool, rules, config.openai, settings),
+        **count_tokens.views(pool, api, rules),
+        **models.views(pool, config.openai.models),
+        **capabilities.views(),
+        **stats.views(pool, client),
+        **health.views(pool, client, gate),
+        **metrics.views(measured),
+        **page.views(lambda: _snapshot(pool, client, config, gate)),
+    }
+    assert views.keys() == {route.view for route in table.ROUTES}
+    add_routes(quart, views)
     return quart
 
 
@@ -129,17 +135,3 @@ def _snapshot(pool: Pool, client: ForwardClient, config: WebConfig, gate: Gate) 
         is_closing=gate.quota.is_closed,
         settings=config.pool,
     )
-
-
-def _routes(pages: QuartTrio) -> dict[str, str]:
-    """The paths that are served as they are."""
-    rules = (rule.rule for rule in pages.url_map.iter_rules())
-    return {rule: rule for rule in rules if "<" not in rule}
-
-
-def _pattern(path: str) -> str:
-    """The pattern of a path that has a part of the caller's; what is not served is "other"."""
-    for prefix in ("/v1/models/", "/openai/v1/models/", "/anthropic/v1/models/"):
-        if path.startswith(prefix):
-            return f"{prefix}{{id}}"
-    return "other"

@@ -6,17 +6,16 @@ from typing import Any
 from trioproxy.dialects.anthropic import request as anthropic
 from trioproxy.dialects.openai import errors as openai
 from trioproxy.errors import TrioproxyError
-
-_ANTHROPICS = ("/v1/messages", "/v1/capabilities")
+from trioproxy.web.routes import table
+from trioproxy.web.routes.table import Dialect
 
 
 def is_openai(path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the caller expects OpenAI's shapes."""
-    if path.startswith(("/openai/", "/anthropic/")):
-        return path.startswith("/openai/")
-    if not path.startswith("/v1/") or path.startswith(_ANTHROPICS):
-        return False
-    return not any(name.lower() == b"anthropic-version" for name, _ in headers)
+    dialect = table.dialect(path)
+    if dialect is Dialect.SHARED:
+        return not any(name.lower() == b"anthropic-version" for name, _ in headers)
+    return dialect is Dialect.OPENAI
 
 
 def error_body_for(scope: dict[str, Any]) -> Callable[[TrioproxyError, str], dict[str, Any]]:

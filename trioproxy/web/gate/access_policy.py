@@ -17,10 +17,10 @@ from trioproxy.dialects.json_checks import short
 from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
 from trioproxy.refusals import Refusal
 from trioproxy.settings import AuthSettings, ServerSettings
+from trioproxy.web.routes import table
+from trioproxy.web.routes.table import Audience
 
 Header = tuple[bytes, bytes]
-
-OPEN = "/health/live"  # the only path without a token: it tells nothing
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OF_OTHERS = frozenset({"cross-site", "same-site"})
@@ -104,7 +104,7 @@ class AccessPolicy:
         if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in said:
             # It has no credentials, and asks for nothing.
             return Caller(origin=origin, is_preflight=True)
-        if not self._tokens or scope["path"] == OPEN:
+        if not self._tokens or table.audience(scope["path"]) is Audience.PUBLIC:
             return Caller(origin=origin)
         names = {header: self._name_in(header) for header in headers}
         credential_headers = frozenset(header for header, name in names.items() if name)

@@ -24,7 +24,6 @@ from typing import TypeAlias, TypeVar, cast
 
 import trio
 from attrs import define, field, frozen
-from werkzeug.routing import Rule
 
 from trioproxy import logs
 from trioproxy.asgi_server.asgi import ASGIApp, Message, Receive, Scope, Send
@@ -34,8 +33,10 @@ from trioproxy.errors import InternalError, PoolClosed, TrioproxyError
 from trioproxy.web.gate.access_policy import AccessPolicy
 from trioproxy.web.gate.quota import Quota
 from trioproxy.web.observe.notes import NOTES, as_header, product
-from trioproxy.web.observe.registry import REFUSED, RequestRecord, RequestRegistry, is_operators
+from trioproxy.web.observe.registry import REFUSED, RequestRecord, RequestRegistry
 from trioproxy.web.responses import as_error
+from trioproxy.web.routes import table
+from trioproxy.web.routes.table import Audience
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
@@ -114,12 +115,11 @@ class Gate:
 
 
 class RequestMiddleware:
-    """An ASGI callable around another: see above. `rules`: what that one serves."""
+    """An ASGI callable around another, which holds what each request holds."""
 
-    def __init__(self, inner: ASGIApp, gate: Gate, rules: tuple[Rule, ...] = ()) -> None:
+    def __init__(self, inner: ASGIApp, gate: Gate) -> None:
         self._inner = inner
         self.gate = gate
-        self.rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -152,7 +152,7 @@ class RequestMiddleware:
             caller = self.gate.admission.admit(scope)
             context.record.caller = caller.token
             response.add(caller.cors)
-            if not is_operators(scope["path"]):
+            if table.audience(scope["path"]) is Audience.CALLER:
                 context.hold(self.gate.quota.using(caller.token))
         except TrioproxyError as error:
             context.record.route = REFUSED

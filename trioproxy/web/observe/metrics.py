@@ -10,20 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from attrs import define, field
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from quart_trio import QuartTrio
-from quart_trio.wrappers import TrioResponse
 
 from trioproxy import __version__
 from trioproxy.claude.models import Models
 from trioproxy.forward.stats import UpstreamStatistics
 from trioproxy.percentiles import Percentiles
 from trioproxy.pool.stats import PoolStatistics
+from trioproxy.pool.worker import WorkerState
 from trioproxy.web.observe.registry import RequestRecord
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
-_STATES = ("booting", "idle", "busy", "resetting", "stopping")
+_STATES = tuple(state.value for state in WorkerState)
 
 
 @define(eq=False)
@@ -149,7 +147,7 @@ def _quantiles(times: Percentiles) -> _Values:
 def _of_pool(pool: PoolStatistics) -> Iterator[Metric]:
     states: _Values = {("state", state): 0.0 for state in _STATES}
     for worker in pool.workers:
-        states["state", worker.state] = states.get(("state", worker.state), 0) + 1
+        states["state", worker.state] += 1
     name = "trioproxy_pool"
     yield _gauge(f"{name}_processes", "Claude processes, by what they do", states)
     yield _gauge(f"{name}_bound", "Those with a system prompt",
@@ -217,11 +215,3 @@ def _of_upstreams(upstreams: Mapping[str, UpstreamStatistics]) -> Iterator[Metri
 
 def _by_upstream(upstreams: Mapping[str, UpstreamStatistics], key: str) -> _Values:
     return {("upstream", name): getattr(stats, key) for name, stats in upstreams.items()}
-
-
-def install(app: QuartTrio, metrics: Metrics) -> None:
-    """Add the route."""
-
-    @app.get("/metrics")
-    async def read() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
-        return TrioResponse(metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -18,25 +18,11 @@ from trioproxy.errors import CallerError, InvalidRequest, TrioproxyError
 from trioproxy.percentiles import Percentiles
 from trioproxy.pool.job import TurnTimings
 from trioproxy.refusals import Refusal
+from trioproxy.web.routes import table
+from trioproxy.web.routes.table import Audience
 
 REFUSED = "refused"  # the route of what was refused by its head alone
 
-_OPERATORS = frozenset(
-    {
-        "/",
-        "/health",
-        "/health/live",
-        "/health/ready",
-        "/http_pool/stats",
-        "/metrics",
-        "/pool/stats",
-        "/status",
-        "/status/events",
-        "/status/icon.svg",
-        "/status/page.css",
-        "/status/page.js",
-    }
-)
 _LATEST = 50
 _SECONDS = 300  # of the history: as long as a person looks back on a page
 _FAILED = 500
@@ -177,11 +163,6 @@ class SecondBucket:
         return self._percentiles
 
 
-def is_operators(path: str) -> bool:
-    """Whether a path tells of this server: it is answered to the end, however much is asked."""
-    return path in _OPERATORS
-
-
 Listener = Callable[[RequestRecord], None]
 
 
@@ -254,5 +235,5 @@ class RequestRegistry:
 
 
 def _is_of_interest(record: RequestRecord) -> bool:
-    """Neither who looks at the page, nor who has no token, is to fill it."""
-    return not is_operators(record.route) and record.route != REFUSED
+    """Operators and rejected callers would push out the requests that the page is for."""
+    return table.audience(record.route) is Audience.CALLER and record.route != REFUSED

@@ -7,7 +7,9 @@ import json
 import logging
 import re
 
-from trioproxy.web.observe.registry import RequestRecord, is_operators
+from trioproxy.web.observe.registry import RequestRecord
+from trioproxy.web.routes import table
+from trioproxy.web.routes.table import Audience
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
 _WORD = re.compile(r"[^\s=\"]+")
@@ -19,7 +21,8 @@ def log(record: RequestRecord) -> None:
     """Write the line."""
     fields = fields_of(record)
     text = " ".join(f"{name}={_plain(value)}" for name, value in fields.items())
-    level = logging.DEBUG if is_operators(record.route) else logging.INFO
+    is_callers = table.audience(record.route) is Audience.CALLER
+    level = logging.INFO if is_callers else logging.DEBUG
     logger.log(level, "[REQUEST] %s", text, extra={"fields": fields})
 
 
@@ -31,7 +34,7 @@ def _plain(value: str | float) -> str:
 
 def log_bodies(record: RequestRecord) -> None:
     """Write what was said, where the operator wants to see it."""
-    if record.bodies is not None and not is_operators(record.route):
+    if record.bodies is not None and table.audience(record.route) is Audience.CALLER:
         asked, answered = (
             bytes(body).decode(errors="backslashreplace")
             for body in (record.bodies.asked, record.bodies.answered)

@@ -17,6 +17,8 @@ from trioproxy.pool.job import TurnTimings
 from trioproxy.pool.pool import Pool
 from trioproxy.settings import PoolSettings
 from trioproxy.web.observe.registry import RequestRecord, RequestRegistry, SecondBucket
+from trioproxy.web.routes import table
+from trioproxy.web.routes.table import Audience
 
 Row = tuple[int, int, int, float | None, float | None]
 
@@ -66,7 +68,7 @@ def snapshot(  # noqa: PLR0913 - each is another part of the server
 
 
 def _is_viewers(record: RequestRecord) -> bool:
-    return record.route == "/" or record.route.startswith("/status")
+    return table.audience(record.route) is Audience.PAGE
 
 
 def _sizes(settings: PoolSettings) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects.anthropic.blocks import BLOCKS
@@ -10,16 +9,18 @@ from trioproxy.dialects.anthropic.parameters import PARAMETERS
 from trioproxy.dialects.openai.parameters import CHAT, COMPACT, RESPONSES
 from trioproxy.refusals import Refusal
 from trioproxy.web.responses import as_json
+from trioproxy.web.routes.views import Views
 
 _TABLES = {"chat/completions": CHAT, "responses": RESPONSES, "responses/compact": COMPACT}
 
 
-def install(app: QuartTrio) -> None:
-    """Add the route."""
+def views() -> Views:
+    """The view."""
 
-    @app.get("/v1/capabilities")
     async def capabilities() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         return as_json(_capabilities())
+
+    return {"capabilities": capabilities}
 
 
 def _capabilities() -> dict[str, Any]:

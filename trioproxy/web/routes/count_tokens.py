@@ -5,7 +5,6 @@ a message, and no tools.
 """
 
 from quart import request
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects.anthropic.names import read_betas
@@ -14,6 +13,7 @@ from trioproxy.errors import NotConfigured
 from trioproxy.forward.api import ApiClient
 from trioproxy.pool.pool import Pool
 from trioproxy.web import answering
+from trioproxy.web.routes.views import Views
 
 _NO_KEY = (
     "The Claude CLI cannot count tokens exactly. Set a key of the Anthropic API for it: "
@@ -21,11 +21,9 @@ _NO_KEY = (
 )
 
 
-def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: RequestDefaults) -> None:
-    """Add the route. Without an `api` it says what is missing."""
+def views(pool: Pool, api: ApiClient | None, rules: RequestDefaults) -> Views:
+    """The view. Without an `api`, it responds with what is missing."""
 
-    @app.post("/v1/messages/count_tokens")
-    @app.post("/anthropic/v1/messages/count_tokens")
     async def count_tokens() -> TrioResponse:
         asked = count_request(await answering.read_body(), pool.models.known, rules)
         if api is None:
@@ -34,3 +32,5 @@ def install(app: QuartTrio, pool: Pool, api: ApiClient | None, rules: RequestDef
         headers = [(b"anthropic-beta", betas.encode())] if betas else []
         reply = await api.post(b"/v1/messages/count_tokens", asked, headers)
         return TrioResponse(reply.body, reply.status, content_type=reply.content_type)
+
+    return {"count_tokens": count_tokens}

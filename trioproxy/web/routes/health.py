@@ -6,31 +6,30 @@ request would be answered, and what that is known from. `/health` is the same, f
 
 from typing import Any
 
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.forward.client import ForwardClient
 from trioproxy.pool.pool import Pool
 from trioproxy.web.gate.middleware import Gate
 from trioproxy.web.responses import as_json
+from trioproxy.web.routes.views import Views
 
 _READY = {"idle", "busy", "resetting"}
 
 
-def install(app: QuartTrio, pool: Pool, client: ForwardClient, gate: Gate) -> None:
-    """Add the routes."""
+def views(pool: Pool, client: ForwardClient, gate: Gate) -> Views:
+    """The views."""
 
-    @app.get("/health/live")
     async def live() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         return as_json({"status": "ok"})
 
-    @app.get("/health")
-    @app.get("/health/ready")
     async def ready() -> TrioResponse:  # noqa: ASYNC124 - as above
         body = readiness(pool, gate)
         # One upstream's failure is no failure of this server.
         body["http_pool"] = {name: item.state for name, item in client.statistics().items()}
         return as_json(body, 200 if body["status"] == "ok" else 503)
+
+    return {"live": live, "ready": ready}
 
 
 def readiness(pool: Pool, gate: Gate) -> dict[str, Any]:

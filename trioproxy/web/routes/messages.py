@@ -3,7 +3,6 @@
 from functools import partial
 
 from quart import request
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects.anthropic.request import RequestDefaults, parse_request
@@ -11,16 +10,17 @@ from trioproxy.dialects.renderer import MessagesRenderer
 from trioproxy.pool.pool import Pool
 from trioproxy.settings import ServerSettings
 from trioproxy.web import answering
+from trioproxy.web.routes.views import Views
 
 
-def install(app: QuartTrio, pool: Pool, rules: RequestDefaults, server: ServerSettings) -> None:
-    """Add the route."""
+def views(pool: Pool, rules: RequestDefaults, server: ServerSettings) -> Views:
+    """The view of the Messages API."""
 
-    @app.post("/v1/messages")
-    @app.post("/anthropic/v1/messages")
     async def messages() -> TrioResponse:
         betas = ",".join(request.headers.getlist("anthropic-beta"))
         parse = partial(parse_request, betas=betas, rules=rules)
         asked = await answering.parsed(await answering.read_body(), parse)
         reply = MessagesRenderer()
         return await answering.respond(pool, asked, reply, server)
+
+    return {"messages": messages}

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from quart import request
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.claude.models import Model
@@ -16,6 +15,7 @@ from trioproxy.pool.pool import Pool
 from trioproxy.refusals import Refusal
 from trioproxy.web.dialect import is_openai
 from trioproxy.web.responses import as_json
+from trioproxy.web.routes.views import Views
 
 _MOST = 1000
 _DIGITS = 9
@@ -23,12 +23,9 @@ _USUAL = 20
 _QUERY = {"limit", "after_id", "before_id", "beta"}
 
 
-def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
-    """Add the routes. `mapped`: OpenAI's names of models, and Claude's for them."""
+def views(pool: Pool, mapped: Mapping[str, str]) -> Views:
+    """The views. `mapped`: OpenAI's model names, and Claude's for them."""
 
-    @app.get("/v1/models")
-    @app.get("/openai/v1/models")
-    @app.get("/anthropic/v1/models")
     async def models() -> TrioResponse:
         if _is_openai():
             return as_json(openai.models_body(await pool.models.wait_models(), mapped))
@@ -43,9 +40,6 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
         )
         return as_json(body)
 
-    @app.get("/v1/models/<path:name>")
-    @app.get("/openai/v1/models/<path:name>")
-    @app.get("/anthropic/v1/models/<path:name>")
     async def model(name: str) -> TrioResponse:
         known = await pool.models.wait_models()
         if _is_openai() and openai.is_mapped(name, mapped):
@@ -54,6 +48,8 @@ def install(app: QuartTrio, pool: Pool, mapped: Mapping[str, str]) -> None:
         if found is None:
             raise UnknownModel(f"model: {short(name)}")
         return as_json(openai.model_body(found) if _is_openai() else model_body(found))
+
+    return {"models": models, "model": model}
 
 
 def _is_openai() -> bool:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from quart import request
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.claude.models import Models
@@ -21,30 +20,23 @@ from trioproxy.pool.pool import Pool
 from trioproxy.settings import OpenAISettings, ServerSettings
 from trioproxy.web import answering
 from trioproxy.web.gate.middleware import current_context
+from trioproxy.web.routes.views import Views
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-def install(
-    app: QuartTrio,
-    pool: Pool,
-    rules: RequestDefaults,
-    settings: OpenAISettings,
-    server: ServerSettings,
-) -> None:
-    """Add the routes."""
+def views(
+    pool: Pool, rules: RequestDefaults, settings: OpenAISettings, server: ServerSettings
+) -> Views:
+    """The views of OpenAI's API."""
     config: dict[str, Any] = {"mapped": settings.models, "rules": rules}
     config["can_search"] = settings.web_search
 
-    @app.post("/v1/chat/completions")
-    @app.post("/openai/v1/chat/completions")
     async def chat_completions() -> TrioResponse:
         asked = await _read(pool, partial(parse_chat, **config))
         reply = ChatRenderer(int(time.time()), asked.has_usage, tools=asked.tools)
         return await answering.respond(pool, asked.messages, reply, server)
 
-    @app.post("/v1/responses")
-    @app.post("/openai/v1/responses")
     async def responses() -> TrioResponse:
         asked = await _read(pool, partial(parse_responses, **config))
         reply = ResponsesRenderer(
@@ -59,14 +51,14 @@ def install(
         )
         return await answering.respond(pool, asked.messages, reply, server)
 
-    @app.post("/v1/responses/compact")
-    @app.post("/openai/v1/responses/compact")
     async def compact() -> TrioResponse:
         asked = await _read(pool, partial(parse_compact, **config))
         reply = CompactRenderer(
             int(time.time()), {}, tools=asked.tools, wants_summary=True, kept=asked.kept
         )
         return await answering.respond(pool, asked.messages, reply, server)
+
+    return {"chat_completions": chat_completions, "responses": responses, "compact": compact}
 
 
 class _Parse(Protocol[T_co]):

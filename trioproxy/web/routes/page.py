@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 import trio
 from quart import request
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.dialects import sse
+from trioproxy.web.routes.views import View, Views
 
 _INTERVAL = 1.0  # seconds
 
@@ -38,42 +38,40 @@ _FILE = {**_SAFETY, "cache-control": "no-cache"}
 _ICON = {**_DATA, "content-security-policy": _ICON_POLICY}
 
 _FILES = {
-    "/": ("index.html", "text/html; charset=utf-8", _FILE),
-    "/status/page.css": ("page.css", "text/css; charset=utf-8", _FILE),
-    "/status/page.js": ("page.js", "text/javascript; charset=utf-8", _FILE),
-    "/status/icon.svg": ("icon.svg", "image/svg+xml", _ICON),
+    "index.html": ("text/html; charset=utf-8", _FILE),
+    "page.css": ("text/css; charset=utf-8", _FILE),
+    "page.js": ("text/javascript; charset=utf-8", _FILE),
+    "icon.svg": ("image/svg+xml", _ICON),
 }
 
 Snapshot = Callable[[], dict[str, Any]]
 
 
-def install(app: QuartTrio, snapshot: Snapshot) -> None:
-    """Add the routes. Once `snapshot` says `closing`, the streams of it end."""
-    for path, (name, content_type, headers) in _FILES.items():
-        _install_file(app, path, name, content_type, headers)
+def views(snapshot: Snapshot) -> Views:
+    """The views. Once `snapshot` has a true `closing`, streams of it end."""
 
-    @app.get("/status")
     async def status() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         body = orjson.dumps(snapshot())
         return TrioResponse(body, content_type="application/json", headers=_DATA)
 
-    @app.get("/status/events")
-    async def status_events() -> TrioResponse:  # noqa: ASYNC124 - as above
-        # The answer to a HEAD would else go on for ever, unseen.
+    async def status_events() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
+        # The response to a HEAD would else go on for ever, unseen.
         body = b"" if request.method == "HEAD" else _events(snapshot)
         response = TrioResponse(body, content_type=sse.CONTENT_TYPE, headers=_DATA)
         response.timeout = None  # Quart would cut the stream after a minute, and say nothing
         return response
 
+    files_ = {name: _file(name, *how) for name, how in _FILES.items()}
+    return {"status": status, "status_events": status_events, **files_}
 
-def _install_file(
-    app: QuartTrio, path: str, name: str, content_type: str, headers: dict[str, str]
-) -> None:
+
+def _file(name: str, content_type: str, headers: dict[str, str]) -> View:
     content = files("trioproxy.web").joinpath("static", name).read_bytes()
 
-    @app.get(path, endpoint=f"page {name}".replace(".", " "))
-    async def file() -> TrioResponse:  # noqa: ASYNC124 - as above
+    async def file() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         return TrioResponse(content, content_type=content_type, headers=headers)
+
+    return file
 
 
 async def _events(snapshot: Snapshot) -> AsyncGenerator[bytes]:

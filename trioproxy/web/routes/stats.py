@@ -2,24 +2,24 @@
 
 import os
 
-from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.forward.client import ForwardClient
 from trioproxy.pool.pool import Pool
 from trioproxy.web.responses import as_json
+from trioproxy.web.routes.views import Views
 
 
-def install(app: QuartTrio, pool: Pool, client: ForwardClient) -> None:
-    """Add the routes."""
+def views(pool: Pool, client: ForwardClient) -> Views:
+    """The views."""
 
-    @app.get("/pool/stats")
     async def pool_stats() -> TrioResponse:  # noqa: ASYNC124 - as above
         stats = pool.statistics().as_json() if pool.is_enabled else None
         return as_json({"pool_enabled": pool.is_enabled, "pid": os.getpid(), "stats": stats})
 
-    @app.get("/http_pool/stats")
     async def http_pool_stats() -> TrioResponse:  # noqa: ASYNC124 - as above
         upstreams = {name: item.as_json() for name, item in client.statistics().items()}
         body = {"pool_enabled": client.is_enabled, "pid": os.getpid(), "upstreams": upstreams}
         return as_json(body)
+
+    return {"pool_stats": pool_stats, "http_pool_stats": http_pool_stats}

@@ -22,8 +22,10 @@ from trioproxy.settings import (
 )
 from trioproxy.web import error_handlers
 from trioproxy.web.gate.access_policy import AccessPolicy
-from trioproxy.web.gate.middleware import Gate, RequestMiddleware, current_context
+from trioproxy.web.gate.context import current_context
+from trioproxy.web.gate.middleware import Gate, RequestMiddleware
 from trioproxy.web.gate.quota import Quota
+from trioproxy.web.model_response import ModelConnection
 from trioproxy.web.observe import request_log
 from trioproxy.web.observe.metrics import Metrics
 from trioproxy.web.observe.notes import NotesLog
@@ -94,6 +96,7 @@ def _create_quart(
 ) -> QuartTrio:
     settings, rules = config.server, config.rules
     quart = QuartTrio("trioproxy", static_folder=None)
+    quart.asgi_http_class = ModelConnection
     quart.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_size,
         BODY_TIMEOUT=settings.body_timeout,

@@ -18,7 +18,7 @@ from trioproxy import errors
 from trioproxy.dialects.json_checks import short
 from trioproxy.errors import InternalError, InvalidRequest, TrioproxyError
 from trioproxy.refusals import Refusal
-from trioproxy.web.gate.middleware import current_context
+from trioproxy.web.gate.context import current_context
 from trioproxy.web.observe.registry import RequestRecord
 from trioproxy.web.responses import as_error
 

@@ -23,7 +23,7 @@ from trioproxy.forward.client import ForwardClient
 from trioproxy.forward.connection import Request, Response
 from trioproxy.forward.headers import ClientAddress, has_body, incoming, outgoing, value_of
 from trioproxy.forward.upstream import split
-from trioproxy.web.gate.middleware import current_context
+from trioproxy.web.gate.context import current_context
 from trioproxy.web.responses import as_error
 
 logger = logging.getLogger("trioproxy.web")
@@ -161,7 +161,7 @@ class ResponseWriter:
             what = "broke off" if self._has_started else str(error.status)
             logger.warning("[HTTP_POOL] %s %s: %s", context.request_id, what, error.log_message)
         if self._has_started:
-            context.break_off()
+            context.watch.break_off()
             return
         headers, body = as_error(error, self._scope, context.request_id)
         await self._start(error.status, headers)

@@ -19,7 +19,7 @@ from trioproxy.errors import UnknownModel
 from trioproxy.pool.pool import Pool
 from trioproxy.settings import OpenAISettings, ServerSettings
 from trioproxy.web import answering
-from trioproxy.web.gate.middleware import current_context
+from trioproxy.web.gate.context import current_context
 from trioproxy.web.routes.views import Views
 
 T_co = TypeVar("T_co", covariant=True)

@@ -6,7 +6,7 @@ import pytest
 
 import trioproxy
 from trioproxy import errors
-from trioproxy.dialects.anthropic.request import error_body
+from trioproxy.dialects.anthropic.errors import error_body
 from trioproxy.dialects.openai import errors as openai
 from trioproxy.errors import (
     ApiError,

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from trioproxy.claude.models import Model, Models, read_models
+from trioproxy.claude.models import Model, Models, needs_models, read_models, resolve
 from trioproxy.claude.session import InitializeProbe
+from trioproxy.claude.turn import Block, Message, Turn
+from trioproxy.errors import InvalidRequest, UnknownModel
 
 
 def entry(value: str, resolved: str, **fields: Any) -> dict[str, Any]:
@@ -65,3 +67,58 @@ def test_an_introduction_is_whatever_the_process_answers(told: object) -> None:
     response = {"subtype": "success", "request_id": "introduction", "response": told}
     initialized.receive([{"type": "control_response", "response": response}])
     assert initialized.answer == (told if isinstance(told, dict) else {})
+
+
+# -- Which one a turn means ----------------------------------------------------------------------
+
+LIST = Models((Model("claude-haiku-5-5", "Claude Haiku 5.5", ("haiku",)),))
+NAMES = {"gpt-4o": "haiku", "gpt-*": "claude-opus-9"}
+THOUGHTS: Block = {"type": "thinking", "thinking": "hm", "signature": "s"}
+
+
+def turn(model: str, *blocks: Block) -> Turn:
+    return Turn(model, 10, (Message("assistant", blocks),), "")
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("haiku", "claude-haiku-5-5"),
+        ("HAIKU[1m]", "claude-haiku-5-5[1m]"),
+        ("claude-haiku-5-5", "claude-haiku-5-5"),
+        ("claude-of-tomorrow", "claude-of-tomorrow"),
+        ("a-gateways", "a-gateways"),
+    ],
+)
+def test_resolve_has_the_id_where_it_is_listed(model: str, meant: str) -> None:
+    assert resolve(turn(model), LIST).model == meant
+
+
+def test_resolve_refuses_an_unlisted_name_where_others_are_offered_and_names_all() -> None:
+    known = r"Known are: claude-haiku-5-5, gpt-\*, gpt-4o\."
+    with pytest.raises(UnknownModel, match=known):
+        resolve(turn("llama"), LIST, NAMES)
+    assert resolve(turn("claude-of-tomorrow"), LIST, NAMES).model == "claude-of-tomorrow"
+    assert resolve(turn("haiku"), LIST, NAMES).model == "claude-haiku-5-5"
+
+
+def test_resolve_refuses_thoughts_of_a_model_without_an_id() -> None:
+    with pytest.raises(InvalidRequest, match=r"^model: thoughts in the conversation need"):
+        resolve(turn("a-gateways", THOUGHTS), LIST)
+    assert resolve(turn("claude-x", THOUGHTS), LIST).model == "claude-x"
+
+
+@pytest.mark.parametrize(
+    ("a_turn", "offered", "needed"),
+    [
+        (turn("haiku"), None, False),
+        (turn("haiku", THOUGHTS), None, True),
+        (turn("haiku"), NAMES, True),
+        (turn("claude-x"), NAMES, False),
+        (turn("claude-x", THOUGHTS), NAMES, True),
+    ],
+)
+def test_needs_models_only_where_the_list_decides(
+    a_turn: Turn, offered: dict[str, str] | None, *, needed: bool
+) -> None:
+    assert needs_models(a_turn, offered) is needed

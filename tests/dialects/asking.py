@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from trioproxy.claude.models import Model, Models
 from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.dialects.openai.chat import ChatRequest, parse_chat
 from trioproxy.dialects.openai.response_request import (
@@ -12,24 +11,19 @@ from trioproxy.dialects.openai.response_request import (
     parse_responses,
 )
 
-MODELS = Models((Model("claude-haiku-5-5", "Claude Haiku 5.5", ("haiku",)),))
 HI = {"role": "user", "content": "hi"}
 
 
 def chat(*, can_search: bool = False, **fields: Any) -> ChatRequest:
     data = json.dumps({"model": "haiku", "messages": [HI], **fields}).encode()
-    return parse_chat(
-        data, models=MODELS, mapped={}, rules=RequestDefaults(), can_search=can_search
-    )
+    return parse_chat(data, mapped={}, rules=RequestDefaults(), can_search=can_search)
 
 
 def response(*, can_search: bool = False, **fields: Any) -> ResponsesRequest:
     data = json.dumps({"model": "haiku", "input": "hi", **fields}).encode()
-    return parse_responses(
-        data, models=MODELS, mapped={}, rules=RequestDefaults(), can_search=can_search
-    )
+    return parse_responses(data, mapped={}, rules=RequestDefaults(), can_search=can_search)
 
 
 def compact(**fields: Any) -> ResponsesRequest:
     data = json.dumps({"model": "haiku", "input": "hi", **fields}).encode()
-    return parse_compact(data, models=MODELS, mapped={}, rules=RequestDefaults())
+    return parse_compact(data, mapped={}, rules=RequestDefaults())

@@ -8,12 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trioproxy.claude.turn import Message, Turn
-from trioproxy.dialects.anthropic.request import (
-    MessagesRequest,
-    RequestDefaults,
-    error_body,
-    parse_request,
-)
+from trioproxy.dialects.anthropic.errors import error_body
+from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, parse_request
 from trioproxy.errors import AcquireTimeout, ApiError, InvalidRequest, TrioproxyError
 from trioproxy.refusals import Refusal
 

@@ -17,7 +17,6 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.dialects.asking import MODELS
 from trioproxy.dialects.anthropic.request import RequestDefaults, parse_request
 from trioproxy.dialects.openai.calls import TextOfCall
 from trioproxy.dialects.openai.chat import parse_chat
@@ -206,8 +205,8 @@ MESSAGES: dict[str, Make] = {
 # -- The property --------------------------------------------------------------------------------
 
 READERS: dict[str, tuple[Callable[[bytes], object], dict[str, Make]]] = {
-    "chat": (partial(parse_chat, models=MODELS, mapped={}, rules=RULES), CHATS),
-    "response": (partial(parse_responses, models=MODELS, mapped={}, rules=RULES), RESPONSES),
+    "chat": (partial(parse_chat, mapped={}, rules=RULES), CHATS),
+    "response": (partial(parse_responses, mapped={}, rules=RULES), RESPONSES),
     "messages": (partial(parse_request, rules=RULES), MESSAGES),
 }
 KINDS = [(dialect, name) for dialect, (_, kinds) in READERS.items() for name in kinds]

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from trioproxy.claude.models import Model, Models
 from trioproxy.dialects.anthropic.names import read_betas
 from trioproxy.dialects.anthropic.request import RequestDefaults, parse_request
 from trioproxy.dialects.openai.chat import parse_chat
@@ -16,7 +15,6 @@ from trioproxy.errors import InvalidRequest
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
-MODELS = Models((Model("claude-haiku-4-5", "Haiku", ("haiku",)),))
 HOSTILE = ["a\nb", "a\r\nERROR b", "a\x1b[2J", "a\0b", "a\x7fb", "a\u202eb", "a\u2028b", "a\x9bb"]
 
 
@@ -28,12 +26,12 @@ def messages(**fields: object) -> None:
 def chat(**fields: object) -> None:
     body = {"model": "haiku", "messages": [HI], **fields}
     mapped = {"my own model": "haiku"}
-    parse_chat(json.dumps(body).encode(), models=MODELS, mapped=mapped, rules=RequestDefaults())
+    parse_chat(json.dumps(body).encode(), mapped=mapped, rules=RequestDefaults())
 
 
 def responses(**fields: object) -> None:
     body = {"model": "haiku", "input": "hi", **fields}
-    parse_responses(json.dumps(body).encode(), models=MODELS, mapped={}, rules=RequestDefaults())
+    parse_responses(json.dumps(body).encode(), mapped={}, rules=RequestDefaults())
 
 
 def history(name: object, type_: str = "tool_use") -> list[dict[str, Any]]:

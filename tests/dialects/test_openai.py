@@ -13,12 +13,10 @@ from openai.types.chat import ChatCompletion, completion_create_params
 from openai.types.responses import Response, response_create_params
 
 from tests.dialects.test_whole_answer import delta, end, opened, start, text_block, thinking_block
-from trioproxy.claude.models import Model, Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.dialects.openai.chat import ChatRenderer, ChatRequest, parse_chat
 from trioproxy.dialects.openai.errors import error_body
-from trioproxy.dialects.openai.models import claude_name
 from trioproxy.dialects.openai.parameters import CHAT, RESPONSES
 from trioproxy.dialects.openai.response_request import ResponsesRequest, parse_responses
 from trioproxy.dialects.openai.responses import ResponsesRenderer
@@ -33,7 +31,6 @@ from trioproxy.errors import (
 )
 from trioproxy.refusals import Refusal
 
-MODELS = Models((Model("claude-haiku-5-5", "Claude Haiku 5.5", ("haiku",)),))
 NAMES = {"gpt-4o": "haiku", "gpt-*": "claude-sonnet-4-5", "gpt-4*": "claude-opus-4-5"}
 HI = {"role": "user", "content": "hi"}
 DEEP = '{"a":' + "[" * 300 + "]" * 300 + "}"
@@ -42,12 +39,12 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "
 
 def chat(**fields: Any) -> ChatRequest:
     data = json.dumps({"model": "gpt-4o", "messages": [HI], **fields}).encode()
-    return parse_chat(data, models=MODELS, mapped=NAMES, rules=RequestDefaults())
+    return parse_chat(data, mapped=NAMES, rules=RequestDefaults())
 
 
 def response(**fields: Any) -> ResponsesRequest:
     data = json.dumps({"model": "gpt-4o", "input": "hi", **fields}).encode()
-    return parse_responses(data, models=MODELS, mapped=NAMES, rules=RequestDefaults())
+    return parse_responses(data, mapped=NAMES, rules=RequestDefaults())
 
 
 # -- Names ---------------------------------------------------------------------------------------
@@ -59,20 +56,17 @@ def response(**fields: Any) -> ResponsesRequest:
         ("gpt-4o", "haiku"),
         ("gpt-4o-mini", "claude-opus-4-5"),
         ("gpt-5", "claude-sonnet-4-5"),
-        ("claude-of-tomorrow", "claude-of-tomorrow"),
-        ("haiku", "haiku"),
-        ("haiku[1m]", "haiku[1m]"),
     ],
 )
-def test_a_name_means_a_model(name: str, claudes: str) -> None:
-    assert claude_name(name, NAMES, MODELS) == claudes
+def test_model_name_is_mapped_and_no_list_can_refuse_it(name: str, claudes: str) -> None:
+    request = chat(model=name).messages
+    assert (request.turn.model, request.offered) == (claudes, None)
 
 
-def test_an_unknown_name_says_which_there_are() -> None:
-    with pytest.raises(
-        UnknownModel, match=r"Known are: claude-haiku-5-5, gpt-\*, gpt-4\*, gpt-4o"
-    ):
-        claude_name("llama", NAMES, MODELS)
+@pytest.mark.parametrize("name", ["claude-of-tomorrow", "haiku", "haiku[1m]", "llama"])
+def test_model_name_that_is_not_mapped_stays_for_the_list_to_judge(name: str) -> None:
+    for request in (chat(model=name).messages, response(model=name).messages):
+        assert (request.turn.model, request.offered) == (name, NAMES)
 
 
 # -- What is refused ------------------------------------------------------------------------------
@@ -651,9 +645,7 @@ def test_any_response_is_a_request_or_a_named_refusal(
 @given(body=st.binary(max_size=40) | anything.map(lambda item: json.dumps(item).encode()))
 def test_any_bytes(body: bytes) -> None:
     for parse in (parse_chat, parse_responses):
-        assert is_request_or_refusal(
-            partial(parse, body, models=MODELS, mapped=NAMES, rules=RequestDefaults())
-        )
+        assert is_request_or_refusal(partial(parse, body, mapped=NAMES, rules=RequestDefaults()))
 
 
 # -- An assistant's message last -------------------------------------------------------------------

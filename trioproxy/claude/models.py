@@ -1,16 +1,21 @@
-"""The models that the CLI offers, from what it says of itself at `initialize`."""
+"""The models that the CLI lists in its response to `initialize`, and which one a turn means."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
+from trioproxy.errors import InvalidRequest, UnknownModel
+from trioproxy.refusals import Refusal
 
 LONG = "[1m]"
-"""What stands behind the name of a model with the CLI, to ask for a long context."""
+"""The suffix of a model's name that asks the CLI for a long context."""
 
 _DEFAULT = "default"
+_ID_PREFIX = "claude-"
+_THOUGHTS = {"thinking", "redacted_thinking"}
 
 
 @frozen
@@ -32,8 +37,49 @@ class Models:
         """The model of this id or short name, in any case; `[1m]` behind it does not count."""
         bare = name.strip().lower().removesuffix(LONG)
         return next(
-            (item for item in self.listed if bare == item.id or bare in item.aliases), None
+            (model for model in self.listed if bare == model.id or bare in model.aliases), None
         )
+
+    def label(self, name: str) -> str:
+        """The id of this model for metrics; "other" for a name that may be a caller's text."""
+        model = self.find(name)
+        return "other" if model is None else model.id
+
+
+def needs_models(turn: Turn, offered: Iterable[str] | None) -> bool:
+    """Whether `resolve` depends on the CLI's list of models. `offered`: see `resolve`."""
+    is_unknown = offered is not None and not turn.model.startswith(_ID_PREFIX)
+    return is_unknown or _has_thoughts(turn)
+
+
+def resolve(turn: Turn, models: Models, offered: Iterable[str] | None = None) -> Turn:
+    """The turn with its model's id in place of a short name, where the CLI lists it.
+
+    The CLI knows short names itself, but drops the thoughts of any model but that very id.
+    `offered`: other names that callers may use, where an unlisted model is refused; None: the API
+    judges. Raises `UnknownModel`, or `InvalidRequest` for thoughts of a model without an id.
+    """
+    model = models.find(turn.model)
+    if model is not None:
+        return evolve(turn, model=model.id + LONG * turn.model.lower().endswith(LONG))
+    if turn.model.startswith(_ID_PREFIX):
+        return turn
+    if offered is not None:
+        known = ", ".join([model.id for model in models.listed] + sorted(offered))
+        raise UnknownModel(
+            f"The model `{turn.model}` does not exist here. Known are: {known}. "
+            "`[openai] models` maps other names."
+        )
+    if _has_thoughts(turn):
+        reason = "thoughts in the conversation need the model's id, which begins with claude-"
+        raise InvalidRequest(Refusal.THOUGHTS_NEED_A_MODEL_ID, reason, path="model")
+    return turn
+
+
+def _has_thoughts(turn: Turn) -> bool:
+    return any(
+        block["type"] in _THOUGHTS for message in turn.messages for block in message.content
+    )
 
 
 def read_models(initialized: Line) -> Models:

@@ -8,7 +8,7 @@ import orjson
 
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
-from trioproxy.dialects.anthropic.request import error_body
+from trioproxy.dialects.anthropic.errors import error_body
 from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import TrioproxyError
 

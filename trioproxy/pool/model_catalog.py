@@ -4,11 +4,14 @@ When none has been yet and a caller asks, a process is started for this alone: a
 pool would have to be bound for it, to a prompt that nobody may use.
 """
 
+from collections.abc import Iterable
+
 import trio
 from trio_util import AsyncValue
 
-from trioproxy.claude.models import Models, read_models
+from trioproxy.claude.models import Models, needs_models, read_models, resolve
 from trioproxy.claude.session import InitializeProbe
+from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 from trioproxy.errors import BootFailed, PoolClosed, TrioproxyError
 from trioproxy.pool.line_stream import LineStream
@@ -50,6 +53,16 @@ class ModelCatalog:
             raise found
         assert isinstance(found, Models)
         return found
+
+    async def resolve(self, turn: Turn, offered: Iterable[str] | None = None) -> Turn:
+        """The turn with its model's id; waits for the models if that depends on them.
+
+        Raises as `claude.models.resolve` and `wait_models`.
+        """
+        models = self.known
+        if not models.listed and needs_models(turn, offered):
+            models = await self.wait_models()
+        return resolve(turn, models, offered)
 
     async def _ask(self) -> None:
         found: Models | TrioproxyError = PoolClosed("The server is stopping.")

@@ -228,8 +228,7 @@ class Pool:
 
     def charged(self, model: str, usd: float) -> None:
         """Add the cost of an answer in USD, under a model that the CLI lists or `other`."""
-        found = self.models.known.find(model)
-        self._tally.cost[found.id if found is not None else "other"] += usd
+        self._tally.cost[self.models.known.label(model)] += usd
 
     def timed_out(self, error: TurnTimeout) -> None:
         """An answer took too long."""

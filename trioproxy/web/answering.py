@@ -5,16 +5,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import trio
-from attrs import evolve
 from quart import request
 
-from trioproxy.claude.models import LONG
-from trioproxy.claude.turn import Turn
-from trioproxy.dialects.anthropic.request import MessagesRequest, needs_full_name
+from trioproxy.dialects.anthropic.request import MessagesRequest
 from trioproxy.dialects.renderer import Renderer
-from trioproxy.errors import InvalidRequest
 from trioproxy.pool.pool import Pool
-from trioproxy.refusals import Refusal
 from trioproxy.settings import ServerSettings
 from trioproxy.web.bodies import decoded
 from trioproxy.web.gate.context import current_context
@@ -29,15 +24,16 @@ T = TypeVar("T")
 
 
 async def read_body() -> bytes:
-    """The body of the request that is being handled, as it was before it was compressed."""
+    """The body of the request that is being handled, decompressed."""
     body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
     encoding = ",".join(request.headers.getlist("content-encoding"))
     limit = request.max_content_length
     return await decoded(body, encoding, len(body) if limit is None else limit)
 
 
-async def parsed(body: bytes, parse: Callable[[bytes], T]) -> T:
-    """The request that a body is; a large one is read in a thread."""
+async def read(parse: Callable[[bytes], T]) -> T:
+    """The request that is being handled, parsed; a large body in a thread. Raises as `parse`."""
+    body = await read_body()
     return await trio.to_thread.run_sync(parse, body) if len(body) > _LARGE else parse(body)
 
 
@@ -46,7 +42,7 @@ async def respond(
 ) -> ModelResponse:
     """Submit a request to the pool, and respond with its answer once a worker has it."""
     context = current_context(request.scope)
-    turn = await _with_full_name(request_.turn, pool)
+    turn = await pool.models.resolve(request_.turn, request_.offered)
     logger.debug("[API] Acquiring Claude client from pool for message request")
     is_stream = request_.stream
     lease = context.hold(pool.submit(turn, context.request_id, is_buffered=not is_stream))
@@ -59,20 +55,3 @@ async def respond(
     if record.notes:
         response.headers[NOTES.decode()] = as_header(record.notes)
     return response
-
-
-async def _with_full_name(turn: Turn, pool: Pool) -> Turn:
-    """The turn with the model's id for its short name, as far as that matters or is known.
-
-    The CLI knows the short names itself, but drops thoughts that are not of the model's id.
-    """
-    found = pool.models.known
-    if needs_full_name(turn) and not found.listed:
-        found = await pool.models.wait_models()
-    model = found.find(turn.model)
-    if model is not None:
-        return evolve(turn, model=model.id + LONG * turn.model.lower().endswith(LONG))
-    if needs_full_name(turn) and not turn.model.startswith("claude-"):
-        reason = "thoughts in the conversation need the model's id, which begins with claude-"
-        raise InvalidRequest(Refusal.THOUGHTS_NEED_A_MODEL_ID, reason, path="model")
-    return turn

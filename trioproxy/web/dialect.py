@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from trioproxy.dialects.anthropic import request as anthropic
+from trioproxy.dialects.anthropic import errors as anthropic
 from trioproxy.dialects.openai import errors as openai
 from trioproxy.errors import TrioproxyError
 from trioproxy.web.routes import table

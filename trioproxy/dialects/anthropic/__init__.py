@@ -6,6 +6,7 @@
     system.py       the system prompt
     cache_control.py, tool_references.py  what the CLI would drop of these, and how it is kept
     names.py        names of models, tools and beta features, and their bounds
+    models.py       the list of models;  errors.py  an error
 
 Source: https://docs.claude.com/en/api/messages.
 """

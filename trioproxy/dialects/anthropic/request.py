@@ -1,14 +1,15 @@
-"""The Messages API: request bodies to turns, and errors to bodies.
+"""A request to the Messages API: its body as a `Turn`.
 
 Source: https://docs.anthropic.com/en/api/messages.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from attrs import field, frozen
 
-from trioproxy.claude.models import Model, Models
+from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Turn
 from trioproxy.dialects.anthropic.cache_control import with_breakpoints
 from trioproxy.dialects.anthropic.images import image_notes
@@ -17,8 +18,8 @@ from trioproxy.dialects.anthropic.names import DROPPED_BETAS, is_model, read_bet
 from trioproxy.dialects.anthropic.parameters import PARAMETERS, check_names, passed_on
 from trioproxy.dialects.anthropic.system import read_system
 from trioproxy.dialects.anthropic.tool_references import with_loaded_tools
-from trioproxy.dialects.json_checks import has_large_number, is_deep, is_flag, kind, short
-from trioproxy.errors import InvalidRequest, TrioproxyError
+from trioproxy.dialects.json_checks import has_large_number, is_deep, is_flag, kind
+from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
 _DEPTH = 200
@@ -27,7 +28,7 @@ _MOST_TOKENS = 2**53
 
 @frozen
 class RequestDefaults:
-    """What the operator lays down for every request.
+    """The operator's defaults and limits for every request.
 
     `model` and `system` are taken where a request has none. `max_messages` bounds the messages,
     and ten times that the content blocks. With `own_tools` the CLI's tools are on, and a
@@ -42,15 +43,17 @@ class RequestDefaults:
 
 @frozen
 class MessagesRequest:
-    """A request to `POST /v1/messages`: what is to be said, and whether events are wanted.
+    """A request to `POST /v1/messages`: the turn, and whether to stream its answer.
 
     `notes`: the kind of each thing that does not reach the API as it was sent, as often as there
     are such things; a path may stand before it. None quotes the caller, so kinds are few.
+    `offered`: as `claude.models.resolve` takes it.
     """
 
     turn: Turn
     stream: bool
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    offered: Mapping[str, str] | None = field(default=None, kw_only=True)
 
 
 def parse_request(
@@ -139,45 +142,6 @@ def count_request(body: bytes, models: Models, rules: RequestDefaults) -> bytes:
     return orjson.dumps({**data, **defaults})
 
 
-def needs_full_name(turn: Turn) -> bool:
-    """Whether there are thoughts in the history: they count only for the model of that very id."""
-    thoughts = {"thinking", "redacted_thinking"}
-    return any(block["type"] in thoughts for message in turn.messages for block in message.content)
-
-
-def model_body(model: Model) -> dict[str, Any]:
-    """One model, as the API describes it. When it came out is not known here."""
-    return {
-        "type": "model",
-        "id": model.id,
-        "display_name": model.name,
-        "created_at": "1970-01-01T00:00:00Z",
-        "lifecycle": "active",
-    }
-
-
-def models_body(
-    models: Models, limit: int, *, after: str | None = None, before: str | None = None
-) -> dict[str, Any]:
-    """A page of the models: the first ones behind `after`, or the last ones before `before`."""
-    found = list(models.listed)
-    ids = [model.id for model in found]
-    for name, item in (("after_id", after), ("before_id", before)):
-        if item is not None and item not in ids:
-            raise InvalidRequest(Refusal.QUERY, f'there is no model "{short(item)}"', path=name)
-    if after is not None:
-        found = found[ids.index(after) + 1 :]
-    elif before is not None:
-        found = found[: ids.index(before)]
-    page = found[-limit:] if before is not None and after is None else found[:limit]
-    return {
-        "data": [model_body(model) for model in page],
-        "has_more": len(page) < len(found),
-        "first_id": page[0].id if page else None,
-        "last_id": page[-1].id if page else None,
-    }
-
-
 def _required(data: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
     if name not in data:
         raise InvalidRequest(Refusal.MISSING_FIELD, "Field required", path=name)
@@ -198,11 +162,3 @@ def _max_tokens(data: dict[str, Any]) -> int:
             Refusal.WRONG_VALUE, f"must be at most {_MOST_TOKENS}, not {value}", path="max_tokens"
         )
     return value
-
-
-def error_body(error: TrioproxyError, request_id: str) -> dict[str, Any]:
-    """The API's shape of an error, which is also its `error` event."""
-    shown: dict[str, Any] = {"type": error.type, "message": error.message}
-    if error.details is not None:
-        shown["details"] = error.details
-    return {"type": "error", "error": shown, "request_id": request_id}

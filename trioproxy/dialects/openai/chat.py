@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 from attrs import define, evolve, field, frozen
 
-from trioproxy.claude.models import Models
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
 from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_object
@@ -52,12 +51,11 @@ class ChatRequest:
 def parse_chat(
     body: bytes,
     *,
-    models: Models,
     mapped: Mapping[str, str],
     rules: RequestDefaults,
     can_search: bool = False,
 ) -> ChatRequest:
-    """Read a request body. Raises `InvalidRequest` or `UnknownModel`.
+    """Read a request body. Raises `InvalidRequest`.
 
     `can_search`: whether the model may search the web.
     """
@@ -78,7 +76,7 @@ def parse_chat(
     found |= messages_request.output(effort, _form(data, conversation))
     renamed = {"max_tokens": limit, "system": "messages"}
     request = messages_request.messages_request(
-        data, conversation, tools, found, renamed, models=models, mapped=mapped, rules=rules
+        data, conversation, tools, found, renamed, mapped=mapped, rules=rules
     )
     notes += (*conversation.notes, *tools.notes, *noted, *request.notes)
     has_usage = data.get("stream_options", {}).get("include_usage", False)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trioproxy.claude.models import Models
+from attrs import evolve
+
 from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_request
 from trioproxy.dialects.json_checks import (
     an_object,
@@ -15,7 +16,7 @@ from trioproxy.dialects.json_checks import (
     nullable,
 )
 from trioproxy.dialects.openai.conversation import Conversation
-from trioproxy.dialects.openai.models import claude_name
+from trioproxy.dialects.openai.models import mapped_name
 from trioproxy.dialects.openai.tools import Toolbox
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -33,7 +34,6 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     parameters: Mapping[str, Any],
     renamed: Mapping[str, str],
     *,
-    models: Models,
     mapped: Mapping[str, str],
     rules: RequestDefaults,
 ) -> MessagesRequest:
@@ -43,18 +43,22 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     """
     conversation.ask_to_go_on()
     asked = {"messages": conversation.messages, "stream": data.get("stream", False), **parameters}
+    offered: Mapping[str, str] | None = None
     if "model" in data:
-        asked["model"] = claude_name(data["model"], mapped, models)
+        claudes = mapped_name(data["model"], mapped)
+        asked["model"] = data["model"] if claudes is None else claudes
+        offered = mapped if claudes is None else None
     if conversation.system:
         text = "\n\n".join(conversation.system)
         mark = conversation.system_mark
         marked = [{"type": "text", "text": text, "cache_control": mark}]
         asked["system"] = text if mark is None else marked
     try:
-        return read_request(asked, rules=rules, is_limited=False)
+        request = read_request(asked, rules=rules, is_limited=False)
     except InvalidRequest as error:
         names = {**_words(data), **renamed}
         raise _in_the_callers_words(error, conversation, tools, names) from None
+    return evolve(request, offered=offered)
 
 
 def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -4,26 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from trioproxy.claude.models import Model, Models
-from trioproxy.errors import UnknownModel
-
-_OURS = "claude-"
 
 
-def claude_name(name: str, mapped: Mapping[str, str], models: Models) -> str:
-    """The Claude model that `name` means. Raises `UnknownModel`.
+def mapped_name(name: str, mapped: Mapping[str, str]) -> str | None:
+    """The Claude model that the operator has `name` stand for; None if there is none.
 
-    `mapped` is `[openai] models`; a name in it may end with `*`, and the longest that fits wins.
+    `mapped` is `[openai] models`; a name in it may end with `*`, and the longest match wins.
     """
-    fitting = [item for item in mapped if _fits(name, item)]
-    if fitting:
-        return mapped[max(fitting, key=lambda item: (not item.endswith("*"), len(item)))]
-    if name.startswith(_OURS) or models.find(name.removesuffix("[1m]")) is not None:
-        return name
-    known = ", ".join([model.id for model in models.listed] + sorted(mapped))
-    raise UnknownModel(
-        f"The model `{name}` does not exist here. Known are: {known}. "
-        "`[openai] models` maps other names."
-    )
+    fitting = [pattern for pattern in mapped if _fits(name, pattern)]
+    if not fitting:
+        return None
+    return mapped[max(fitting, key=lambda pattern: (not pattern.endswith("*"), len(pattern)))]
 
 
 def is_mapped(name: str, mapped: Mapping[str, str]) -> bool:

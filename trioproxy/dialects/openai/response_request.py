@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from trioproxy.claude.models import Models
 from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_object
 from trioproxy.dialects.json_checks import (
     an_object,
@@ -57,18 +56,17 @@ class ResponsesRequest:
 def parse_responses(
     body: bytes,
     *,
-    models: Models,
     mapped: Mapping[str, str],
     rules: RequestDefaults,
     can_search: bool = False,
 ) -> ResponsesRequest:
-    """Read a request body. Raises `InvalidRequest` or `UnknownModel`.
+    """Read a request body. Raises `InvalidRequest`.
 
     `can_search`: whether the model may search the web.
     """
     given = read_object(body)
     data, notes = checked(given, RESPONSES)
-    read = partial(messages_request.messages_request, models=models, mapped=mapped, rules=rules)
+    read = partial(messages_request.messages_request, mapped=mapped, rules=rules)
     asked = _read(data, Toolbox(can_search, data.get("max_tool_calls")), read)
     notes += asked.messages.notes
     return evolve(asked, messages=evolve(asked.messages, notes=notes), echo=_echo(given))
@@ -77,14 +75,13 @@ def parse_responses(
 def parse_compact(
     body: bytes,
     *,
-    models: Models,
     mapped: Mapping[str, str],
     rules: RequestDefaults,
     can_search: bool = False,
 ) -> ResponsesRequest:
     """Read the body of a request to compact a conversation; all else as `parse_responses`."""
     data, notes = checked(read_object(body), COMPACT)
-    read = partial(messages_request.messages_request, models=models, mapped=mapped, rules=rules)
+    read = partial(messages_request.messages_request, mapped=mapped, rules=rules)
     items = data.get("input")
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]

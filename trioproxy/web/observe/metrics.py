@@ -79,8 +79,7 @@ class Metrics:
         if record.refusal is not None:
             self._refusals.labels(record.route, record.refusal.value, record.refused_at).inc()
         if record.usage is not None:
-            known = self._models().find(record.model)
-            model = known.id if known is not None else "other"
+            model = self._models().label(record.model)
             for kind in ("input", "output", "cache_read", "cache_write"):
                 self._tokens.labels(model, kind).inc(getattr(record.usage, kind))
 

@@ -19,8 +19,7 @@ def views(pool: Pool, rules: RequestDefaults, server: ServerSettings) -> Views:
     async def messages() -> TrioResponse:
         betas = ",".join(request.headers.getlist("anthropic-beta"))
         parse = partial(parse_request, betas=betas, rules=rules)
-        asked = await answering.parsed(await answering.read_body(), parse)
-        reply = MessagesRenderer()
-        return await answering.respond(pool, asked, reply, server)
+        parsed = await answering.read(parse)
+        return await answering.respond(pool, parsed, MessagesRenderer(), server)
 
     return {"messages": messages}

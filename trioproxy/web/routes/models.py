@@ -7,7 +7,7 @@ from quart import request
 from quart_trio.wrappers import TrioResponse
 
 from trioproxy.claude.models import Model
-from trioproxy.dialects.anthropic.request import model_body, models_body
+from trioproxy.dialects.anthropic.models import model_body, models_body
 from trioproxy.dialects.json_checks import short
 from trioproxy.dialects.openai import models as openai
 from trioproxy.errors import InvalidRequest, UnknownModel

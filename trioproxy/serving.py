@@ -26,7 +26,7 @@ from trioproxy.asgi_server.workers import run_workers
 from trioproxy.errors import TrioproxyError
 from trioproxy.server import open_server
 from trioproxy.settings import Settings, SettingsError
-from trioproxy.web.gate.quota import Quota
+from trioproxy.web.gate.drain_gate import DrainGate
 
 logger = logging.getLogger("trioproxy.app")
 
@@ -112,7 +112,7 @@ def is_loopback(host: str) -> bool:
 
 async def _serve(settings: Settings, environ: Mapping[str, str], config: Config) -> None:
     async with open_server(settings, environ) as server, trio.open_nursery() as nursery:
-        stop = Stop(server.web.gate.quota, settings.pool_settings.drain_timeout)
+        stop = Stop(server.web.gate.drain, settings.pool_settings.drain_timeout)
         await nursery.start(stop.hear)
         limit = settings.server.max_connections
         await serve_http(server.web, config, max_connections=limit, wait_stop=stop.wait_drained)
@@ -125,7 +125,7 @@ async def _serve(settings: Settings, environ: Mapping[str, str], config: Config)
 class Stop:
     """How the server comes to its end."""
 
-    _quota: Quota
+    _gate: DrainGate
     _drain_timeout: float
     _asked: trio.Event = field(factory=trio.Event)
 
@@ -146,10 +146,10 @@ class Stop:
     async def wait_drained(self) -> None:
         """Wait for a signal, and then until nothing runs, or for `drain_timeout`."""
         await self._asked.wait()
-        quota = self._quota
-        quota.close()
-        logger.info("[SHUTDOWN] Taking nothing new; %d requests are running", quota.running)
+        gate = self._gate
+        gate.close()
+        logger.info("[SHUTDOWN] Taking nothing new; %d requests are running", gate.running.value)
         with trio.move_on_after(self._drain_timeout):
-            await quota.wait_idle()
-        if quota.running:
-            logger.warning("[SHUTDOWN] %d requests did not end in time", quota.running)
+            await gate.wait_idle()
+        if gate.running.value:
+            logger.warning("[SHUTDOWN] %d requests did not end in time", gate.running.value)

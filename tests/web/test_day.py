@@ -128,7 +128,7 @@ async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
         trio.open_nursery() as nursery,
     ):
         web = create_web(pool, client, watcher, WebConfig())
-        stop = Stop(web.gate.quota, drain_timeout=20)
+        stop = Stop(web.gate.drain, drain_timeout=20)
         serving = partial(
             serve, web, loopback(), max_connections=1_000, wait_stop=stop.wait_drained
         )
@@ -144,8 +144,7 @@ async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
                 for _ in range(streams):
                     callers.start_soon(stream)
                 with trio.fail_after(20):
-                    while web.gate.quota.running < streams:  # noqa: ASYNC110 - there is no event
-                        await trio.sleep(0.01)
+                    await web.gate.drain.running.wait_value(streams)
                 stop.begin()
                 await trio.testing.wait_all_tasks_blocked()
                 refused = await http.post("/v1/messages", content=BODY % b"")

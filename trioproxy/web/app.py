@@ -23,8 +23,9 @@ from trioproxy.settings import (
 from trioproxy.web import error_handlers
 from trioproxy.web.gate.access_policy import AccessPolicy
 from trioproxy.web.gate.context import current_context
+from trioproxy.web.gate.drain_gate import DrainGate
 from trioproxy.web.gate.middleware import Gate, RequestMiddleware
-from trioproxy.web.gate.quota import Quota
+from trioproxy.web.gate.rate_limiter import RateLimiter
 from trioproxy.web.model_response import ModelConnection
 from trioproxy.web.observe import request_log
 from trioproxy.web.observe.metrics import Metrics
@@ -72,7 +73,8 @@ def create_web(
     gate = Gate(
         watcher,
         AccessPolicy.of(settings, config.auth),
-        Quota(config.auth, settings.max_concurrent_requests, settings.max_connections),
+        DrainGate(settings.max_concurrent_requests),
+        RateLimiter(config.auth),
         RequestRegistry(),
         ((b"x-trioproxy-offline", b"true"),) if config.is_offline else (),
     )
@@ -135,6 +137,6 @@ def _snapshot(pool: Pool, client: ForwardClient, config: WebConfig, gate: Gate) 
         gate.registry,
         now=trio.current_time(),
         is_offline=config.is_offline,
-        is_closing=gate.quota.is_closed,
+        is_closing=gate.drain.is_closed,
         settings=config.pool,
     )

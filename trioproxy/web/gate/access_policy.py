@@ -7,7 +7,7 @@ so, and one whose name was given this machine's address (DNS rebinding) has that
 
 import base64
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -23,7 +23,7 @@ from trioproxy.web.routes.table import Audience
 Header = tuple[bytes, bytes]
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_OF_OTHERS = frozenset({"cross-site", "same-site"})
+_FOREIGN_SITES = frozenset({"cross-site", "same-site"})
 
 
 @frozen
@@ -64,7 +64,7 @@ _CORS_PREFLIGHT = (
 
 @frozen
 class AccessPolicy:
-    """The rules. `AccessPolicy.of(...)` makes them from settings."""
+    """Decides by the head of a request. `AccessPolicy.of(...)` makes it from settings."""
 
     _tokens: ApiKeys
     _hosts: frozenset[str]
@@ -74,88 +74,102 @@ class AccessPolicy:
 
     @classmethod
     def of(cls, server: ServerSettings, auth: AuthSettings) -> "AccessPolicy":
-        """From what the operator has said."""
+        """The policy that the settings describe."""
         stored = {**auth.tokens, **({DEFAULT: auth.token} if auth.token else {})}
         hosts = frozenset(host.lower() for host in server.allowed_hosts)
         origins = frozenset(server.allowed_origins)
         return cls(ApiKeys.of(stored), hosts, origins, server.expose, server.max_header_size)
 
     def admit(self, scope: Mapping[str, Any]) -> Caller:
-        """Raises `Forbidden` or `Unauthorized`, and `CallerError`s for what is no good head."""
-        headers: Iterable[Header] = scope["headers"]
+        """Who sent a request, by its head. Raises a `CallerError` if it is not admitted."""
+        headers: Sequence[Header] = scope["headers"]
+        self._check_size(headers)
+        by_name = {name: value.decode("latin-1") for name, value in headers}
+        _check_framing(scope, by_name)
+        self._check_address(scope)
+        self._check_host(by_name.get(b"host", ""))
+        origin = self._foreign_origin(by_name, scope)
+        if origin and _is_preflight(scope, by_name):
+            return Caller(origin=origin, is_preflight=True)  # it has no credentials
+        if not self._tokens or table.audience(scope["path"]) is Audience.PUBLIC:
+            return Caller(origin=origin)
+        return self._authenticate(headers, origin)
+
+    def _check_size(self, headers: Sequence[Header]) -> None:
         # Hypercorn looks only at a head that comes in pieces.
         if sum(len(name) + len(value) + 4 for name, value in headers) > self._max_head:
             raise HeadTooLarge(f"The headers are longer than {self._max_head} bytes.")
-        said = {name: value.decode("latin-1") for name, value in headers}
-        if not scope["raw_path"].startswith(b"/"):
-            raise InvalidRequest(
-                Refusal.FRAMING, "must be a path, which begins with /", path="request target"
-            )
-        if b"transfer-encoding" in said and b"content-length" in said:
-            reason = "cannot be combined with Content-Length"
-            raise InvalidRequest(Refusal.FRAMING, reason, path="transfer-encoding")
+
+    def _check_address(self, scope: Mapping[str, Any]) -> None:
         if not (self._tokens or self._is_exposed or _is_local(scope.get("server"))):
             raise Forbidden(
-                "This server asks for no token, so it answers only on its own machine. "
-                "Give it one in `[auth]` or AUTH_TOKEN, or set `[server] expose`."
+                "This server requires no token, so it accepts requests from its own machine only. "
+                "Set a token in `[auth]` or AUTH_TOKEN, or set `[server] expose`."
             )
-        self._check_host(said.get(b"host", ""))
-        origin = self._foreign_origin(said, scope)
-        if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in said:
-            # It has no credentials, and asks for nothing.
-            return Caller(origin=origin, is_preflight=True)
-        if not self._tokens or table.audience(scope["path"]) is Audience.PUBLIC:
-            return Caller(origin=origin)
+
+    def _authenticate(self, headers: Sequence[Header], origin: str) -> Caller:
         names = {header: self._name_in(header) for header in headers}
-        credential_headers = frozenset(header for header, name in names.items() if name)
-        if credential_headers:
-            return Caller(next(filter(None, names.values())) or "", credential_headers, origin)
-        raise Unauthorized(
-            "A token is wanted: `Authorization: Bearer ...` or `x-api-key: ...`. "
-            "It is one of `[auth] tokens` in this server's settings, or its AUTH_TOKEN."
-        )
+        credentials = frozenset(header for header, name in names.items() if name)
+        if not credentials:
+            raise Unauthorized(
+                "Authentication required: send `Authorization: Bearer ...` or `x-api-key: ...` "
+                "with one of `[auth] tokens` of this server's settings, or its AUTH_TOKEN."
+            )
+        return Caller(next(filter(None, names.values())) or "", credentials, origin)
 
     def _name_in(self, header: Header) -> str | None:
-        """Whose token a header brings."""
+        """The name of the token in a header; None if it has none."""
         return next(filter(None, map(self._tokens.name_of, _presented(*header))), None)
 
     def _check_host(self, host: str) -> None:
         name = _without_port(host).lower()
         if not name:
-            return  # of HTTP/1.0: a browser always says it
+            return  # HTTP/1.0: a browser always sends it
         if name in self._hosts or name in _LOCAL or (self._tokens and not self._hosts):
             return
         if _is_address(name) and not self._hosts:
             return
         raise Forbidden(
-            f"This server is not called {short(name)!r}. "
-            "If it is, say so in `[server] allowed_hosts`."
+            f"This server does not answer to the host {short(name)!r}. "
+            "If it should, add it to `[server] allowed_hosts`."
         )
 
-    def _foreign_origin(self, said: Mapping[bytes, str], scope: Mapping[str, Any]) -> str:
-        origin = said.get(b"origin", "")
+    def _foreign_origin(self, by_name: Mapping[bytes, str], scope: Mapping[str, Any]) -> str:
+        origin = by_name.get(b"origin", "")
         if origin in self._origins and origin:
             return origin
         if origin:
             if origin.lower() in {
-                f"{item}://{said.get(b'host', '')}".lower() for item in _SCHEMES
+                f"{item}://{by_name.get(b'host', '')}".lower() for item in _SCHEMES
             }:
                 return ""
             raise Forbidden(
-                f"Web pages of {short(origin)!r} may not ask this server. "
-                "If they are to, say so in `[server] allowed_origins`."
+                f"Web pages of {short(origin)!r} may not use this server. "
+                "If they should, add the site to `[server] allowed_origins`."
             )
-        is_visit = scope["path"] == "/" and said.get(b"sec-fetch-mode") == "navigate"
-        if said.get(b"sec-fetch-site") in _OF_OTHERS and not is_visit:
-            raise Forbidden("Web pages of other sites may not ask this server.")
+        is_visit = scope["path"] == "/" and by_name.get(b"sec-fetch-mode") == "navigate"
+        if by_name.get(b"sec-fetch-site") in _FOREIGN_SITES and not is_visit:
+            raise Forbidden("Web pages of other sites may not use this server.")
         return ""
 
 
 _SCHEMES = ("http", "https")
 
 
+def _check_framing(scope: Mapping[str, Any], by_name: Mapping[bytes, str]) -> None:
+    if not scope["raw_path"].startswith(b"/"):
+        raise InvalidRequest(Refusal.FRAMING, "must begin with /", path="request target")
+    if b"transfer-encoding" in by_name and b"content-length" in by_name:
+        reason = "cannot be combined with Content-Length"
+        raise InvalidRequest(Refusal.FRAMING, reason, path="transfer-encoding")
+
+
+def _is_preflight(scope: Mapping[str, Any], by_name: Mapping[bytes, str]) -> bool:
+    return scope["method"] == "OPTIONS" and b"access-control-request-method" in by_name
+
+
 def _presented(name: bytes, value: bytes) -> Iterable[str]:
-    """The tokens that a header may be bringing."""
+    """The tokens that a header may carry."""
     text = value.decode("latin-1").strip()
     if name == b"x-api-key":
         yield text
@@ -163,7 +177,7 @@ def _presented(name: bytes, value: bytes) -> Iterable[str]:
         scheme, _, rest = text.partition(" ")
         if scheme.lower() == "bearer":
             yield rest.strip()
-        elif scheme.lower() == "basic":  # what a browser asks its user for, to see the page
+        elif scheme.lower() == "basic":  # a browser asks its user for it, to show the page
             yield _password(rest)
 
 

@@ -22,7 +22,8 @@ from trioproxy.asgi_server.watcher import Watcher
 from trioproxy.errors import TrioproxyError
 from trioproxy.web.gate.access_policy import AccessPolicy
 from trioproxy.web.gate.context import RequestContext
-from trioproxy.web.gate.quota import Quota
+from trioproxy.web.gate.drain_gate import DrainGate
+from trioproxy.web.gate.rate_limiter import RateLimiter
 from trioproxy.web.gate.response import Headers, ResponseSender
 from trioproxy.web.observe.notes import product
 from trioproxy.web.observe.registry import REFUSED, RequestRegistry
@@ -40,7 +41,8 @@ class Gate:
 
     watcher: Watcher
     access: AccessPolicy
-    quota: Quota
+    drain: DrainGate
+    rates: RateLimiter
     registry: RequestRegistry
     headers: Headers = ()
 
@@ -82,7 +84,8 @@ class RequestMiddleware:
             context.record.caller = caller.token
             response.add(caller.cors)
             if table.audience(scope["path"]) is Audience.CALLER:
-                context.hold(self.gate.quota.using(caller.token))
+                context.hold(self.gate.drain.entering())
+                context.hold(self.gate.rates.using(caller.token))
         except TrioproxyError as error:
             context.record.route = REFUSED
             await response.refuse(error)

@@ -39,7 +39,7 @@ def readiness(pool: Pool, gate: Gate) -> dict[str, Any]:
     took the CLI's login when it was last asked. None: it was not asked yet.
     """
     ready = sum(worker.state in _READY for worker in pool.statistics().workers)
-    trouble, is_closing = pool.trouble, gate.quota.is_closed
+    trouble, is_closing = pool.trouble, gate.drain.is_closed
     status = "ok"  # also with no process at all, where none is kept
     if is_closing:
         status = "stopping"

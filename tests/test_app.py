@@ -20,7 +20,7 @@ from trioproxy.validation import check
 @pytest.mark.parametrize("name", sorted({*FIXED_ENVIRONMENT, *SET_PER_TURN}))
 async def test_what_the_server_sets_itself_cannot_be_set_beside_it(name: str) -> None:
     settings = Settings(claude=ClaudeSettings(cli_path="/bin/true", env={name: "x"}))
-    with pytest.raises(SettingsError, match=f"claude.env: {name} is what this server sets itself"):
+    with pytest.raises(SettingsError, match=f"claude.env: {name} is set by this server"):
         async with open_server(settings, {}):
             pass
 
@@ -30,7 +30,7 @@ def test_what_the_server_sets_itself_is_not_in_pass_env(name: str) -> None:
     settings = Settings(claude=ClaudeSettings(pass_env=(name,)))
     with pytest.raises(SettingsError) as caught:
         check(settings)
-    assert caught.value.problems == (f'claude.pass_env: "{name}" is what this server sets itself',)
+    assert caught.value.problems == (f'claude.pass_env: "{name}" is set by this server',)
 
 
 def test_pass_env_has_no_setting_of_this_server_and_every_problem_is_told() -> None:
@@ -55,8 +55,8 @@ WRONG = {
     "auth.token: must be printable": Settings(auth=AuthSettings(token="a b")),
     "auth.tokens: 'x': sha256: must be": Settings(auth=AuthSettings(tokens={"x": "sha256:1"})),
     "auth.tokens: a token must have a name": Settings(auth=AuthSettings(tokens={"": "a"})),
-    "'default' is the name of": Settings(auth=AuthSettings(token="a", tokens={"default": "b"})),
-    "two of them are the same": Settings(auth=AuthSettings(tokens={"a": "x", "b": hashed("x")})),
+    "'default' is reserved for": Settings(auth=AuthSettings(token="a", tokens={"default": "b"})),
+    "two tokens are equal": Settings(auth=AuthSettings(tokens={"a": "x", "b": hashed("x")})),
     "server.allowed_origins: '\\*'": Settings(server=ServerSettings(allowed_origins=("*",))),
     "server.allowed_origins: 'https://a/'": Settings(
         server=ServerSettings(allowed_origins=("https://a/",))

@@ -164,7 +164,7 @@ class UnsupportedEncoding(CallerError):
 
 
 class UnknownRoute(CallerError):
-    """Nothing is served at this path."""
+    """No such route: this path."""
 
     status = 404
     type = "not_found_error"

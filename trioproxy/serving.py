@@ -60,7 +60,7 @@ def serve(  # noqa: PLR0913 - what the command line says
     if workers > 1:
         sizes = settings.pool_settings
         logger.info(
-            "[STARTUP] %d workers, each with a pool of its own: %d to %d processes in all",
+            "[STARTUP] %d workers, each with its own pool: %d to %d processes in total",
             workers,
             workers * sizes.min_size,
             workers * sizes.max_size,
@@ -81,7 +81,7 @@ def check_address(host: str, settings: Settings, *, is_exposed: bool) -> None:
     if not (is_guarded or is_exposed or settings.server.expose or is_loopback(host)):
         reason = (
             f"--host {host}: whoever reaches it could spend your account. Set a token "
-            "(`trioproxy token` makes one) in `[auth]` or AUTH_TOKEN; or say --expose too, "
+            "(`trioproxy token` makes one) in `[auth]` or AUTH_TOKEN, or add --expose "
             "if nobody else can reach it."
         )
         raise SettingsError([reason])
@@ -91,7 +91,7 @@ def check_free(host: str, port: int) -> None:
     """Raises `SettingsError` where nothing can listen: before the processes are started."""
     try:
         if "/" in host or not host:
-            raise OSError("that is no address of a machine")
+            raise OSError("not a host address")
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         for family, kind, number, _, address in found:
             with socket.socket(family, kind, number) as probe:

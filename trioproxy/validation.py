@@ -45,22 +45,22 @@ def _check_tokens(auth: AuthSettings) -> None:
     if "" in auth.tokens:
         problems.append("auth.tokens: a token must have a name")
     if auth.token and DEFAULT in auth.tokens:
-        problems.append(f"auth.tokens: {DEFAULT!r} is the name of `token`, or AUTH_TOKEN")
+        problems.append(f"auth.tokens: {DEFAULT!r} is reserved for `token`, or AUTH_TOKEN")
     everyone = [*auth.tokens.values(), *([auth.token] if auth.token else [])]
     if len(set(map(as_hashed, everyone))) < len(everyone):
-        problems.append("auth.tokens: two of them are the same")
+        problems.append("auth.tokens: two tokens are equal")
     if problems:
         raise SettingsError(problems)
 
 
 def _check_sites(server: ServerSettings) -> None:
     problems = [
-        f"server.allowed_origins: {allowed_origin!r} must be as a browser says it, such as https://app.example"
+        f"server.allowed_origins: {allowed_origin!r} must be an origin such as https://app.example"
         for allowed_origin in server.allowed_origins
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:-]+", allowed_origin)
     ]
     problems += [
-        f"server.allowed_hosts: {allowed_host!r} must be a name alone, such as my.example"
+        f"server.allowed_hosts: {allowed_host!r} must be a host name such as my.example"
         for allowed_host in server.allowed_hosts
         if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]", allowed_host)
     ]
@@ -96,7 +96,7 @@ def read_upstreams(settings: Settings) -> dict[str, Upstream]:
 def read_options(claude: ClaudeSettings) -> Options:
     """The options of every CLI process."""
     fixed = {*FIXED_ENVIRONMENT, *SET_PER_TURN}
-    ours = "is what this server sets itself"
+    ours = "is set by this server"
     problems = [f"claude.env: {name} {ours}" for name in claude.env if name in fixed]
     for name in claude.pass_env:
         problem = ours if name in {*fixed, MAX_RETRIES} else pass_env_problem(name)
@@ -114,5 +114,5 @@ def read_cwd(cwd: str) -> str:
         return ""
     directory = os.path.abspath(os.path.expanduser(cwd))
     if not os.path.isdir(directory):
-        raise SettingsError([f"claude.cwd: there is no directory {directory!r}"])
+        raise SettingsError([f"claude.cwd: no such directory: {directory!r}"])
     return directory

@@ -81,7 +81,7 @@ def test_ctrl_c() -> None:
 def test_errors_that_are_told() -> None:
     told = "trioproxy: a\ntrioproxy: b\n"
     assert ending(SettingsError(["a", "b"])) == (2, told)
-    assert ending(CliNotFound("It is not there.")) == (2, "trioproxy: It is not there.\n")
+    assert ending(CliNotFound("It is not available.")) == (2, "trioproxy: It is not available.\n")
 
 
 def test_a_fault_of_ours_is_not_hidden() -> None:

@@ -280,7 +280,7 @@ def block(**fields: object) -> dict[str, Any]:
     return one_message(content=[{**text("hi"), **fields}])
 
 
-BLANK = "must have a character that is not white space"
+BLANK = "must contain a character other than white space"
 ONLY_TEXT = 'must be "text", not "image"'
 ONLY_EPHEMERAL = 'must be "ephemeral", not'
 IMAGE = {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/"}}
@@ -300,8 +300,8 @@ BAD = [
     Bad(body(max_token=1), "max_token: no such parameter in the Messages API"),
     # model
     Bad(body(model=None), "model: Field required"),
-    Bad(body(model="<synthetic>"), "model: is no name of a model"),
-    Bad(body(model=" opus"), "model: is no name of a model"),
+    Bad(body(model="<synthetic>"), "model: not a valid model name"),
+    Bad(body(model=" opus"), "model: not a valid model name"),
     Bad(body(model=4), "model: must be a string, not a number"),
     Bad(body(model=""), "model: must not be empty"),
     Bad(body(model=" \u2003\ufeff"), "model: must not be empty"),
@@ -334,7 +334,7 @@ BAD = [
     # messages
     Bad(body(messages=None), "messages: must be a list, not null"),
     Bad(body(messages=HI), "messages: must be a list, not an object"),
-    Bad(body(messages=[]), "messages: must have at least one message"),
+    Bad(body(messages=[]), "messages: must contain at least one message"),
     Bad(body(messages=["hi"]), "messages.0: must be an object, not a string"),
     Bad(body(messages=[HI, None]), "messages.1: must be an object, not null"),
     Bad(body(messages=[OK]), NO_FIRST),
@@ -427,7 +427,7 @@ def test_as_many_messages_as_allowed_are_taken_and_no_more() -> None:
         with pytest.raises(InvalidRequest) as caught:
             parse_request(data, rules=RequestDefaults(max_messages=2))
         assert caught.value.path == "messages"
-        assert caught.value.message.startswith("messages: has 3 messages; this server takes 2")
+        assert caught.value.message.startswith("messages: has 3 messages; this server accepts 2")
 
 
 def test_ten_blocks_a_message_are_taken_wherever_they_are_and_no_more() -> None:
@@ -438,7 +438,7 @@ def test_ten_blocks_a_message_are_taken_wherever_they_are_and_no_more() -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_request(blocks_in(20, 1), rules=RequestDefaults(max_messages=2))
     assert caught.value.message == (
-        "messages: has 21 content blocks; this server takes 20. "
+        "messages: has 21 content blocks; this server accepts 20. "
         "Send fewer messages, or raise `[server] max_messages`."
     )
 

@@ -111,7 +111,7 @@ ITEMS = [
         "what the user says before the result is there",
         [call(), words("and?"), output(), words("so?")],
         [assistant(use("c1")), user(result("c1"), "and?", "so?")],
-        ("input.3: moved before the user's words, as all results",),
+        ("input.3: moved before the user's text, like all results",),
     ),
     Said(
         "thoughts of this server",
@@ -131,8 +131,8 @@ ITEMS = [
         ],
         [],
         (
-            "input.1 without effect: it is not of this server",
-            "input.2 without effect: it is not of this server",
+            "input.1 without effect: it was not issued by this server",
+            "input.2 without effect: it was not issued by this server",
             "input.3 without effect: it has no encrypted_content",
         ),
     ),
@@ -140,7 +140,7 @@ ITEMS = [
         "thoughts alone",
         [thought(sealed(THOUGHT)), words("go on")],
         [user("go on")],
-        ("input.1: thoughts without an answer are left out",),
+        ("input.1: reasoning without an answer left out",),
     ),
     Said(
         "a summary",
@@ -155,8 +155,8 @@ ITEMS = [
         ],
         [],
         (
-            "input.1 without effect: it is not of this server",
-            "input.2 without effect: it is not of this server",
+            "input.1 without effect: it was not issued by this server",
+            "input.2 without effect: it was not issued by this server",
         ),
     ),
     Said(
@@ -169,7 +169,7 @@ ITEMS = [
         [],
         (
             "input.1: web_search_call left out: Claude cannot be shown it again",
-            "input.2: image_generation_call left out: no such tool is there",
+            "input.2: image_generation_call left out: there is no such tool",
             "input.3: configuration_update left out: what the request itself says counts",
         ),
     ),
@@ -201,7 +201,7 @@ ITEMS = [
         "nothing",
         [{"role": "user", "content": []}],
         [],
-        ("input.1: an empty message is left out",),
+        ("input.1: empty message left out",),
     ),
 ]  # fmt: skip
 
@@ -290,8 +290,8 @@ REFUSED = [
     ({"type": "local_shell_call", "call_id": "c"}, "input.1.action: Field required"),
     ({"type": "tool_search_call", "arguments": {}}, "input.1.call_id: must be a string"),
     ({"type": "function_call_output", "call_id": "c"}, "input.1.output: Field required"),
-    (call(), 'input.1: the message behind it must have a tool_result for "c1"'),
-    (output(), 'input.1: there is no tool_use with the id "c1"'),
+    (call(), 'input.1: the next message must have a tool_result for "c1"'),
+    (output(), 'input.1: no tool_use with the id "c1"'),
     ({"type": "additional_tools", "tools": [{}]}, "input.1.tools.0.type: must be a string"),
 ]
 

@@ -52,7 +52,7 @@ def test_each_kind_becomes_a_function() -> None:
     assert (shell["name"], shell["input_schema"]["required"]) == ("local_shell", ["command"])
     assert (find["name"], find["description"]) == ("tool_search", "Finds.")
     assert asked.messages.notes == (
-        "grammars of tools stand in their descriptions: nothing enforces them",
+        "grammars of tools are part of their descriptions: they are not enforced",
     )
 
 
@@ -67,8 +67,8 @@ def test_what_a_tool_may_have_beside_is_taken_and_noted_once() -> None:
     extra = {"defer_loading": True, "output_schema": {}, "allowed_callers": ["programmatic"]}
     tools = [{**FUNCTION, "name": name, **extra, "async": True} for name in "ab"]
     assert response(tools=tools).messages.notes == (
-        "defer_loading of tools without effect: Claude has them all at once",
-        "async of tools without effect: Claude has them all at once",
+        "defer_loading of tools without effect: Claude has all of them at once",
+        "async of tools without effect: Claude has all of them at once",
         "allowed_callers of tools without effect: the model calls them",
     )
 
@@ -80,13 +80,13 @@ def test_what_a_tool_may_have_beside_is_taken_and_noted_once() -> None:
 def test_what_nothing_runs_here_is_left_out(type_: str) -> None:
     asked = response(tools=[{"type": type_, "anything": 1}, FUNCTION])
     assert [tool["name"] for tool in tools_of(asked)] == ["f"]
-    name = "a tool of a type that is not known" if type_ == "of_tomorrow" else type_
-    assert asked.messages.notes == (f"tools.0: {name} left out: nothing runs it here",)
+    name = "a tool of an unknown type" if type_ == "of_tomorrow" else type_
+    assert asked.messages.notes == (f"tools.0: {name} left out: this server does not run it",)
 
 
 def test_a_search_for_tools_that_runs_at_openais_is_not_needed() -> None:
     asked = response(tools=[{"type": "tool_search"}, FUNCTION])
-    assert asked.messages.notes == ("tools.0: left out: all tools are there from the first",)
+    assert asked.messages.notes == ("tools.0: left out: all tools are available from the start",)
 
 
 @frozen
@@ -193,10 +193,13 @@ def test_each_kind_can_be_chosen(case: Choice) -> None:
 
 
 REFUSED = [
-    ({"type": "function", "name": "g"}, "tool_choice.name: there is no such function"),
-    ({"type": "function", "name": "apply_patch"}, "tool_choice.name: there is no such function"),
-    ({"type": "file_search"}, 'tool_choice.type: must be called, and nothing runs it here: "file'),
-    ({"type": "web_search_preview"}, "tool_choice.type: must be called, and nothing runs it here"),
+    ({"type": "function", "name": "g"}, "tool_choice.name: no such function"),
+    ({"type": "function", "name": "apply_patch"}, "tool_choice.name: no such function"),
+    (
+        {"type": "file_search"},
+        'tool_choice.type: cannot be required, because this server does not run it: "file',
+    ),
+    ({"type": "web_search_preview"}, "tool_choice.type: cannot be required, because this server"),
     (only("required", {"type": "mcp"}), "tool_choice: there are no `tools` to choose from"),
     (only("never"), 'tool_choice.mode: must be "auto" or "required", not "never"'),
     ({}, "tool_choice.type: must be a string, not null"),
@@ -212,8 +215,8 @@ def test_what_cannot_be_called_cannot_be_chosen(choice: object, reason: str) -> 
 
 WRONG = [
     ([{"name": "f"}], "tools.0.type: must be a string, not null"),
-    ([FUNCTION, FUNCTION], 'tools.1.name: there is another tool of the name "f"'),
-    ([{**AGENTS, "tools": [SPAWN, SPAWN]}], "tools.0.tools.1.name: there is another tool"),
+    ([FUNCTION, FUNCTION], 'tools.1.name: duplicate tool name "f"'),
+    ([{**AGENTS, "tools": [SPAWN, SPAWN]}], "tools.0.tools.1.name: duplicate tool name"),
     ([{**AGENTS, "tools": [SHELL]}], 'tools.0.tools.0.type: must be "function" or "custom"'),
     ([{**PATCH, "format": {"type": "regex"}}], 'tools.0.format.type: must be "text" or "gra'),
     ([{**FUNCTION, "bogus": 1}], "tools.0.bogus: no such field here"),
@@ -402,7 +405,9 @@ def test_a_tool_that_nobody_has_given_comes_back_as_a_function() -> None:
 def test_a_chat_has_functions_and_custom_tools_alone(tool: dict[str, Any]) -> None:
     asked = chat(tools=[tool])
     assert "tools" not in asked.messages.turn.parameters
-    assert asked.messages.notes == (f"tools.0: {tool['type']} left out: nothing runs it here",)
+    assert asked.messages.notes == (
+        f"tools.0: {tool['type']} left out: this server does not run it",
+    )
 
 
 def test_custom_tools_in_a_chat() -> None:

@@ -24,10 +24,10 @@ IDENTITY = "You are Claude Code, Anthropic's official CLI for Claude."
 WEB = {"type": "web_search_result_location", "url": "https://e.example", "encrypted_index": "aQ=="}
 PAGE = {"type": "page_location", "document_index": 0, "cited_text": "c"}
 
-REMINDER = "system messages in the conversation carried as reminders in a user's turn"
-MOVED_BLOCK = "blocks behind a tool_use moved before it"
-LEFT_OUT = "messages of the assistant with only thinking, or nothing, left out"
-NEIGHBOUR = "cache_control: moved to a neighbour, the CLI drops it where it was"
+REMINDER = "system messages in the conversation sent as reminders in a user's turn"
+MOVED_BLOCK = "blocks after a tool_use moved before it"
+LEFT_OUT = "assistant messages with only thinking, or nothing, left out"
+NEIGHBOUR = "cache_control: moved to a neighbouring block, the CLI drops it where it was"
 SURPLUS = "cache_control: left out, the CLI sets its own beside that in `system`"
 
 
@@ -172,7 +172,7 @@ MENDED = [
         "other citations go",
         [HI, assistant(text("a", citations=[PAGE, WEB, PAGE]), text("b", citations=[PAGE])), HI],
         [ASKED, ("assistant", [text("a", citations=[WEB]), text("b")]), ASKED],
-        {"citations in the assistant's texts left out, but for those of a web search": 3},
+        {"citations in the assistant's texts left out, except those of a web search": 3},
     ),
     Mended(
         "a user's citations stay",
@@ -260,14 +260,14 @@ def test_a_system_message_may_say_only_how_to_answer() -> None:
     request = parsed(messages)
     assert request.turn.parameters["output_config"] == {"effort": "max"}
     assert (sent(request), request.notes) == ([ASKED], ())
-    with pytest.raises(InvalidRequest, match="messages: must have a message that says something"):
+    with pytest.raises(InvalidRequest, match="messages: must contain a message that is not empty"):
         parsed(messages[1:])
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (" ", "messages.1.content: must have a character that is not white space"),
+        (" ", "messages.1.content: must contain a character other than white space"),
         ([], "messages.1.content: must not be empty"),
         ([image()], 'messages.1.content.0.type: must be "text", not "image"'),
         (1, "messages.1.content: must be a list, not a number"),
@@ -291,8 +291,8 @@ def test_a_call_whose_result_is_missing_is_refused_whatever_a_system_message_say
 NO_BILLING = "system: billing header left out, the CLI writes its own"
 NO_IDENTITY = "system: identity left out, the CLI writes its own"
 BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
-FEED = f"system: a line feed before it, so that its line {BOUNDARY} arrives"
-ONE_MARK = "cache_control: in `system`, one is kept, behind its end"
+FEED = f"system: preceded by a line feed, so that its line {BOUNDARY} arrives"
+ONE_MARK = "cache_control: in `system`, only one is kept, at its end"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_a_reference_to_a_tool_becomes_a_text_and_the_tool_is_loaded() -> None:
         {**TOOL, "name": "write", "defer_loading": True},
     ]
     assert Counter(request.notes) == {
-        "tool_reference: a text in its place, and the tool without defer_loading": 2
+        "tool_reference: replaced by a text, and the tool sent without defer_loading": 2
     }
 
 

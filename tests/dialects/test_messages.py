@@ -30,12 +30,12 @@ class Refused:
 
 
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
-NO_USE = 'tool_use_id: there is no tool_use with the id "{}" in the message before, or it has'
-NO_RESULT = 'the message behind it must have a tool_result for "{}"'
+NO_USE = 'tool_use_id: no tool_use with the id "{}" in the message before, or it has'
+NO_RESULT = 'the next message must have a tool_result for "{}"'
 GIF = base64.b64encode(b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff;").decode()
 TIFF = base64.b64encode(b"II*\0" + bytes(64)).decode()
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
-BAD_IMAGE = "is no PNG, JPEG, GIF or WebP image that can be read"
+BAD_IMAGE = "is not a readable PNG, JPEG, GIF or WebP image"
 
 
 def of_data(data: str, media_type: str = "image/png") -> dict[str, Any]:
@@ -75,11 +75,11 @@ REFUSED = [
     ),
     Refused(
         [HI, assistant(use("t1"), use("t1")), user(result("t1"))],
-        'messages.1.content.1.id: there is another tool_use with the id "t1"',
+        'messages.1.content.1.id: duplicate tool_use id "t1"',
     ),
     Refused(
         [HI, assistant(use("t1")), user(result("t1")), assistant(use("t1")), user(result("t1"))],
-        'messages.3.content.0.id: there is another tool_use with the id "t1"',
+        'messages.3.content.0.id: duplicate tool_use id "t1"',
     ),
     Refused(
         [HI, assistant({**use("t1"), "input": "x"}), user(result("t1"))],
@@ -87,11 +87,11 @@ REFUSED = [
     ),
     Refused(
         [HI, assistant({**use("t1"), "caller": {"type": "code_execution"}}), HI],
-        "messages.1.content.0.caller: the CLI takes the caller of a tool out",
+        "messages.1.content.0.caller: the CLI removes a tool's caller",
     ),
     Refused(
         [HI, assistant({**use("t1"), "toolset_name": "x"}), HI],
-        "messages.1.content.0.toolset_name: the CLI takes it out",
+        "messages.1.content.0.toolset_name: the CLI removes it",
     ),
     Refused([HI, assistant({**use("t1"), "extra": 1}), HI], "messages.1.content.0.extra: no such"),
     Refused(answered(content=1), "messages.2.content.0.content: must be a list, not a number"),
@@ -101,7 +101,7 @@ REFUSED = [
     ),
     Refused(
         answered(content=[text("a"), image()], is_error=True),
-        "messages.2.content.0.content.1.type: a result that is an error may have only text",
+        "messages.2.content.0.content.1.type: an error result may contain only text",
     ),
     Refused(answered(is_error="no"), "messages.2.content.0.is_error: must be true or false"),
     # Thoughts.
@@ -119,10 +119,10 @@ REFUSED = [
     Refused([user({**image(), "title": "x"})], "messages.0.content.0.title: no such field here"),
     Refused(
         answered(content=[of_data(png(1) + "A" * 5_300_000)]),
-        "messages.2.content.0.content.0.source.data: has over 5242880 characters",
+        "messages.2.content.0.content.0.source.data: must have at most 5242880 characters",
     ),
     # What the CLI would drop.
-    Refused([user(*[image()] * 101)], "messages: have 101 images and documents, of which the CLI"),
+    Refused([user(*[image()] * 101)], "messages: have 101 images and documents; the CLI"),
     Refused(
         [user(*[image()] * 60), assistant(use("t1")), user(result("t1", [image()] * 41))],
         "messages: have 101 images and documents",
@@ -163,10 +163,10 @@ def test_every_image_that_can_be_read_is_taken() -> None:
 
 
 def test_an_image_that_the_cli_makes_smaller_is_noted() -> None:
-    assert parsed(user(image(1933), image(10))).notes == ("images that the CLI may make smaller",)
+    assert parsed(user(image(1933), image(10))).notes == ("images that the CLI may scale down",)
     behind = base64.b64decode(png(10)) + bytes(500_000)
     asked = parsed(user(of_data(base64.b64encode(behind).decode())))
-    assert asked.notes == ("images that the CLI may make smaller",)
+    assert asked.notes == ("images that the CLI may scale down",)
     assert parsed(HI, assistant(use("t1")), user(result("t1", [image(3000)]))).notes == ()
 
 

@@ -177,7 +177,7 @@ def test_a_name_is_as_long_as_it_may_be_and_no_longer(place: Place) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_beta_feature_is_no_other_line(name: str) -> None:
-    with pytest.raises(InvalidRequest, match="anthropic-beta: has a name that is none"):
+    with pytest.raises(InvalidRequest, match="anthropic-beta: contains an invalid beta name"):
         read_betas(f"good,{name}")
 
 
@@ -185,5 +185,7 @@ def test_beta_features_are_so_many_and_no_more() -> None:
     names = [f"beta-{i}" for i in range(101)]
     assert read_betas(",".join(names[:100])) == tuple(names[:100])
     assert read_betas(",".join(names[:1] * 1000)) == ("beta-0",)
-    with pytest.raises(InvalidRequest, match="anthropic-beta: has 101 names; 100 are taken"):
+    with pytest.raises(
+        InvalidRequest, match="anthropic-beta: has 101 names; at most 100 are allowed"
+    ):
         read_betas(",".join(names))

@@ -95,7 +95,7 @@ CHATS = [
     Refused({"tempratur": 1}, "tempratur: no such parameter"),
     Refused({"temperature": 3}, "temperature: must be 0 to 2, not 3"),
     Refused({"max_tokens": 0}, "max_tokens: must be at least 1, not 0"),
-    Refused({"stop": ["a"] * 5}, "stop: has 5 strings; 4 are taken"),
+    Refused({"stop": ["a"] * 5}, "stop: has 5 strings; at most 4 are allowed"),
     Refused({"stop": [1]}, "stop.0: must be a string, not a number"),
     Refused({"stop": 1}, "stop: must be a string or a list, not a number"),
     Refused({"reasoning_effort": "huge"}, 'reasoning_effort: must be "none"'),
@@ -115,16 +115,16 @@ CHATS = [
         'tool_choice: must be "auto", "none" or "required", not "any"',
     ),
     Refused({"messages": None}, "messages: must be a list, not null"),
-    Refused({"messages": []}, "messages: must have at least one message"),
-    Refused(messages({"role": "system", "content": "s"}), "messages: must have at least one"),
+    Refused({"messages": []}, "messages: must contain at least one message"),
+    Refused(messages({"role": "system", "content": "s"}), "messages: must contain at least one"),
     Refused(messages({"role": "wizard"}), 'messages.0.role: must be "system", "developer", "user"'),
-    Refused(messages({"role": "function", "content": ""}), "messages.0.role: functions are tools"),
+    Refused(messages({"role": "function", "content": ""}), "messages.0.role: functions have been replaced"),
     Refused(messages({**HI, "mood": 1}), "messages.0.mood: no such field here"),
     Refused(messages({"role": "user"}), "messages.0.content: must be a string or a list"),
-    Refused(messages({"role": "user", "content": " "}), "messages.0: must have a character"),
+    Refused(messages({"role": "user", "content": " "}), "messages.0: must contain a character"),
     Refused(
         messages({"role": "user", "content": [{"type": "input_audio"}]}),
-        "messages.0.content.0.type: Claude does not hear",
+        "messages.0.content.0.type: audio input is not supported",
     ),
     Refused(
         messages({"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}),
@@ -132,19 +132,19 @@ CHATS = [
     ),
     Refused(
         messages({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}),
-        "messages.0.content.0.image_url.url: must be a data: url with base64",
+        "messages.0.content.0.image_url.url: must be a data: URL with base64",
     ),
     Refused(
         messages({"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}),
-        "messages.0.content.0.file.file_id: there are no stored files here",
+        "messages.0.content.0.file.file_id: this server stores no files",
     ),
     Refused(
         messages(HI, {"role": "assistant", "tool_calls": [CALL]}, HI),
-        'messages.1: the message behind it must have a tool_result for "c1"',
+        'messages.1: the next message must have a tool_result for "c1"',
     ),
     Refused(
         messages({"role": "system", "content": "s"}, {"role": "tool", "tool_call_id": "c1", "content": "x"}),
-        'messages.1: there is no tool_use with the id "c1"',
+        'messages.1: no tool_use with the id "c1"',
     ),
     Refused(
         messages(HI, {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]}),
@@ -162,10 +162,10 @@ CHATS = [
     Refused({"tools": {}}, "tools: must be a list, not an object"),
     Refused(
         {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {"type": "function", "function": {"name": "g"}}},
-        "tool_choice.function.name: there is no such function",
+        "tool_choice.function.name: no such function",
     ),
     Refused({"n": True}, "n: not supported"),
-    Refused({"stop": " "}, "stop: must have a character"),
+    Refused({"stop": " "}, "stop: must contain a character"),
     Refused({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage: must be true"),
     Refused(
         {"response_format": {"type": "json_object", "schema": {}}},
@@ -174,7 +174,7 @@ CHATS = [
     Refused({"max_tokens": 2**60}, "max_tokens: must be at most"),
     Refused({"max_completion_tokens": 2**60}, "max_completion_tokens: must be at most"),
     Refused({"safety_identifier": "u" * 600}, "safety_identifier: has 600 characters"),
-    Refused({"user": "u" * 600}, "user: has 600 characters; 512 are taken"),
+    Refused({"user": "u" * 600}, "user: has 600 characters; at most 512 are allowed"),
 ]  # fmt: skip
 
 RESPONSE = [
@@ -183,7 +183,7 @@ RESPONSE = [
     Refused({"background": True}, "background: not supported"),
     Refused({"input": None}, "input: must be a string or a list, not missing"),
     Refused({"input": 1}, "input: must be a string or a list, not a number"),
-    Refused({"input": ""}, "input: must have a character"),
+    Refused({"input": ""}, "input: must contain a character"),
     Refused({"input": [{"type": "item_reference", "id": "x"}]}, "input.0: nothing is stored"),
     Refused({"input": [{"role": "user", "content": [{"type": "output_text"}]}]}, 'input.0.content.0.type: must be "input_text"'),
     Refused({"input": [{"type": "function_call", "name": "f"}]}, "input.0.arguments: Field required"),
@@ -193,7 +193,7 @@ RESPONSE = [
     Refused({"text": {"format": {"type": []}}}, 'text.format.type: must be "text"'),
     Refused({"text": {"format": {"schema": {}}}}, "text.format.type: Field required"),
     Refused({"max_output_tokens": 2**60}, "max_output_tokens: must be at most"),
-    Refused({"input": []}, "input: must have at least one message"),
+    Refused({"input": []}, "input: must contain at least one message"),
     Refused({"input": [{"role": "user", "content": [{"type": "input_text", "text": "a", "bogus": 1}]}]}, "input.0.content.0.bogus: no such"),
     Refused({"reasoning": {"depth": 1}}, "reasoning.depth: no such field here"),
 ]  # fmt: skip
@@ -239,9 +239,9 @@ def test_what_has_no_effect_is_noted() -> None:
         temperature=1.5,
     ).messages.notes
     assert notes == (
-        "messages.1: an empty answer is left out",
-        "messages.2: moved to the top, as all instructions",
-        "temperature: above 1 taken as 1, the highest that Claude has",
+        "messages.1: empty answer left out",
+        "messages.2: moved to the top, like all instructions",
+        "temperature: above 1 treated as 1, Claude's highest",
     )
 
 
@@ -355,7 +355,7 @@ def test_a_response_is_the_same_whole_and_streamed(name: str) -> None:
 
 def test_what_a_model_writes_that_is_no_json() -> None:
     for text in ('{"a" 1}', '{"t":"\\ud83d"}'):
-        with pytest.raises(ApiError, match="has called a tool with no JSON"):
+        with pytest.raises(ApiError, match="called a tool with invalid JSON"):
             whole([start(), *tool(0, text), *end("tool_use")])
 
 
@@ -467,7 +467,7 @@ def test_a_cache_breakpoint_at_a_message_stands_behind_its_last_block() -> None:
     ).messages
     assert (read.turn.system, read.turn.system_cache) == ("s\n\na", "5m")
     assert read.turn.messages[0].content == (part, {**part, **mark})
-    assert read.notes == ("cache_control: of instructions, one is kept, behind their end",)
+    assert read.notes == ("cache_control: of instructions, only one is kept, at their end",)
 
 
 def test_a_cache_breakpoint_at_a_call_or_an_answer_reaches_the_nearest_block() -> None:
@@ -488,7 +488,9 @@ def test_a_cache_breakpoint_at_a_call_or_an_answer_reaches_the_nearest_block() -
         ("text", True),
         ("text", False),
     ]
-    assert read.notes == ("cache_control: moved to a neighbour, the CLI drops it where it was",)
+    assert read.notes == (
+        "cache_control: moved to a neighbouring block, the CLI drops it where it was",
+    )
 
 
 def test_a_cache_breakpoint_that_is_none_is_refused_with_where() -> None:
@@ -555,8 +557,8 @@ def test_what_is_idle_in_a_response_is_noted() -> None:
     assert asked.has_thoughts
     assert asked.messages.notes == (
         "text.verbosity without effect: Claude has none",
-        "reasoning.summary without effect: Claude's thoughts have none",
-        "include without effect: message.output_text.logprobs is not there",
+        "reasoning.summary without effect: Claude has no summaries",
+        "include without effect: message.output_text.logprobs is not available",
     )
 
 
@@ -651,7 +653,7 @@ def test_any_bytes(body: bytes) -> None:
 # -- An assistant's message last -------------------------------------------------------------------
 
 GO_ON = "Continue your last message from exactly where it stops. Do not repeat any of it."
-ASKED_TO_GO_ON = "the assistant's message is the last: the model is asked to go on"
+ASKED_TO_GO_ON = "the assistant's message comes last: the model is asked to continue"
 COUNTING = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "1, 2,"}]
 
 

@@ -35,7 +35,7 @@ class Refused:
 
 
 NUMBER = "must be a number, not"
-BLANK = "must have a character that is not white space"
+BLANK = "must contain a character other than white space"
 BUDGET = "thinking.budget_tokens"
 EFFORT = 'must be "low", "medium", "high", "xhigh" or "max", not'
 
@@ -73,7 +73,7 @@ REFUSED = [
     Refused({"tools": [{**TOOL, "type": 1}]}, "tools.0.type: must be a string, not a number"),
     Refused(
         {"tools": [TOOL, TOOL]},
-        'tools.1.name: there is another tool of the name "get_weather"',
+        'tools.1.name: duplicate tool name "get_weather"',
     ),
     Refused({"tool_choice": {"type": "any"}}, "tool_choice: there are no `tools` to choose from"),
     Refused(
@@ -95,7 +95,7 @@ REFUSED = [
     Refused({"metadata": {"user": "u"}}, "metadata.user: no such field here"),
     Refused(
         {"metadata": {"user_id": "u" * 513}},
-        "metadata.user_id: has 513 characters; 512 are taken",
+        "metadata.user_id: has 513 characters; at most 512 are allowed",
     ),
     Refused(
         {"service_tier": "best"}, 'service_tier: must be "auto" or "standard_only", not "best"'
@@ -161,7 +161,7 @@ def test_beta_features_come_once_and_in_their_order() -> None:
 
 @pytest.mark.parametrize("betas", ["a b", "a;b", "é", "a\tb", "x" * 101, "-a"])
 def test_a_beta_feature_that_could_not_be_a_header_is_refused(betas: str) -> None:
-    with pytest.raises(InvalidRequest, match="anthropic-beta: has a name that is none"):
+    with pytest.raises(InvalidRequest, match="anthropic-beta: contains an invalid beta name"):
         parsed(betas=betas)
 
 
@@ -180,7 +180,7 @@ def test_the_operators_model_and_prompt_are_for_requests_without() -> None:
 def test_tools_cannot_be_added_to_the_clis_own() -> None:
     rules = RequestDefaults(own_tools=True)
     assert parsed(rules=rules, tools=[]).turn.parameters == {"tools": []}
-    with pytest.raises(InvalidRequest, match="tools: this server runs tools of its own"):
+    with pytest.raises(InvalidRequest, match="tools: this server runs the CLI's own tools"):
         parsed(rules=rules, tools=[TOOL])
 
 
@@ -259,16 +259,20 @@ def test_breakpoints_inside_a_block_count() -> None:
 
 def test_breakpoints_that_the_cli_takes_away_are_noted() -> None:
     asked = parsed(system=[MARKED, {"type": "text", "text": "b"}])
-    assert asked.notes == ("cache_control: in `system`, one is kept, behind its end",)
+    assert asked.notes == ("cache_control: in `system`, only one is kept, at its end",)
     asked = parsed(messages=[{"role": "user", "content": [{**image(), **CACHED}, MARKED]}])
-    assert asked.notes == ("cache_control: moved to a neighbour, the CLI drops it where it was",)
+    assert asked.notes == (
+        "cache_control: moved to a neighbouring block, the CLI drops it where it was",
+    )
     (picture, said) = asked.turn.messages[0].content
     assert ("cache_control" in picture, "cache_control" in said) == (False, True)
 
 
 @pytest.mark.parametrize("notation", ["s MMMMM", "tT s MMMM", "S MMMM"])
 def test_more_breakpoints_than_the_api_takes_are_refused(notation: str) -> None:
-    with pytest.raises(InvalidRequest, match="the API takes 4 cache breakpoints, and there are 5"):
+    with pytest.raises(
+        InvalidRequest, match="the API allows 4 cache breakpoints, and there are 5"
+    ):
         with_breakpoints(notation)
 
 

@@ -16,7 +16,7 @@ from trioproxy.dialects.openai.responses import ResponsesRenderer
 from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import InvalidRequest
 
-OFF = "left out: the web is not searched here (`[openai] web_search`)"
+OFF = "left out: web search is off (`[openai] web_search`)"
 FUNCTION = {"type": "function", "name": "f"}
 CLAUDES = {"type": "web_search_20250305", "name": "web_search"}
 
@@ -44,9 +44,7 @@ def test_without_access_to_the_web_there_is_no_search() -> None:
     tool = {"type": "web_search", "external_web_access": False}
     asked = response(can_search=True, tools=[tool])
     assert tools_of(asked) == []
-    assert asked.messages.notes == (
-        "tools.0: left out: there is no search without access to the web",
-    )
+    assert asked.messages.notes == ("tools.0: left out: there is no search without web access",)
 
 
 def test_what_narrows_a_search_is_passed_on() -> None:
@@ -67,7 +65,7 @@ def test_what_narrows_a_search_is_passed_on() -> None:
     ]
     assert asked.messages.notes == ("tools.0.search_context_size without effect: Claude has none",)
     assert response(max_tool_calls=3).messages.notes == (
-        "max_tool_calls without effect: nothing is searched",
+        "max_tool_calls without effect: there is no web search",
     )
 
 

@@ -107,7 +107,7 @@ async def test_what_does_not_arrive_as_it_was_said_is_noted(server: Running) -> 
             messages=[user(image(2500))],
             stream=stream,
         )
-        assert response.headers["x-trioproxy-notes"] == "images that the CLI may make smaller"
+        assert response.headers["x-trioproxy-notes"] == "images that the CLI may scale down"
     response = await posted(server.url, model=MODEL, max_tokens=1000, messages=HI)
     assert "x-trioproxy-notes" not in response.headers
 
@@ -125,7 +125,7 @@ async def test_an_error_of_the_apis_says_what_was_mended_before_it(server: Runni
         )
         assert response.status_code == 529
         assert response.headers["x-trioproxy-notes"] == (
-            "system messages in the conversation carried as reminders in a user's turn"
+            "system messages in the conversation sent as reminders in a user's turn"
         )
 
 

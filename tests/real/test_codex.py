@@ -133,7 +133,7 @@ async def test_its_first_request_is_answered_and_its_calls_come_back(tmp_path: P
         assert (spawn["namespace"], spawn["name"]) == ("multi_agent_v1", "spawn_agent")
         assert (patch["type"], patch["input"]) == ("custom_tool_call", PATCH)
         assert "client_metadata without effect" in notes
-        assert "tools: left out: the web is not searched here" in notes
+        assert "tools: left out: web search is off" in notes
         names = [tool["name"] for tool in subject.server.asked()[-1]["tools"]]
         assert names == ["exec_command", "multi_agent_v1__spawn_agent", "apply_patch"]
 
@@ -161,7 +161,7 @@ async def test_every_effort_is_one_of_claudes(tmp_path: Path) -> None:
                 lambda _body: Turn([Say("Hello.")]), reasoning={"effort": effort}
             )
             assert subject.server.asked()[-1]["output_config"]["effort"] == claudes
-            taken = f"reasoning.effort: {effort} taken as {claudes}"
+            taken = f"reasoning.effort: {effort} treated as {claudes}"
             assert (taken in headers["x-trioproxy-notes"]) is (effort != claudes)
 
 
@@ -184,7 +184,7 @@ async def test_old_items_of_every_kind_are_taken(tmp_path: Path) -> None:
     kinds = [block["type"] for message in asked for block in message["content"]]
     assert kinds == ["text", "tool_use", "tool_result", "tool_use", "tool_result", "text"]
     notes = headers["x-trioproxy-notes"]
-    assert "input without effect: it is not of this server (2)" in notes
+    assert "input without effect: it was not issued by this server (2)" in notes
     assert "input: web_search_call left out: Claude cannot be shown it again" in notes
 
 

@@ -1,4 +1,4 @@
-"""`count_tokens` when the API is not there, or not as it should be."""
+"""`count_tokens` when the API is not available, or not as it should be."""
 
 from pathlib import Path
 from typing import Any

@@ -494,7 +494,7 @@ async def test_errors_have_openais_shape(speaker: Speaking) -> None:
     with pytest.raises(openai.InternalServerError) as busy:
         await create(**says("[[standin error=529]]"))
     assert busy.value.status_code == 529
-    with pytest.raises(openai.NotFoundError, match="Nothing is served"):
+    with pytest.raises(openai.NotFoundError, match="No such route"):
         await speaker.client.embeddings.create(model="x", input="y")
     with pytest.raises(openai.BadRequestError, match="nothing is stored"):
         await speaker.client.responses.create(model="gpt-4o", input="x", previous_response_id="r")  # fmt: skip
@@ -658,9 +658,7 @@ async def test_a_callers_words_make_no_header_of_their_own(speaker: Speaking) ->
         model="gpt-4o", input="hi", include=["a\r\nx-evil: 1", "é🦉"]
     )
     assert "x-evil" not in raw.headers
-    assert raw.headers["x-trioproxy-notes"] == (
-        "include without effect: of a name that is not known (2)"
-    )
+    assert raw.headers["x-trioproxy-notes"] == ("include without effect: an unknown name (2)")
 
 
 @there

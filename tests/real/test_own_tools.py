@@ -51,7 +51,9 @@ async def test_the_calls_of_one_turn_are_one_message(tmp_path: Path) -> None:
             assert usage["input_tokens"] == sum(answer.input_tokens for answer in planned)
         (worker,) = (await server.settled()).workers
         assert worker.uses == 2
-        with pytest.raises(anthropic.BadRequestError, match="this server runs tools of its own"):
+        with pytest.raises(
+            anthropic.BadRequestError, match="this server runs the CLI's own tools"
+        ):
             await server.client.messages.create(
                 **question, tools=[{"name": "x", "input_schema": {"type": "object"}}]
             )

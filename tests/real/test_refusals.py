@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 WHY = "too much"
-NO_REASON = "The model has refused to answer."
+NO_REASON = "The model refused to answer."
 # What is asked for, the text before the refusal, and the reason that is given.
 REFUSALS = [
     (f'[[standin words=3 refusal="{WHY}"]]', "w0 w1 w2", WHY),

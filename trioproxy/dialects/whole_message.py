@@ -58,7 +58,9 @@ class WholeAnswer:
             # An input that was cut off is as much of it as there is: the official SDK has it so.
             self.message["content"][index]["input"] = from_json(text.encode(), partial_mode=True)
         except ValueError:
-            raise ApiError(502, "api_error", "The model has called a tool with no JSON.") from None
+            raise ApiError(
+                502, "api_error", "The model called a tool with invalid JSON."
+            ) from None
 
     def _end(self, event: Event) -> None:
         self.message.update(event["delta"])

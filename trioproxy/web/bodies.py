@@ -39,7 +39,7 @@ async def decoded(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if len(names) > 1 or names[0] not in _CODINGS:
         shown = ", ".join(TAKEN)
-        raise UnsupportedEncoding(f"A body may be encoded as one of {shown}, or not at all.")
+        raise UnsupportedEncoding(f"Unsupported Content-Encoding: use one of {shown}, or none.")
     unpack = partial(_unpacked, body, names[0])
     try:
         return unpack(min(limit, _QUICK))
@@ -56,10 +56,10 @@ def _unpacked(body: bytes, name: str, limit: int) -> bytes:
         for piece in _CODINGS[name](body):
             length += len(piece)
             if length > limit:
-                raise BodyTooLarge(f"The body is longer than {limit} bytes when it is unpacked.")
+                raise BodyTooLarge(f"The body is longer than {limit} bytes when decompressed.")
             pieces.append(piece)
     except (zlib.error, zstd.ZstdError, EOFError) as error:
-        reason = f"The body is not {name}, or not all of it: {error}"
+        reason = f"The body is not valid {name}: {error}"
         raise InvalidRequest(Refusal.CONTENT_ENCODING, reason) from None
     return b"".join(pieces)
 
@@ -74,11 +74,11 @@ def _inflated(body: bytes, window: int) -> Iterator[bytes]:
             yield decoder.decompress(packed, _PIECE)
             packed = decoder.unconsumed_tail
         if decoder.unused_data or (packed and decoder.eof):
-            raise EOFError("something follows its end")
+            raise EOFError("data after its end")
     while not decoder.eof and (piece := decoder.decompress(b"", _PIECE)):
         yield piece
     if not decoder.eof:
-        raise EOFError("it breaks off")
+        raise EOFError("it is truncated")
 
 
 def _deflated(body: bytes) -> Iterator[bytes]:
@@ -93,9 +93,9 @@ def _unzstd(body: bytes) -> Iterator[bytes]:
     while not decoder.eof and not decoder.needs_input:
         yield decoder.decompress(b"", _PIECE)
     if not decoder.eof:
-        raise EOFError("it breaks off")
+        raise EOFError("it is truncated")
     if decoder.unused_data:
-        raise EOFError("something follows its end")
+        raise EOFError("data after its end")
 
 
 _CODINGS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {

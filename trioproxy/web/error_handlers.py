@@ -68,12 +68,12 @@ def _of_http(error: HTTPException) -> TrioproxyError:
     match error:
         case NotFound():
             return errors.UnknownRoute(
-                f"Nothing is served at {short(request.method)} {short(request.path)}."
+                f"No such route: {short(request.method)} {short(request.path)}."
             )
         case MethodNotAllowed():
             methods = ", ".join(sorted(error.valid_methods or ()))
             return errors.MethodNotAllowed(
-                f"{short(request.path)} takes {methods}, not {short(request.method)}.",
+                f"{short(request.path)} supports {methods}, not {short(request.method)}.",
                 allowed=error.valid_methods or (),
             )
         case RequestEntityTooLarge():

@@ -42,7 +42,7 @@ Role: TypeAlias = Literal["user", "assistant", "system"]
 _LARGEST_DATA = 5_242_880
 _WEB_CITATION = "web_search_result_location"
 
-_NO_CITATIONS = "citations in the assistant's texts left out, but for those of a web search"
+_NO_CITATIONS = "citations in the assistant's texts left out, except those of a web search"
 _ROUNDED = "whole numbers beyond 2^53 sent as text"
 
 _CACHED: Mapping[str, Check] = {"type": is_string, "cache_control": nullable(is_cache_control)}
@@ -72,7 +72,7 @@ def check_text(text: str, path: str) -> None:
     """Refuse a text with nothing in it."""
     if is_blank(text):
         raise InvalidRequest(
-            Refusal.EMPTY, "must have a character that is not white space", path=path
+            Refusal.EMPTY, "must contain a character other than white space", path=path
         )
 
 
@@ -135,7 +135,7 @@ def _in_a_result(value: object, path: str) -> None:
     if name in {"image", "document"}:
         _sourced(value, path)
         if len(value["source"].get("data") or "") > _LARGEST_DATA:
-            reason = f"has over {_LARGEST_DATA} characters, of which the API takes no more"
+            reason = f"must have at most {_LARGEST_DATA} characters, as for the API"
             raise InvalidRequest(Refusal.TOO_LONG, reason, path=f"{path}.source.data")
 
 
@@ -147,7 +147,7 @@ def _tool_result(value: Mapping[str, Any], path: str) -> None:
     a_list(_in_a_result)(content, f"{path}.content")
     for index, block in enumerate(content):
         if value.get("is_error") and block["type"] != "text":
-            reason = "a result that is an error may have only text"
+            reason = "an error result may contain only text"
             raise InvalidRequest(
                 Refusal.MEDIA_IN_AN_ERROR, reason, path=f"{path}.content.{index}.type"
             )
@@ -163,7 +163,7 @@ def _direct_caller(value: object, path: str) -> None:
     if value is not None and value != {"type": "direct"}:
         raise InvalidRequest(
             Refusal.CALLER_OF_A_CALL,
-            "the CLI takes the caller of a tool out of a conversation",
+            "the CLI removes a tool's caller from a conversation",
             path=path,
         )
 
@@ -171,7 +171,7 @@ def _direct_caller(value: object, path: str) -> None:
 def _no_toolset(value: object, path: str) -> None:
     if value is not None:
         raise InvalidRequest(
-            Refusal.CALLER_OF_A_CALL, "the CLI takes it out of a conversation", path=path
+            Refusal.CALLER_OF_A_CALL, "the CLI removes it from a conversation", path=path
         )
 
 

@@ -26,7 +26,7 @@ _BESIDE_THE_SYSTEM = 1  # the CLI's own are three
 
 _NEVER = {"tool_use", "thinking", "redacted_thinking", "container_upload"}
 
-_MOVED = "cache_control: moved to a neighbour, the CLI drops it where it was"
+_MOVED = "cache_control: moved to a neighbouring block, the CLI drops it where it was"
 _LEFT_OUT = "cache_control: left out, the CLI sets its own beside that in `system`"
 _SHORTENED = "cache_control: 5m at the last block, as the CLI sets it beside that in `system`"
 
@@ -44,7 +44,7 @@ def with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]]
     on_top = "cache_control" in turn.parameters
     count = len(given) + system.breakpoints + on_top
     if count > _MOST:
-        reason = f"the API takes {_MOST} cache breakpoints, and there are {count}"
+        reason = f"the API allows {_MOST} cache breakpoints, and there are {count}"
         raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
     if not given:
         return turn, ()

@@ -20,7 +20,7 @@ _LARGEST_SIDE = 2000
 _LARGEST_AREA = 69 * 69  # tiles, for models from 4.8 on
 _TILE = 28  # pixels a side
 _MOST_BYTES = 500_000
-_SMALLER = "images that the CLI may make smaller"
+_SMALLER = "images that the CLI may scale down"
 _CORRECTED = "media types of images corrected by the CLI"
 _HEAD = 200_000  # characters: the size stands near the beginning, if not behind a long comment
 
@@ -32,7 +32,7 @@ def check_image(block: Block, path: str) -> None:
         return
     kind = media_type_of(source["data"])
     if kind is None or min(_size(source["data"])) <= 0:
-        reason = "is no PNG, JPEG, GIF or WebP image that can be read"
+        reason = "is not a readable PNG, JPEG, GIF or WebP image"
         raise InvalidRequest(Refusal.UNREADABLE_DATA, reason, path=f"{path}.source.data")
 
 

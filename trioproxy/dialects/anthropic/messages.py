@@ -38,9 +38,9 @@ _CALL = "tool_use"
 _THOUGHTS = {"thinking", "redacted_thinking"}
 _NOTHING = "(no content)"  # what the CLI writes, and drops, for a message with nothing in it
 
-_REMINDER = "system messages in the conversation carried as reminders in a user's turn"
-_MOVED = "blocks behind a tool_use moved before it"
-_DROPPED = "messages of the assistant with only thinking, or nothing, left out"
+_REMINDER = "system messages in the conversation sent as reminders in a user's turn"
+_MOVED = "blocks after a tool_use moved before it"
+_DROPPED = "assistant messages with only thinking, or nothing, left out"
 
 
 @frozen
@@ -85,14 +85,14 @@ def read_messages(value: object, limit: int, model: str = "") -> Conversation:
             Refusal.WRONG_TYPE, f"must be a list, not {kind(value)}", path="messages"
         )
     if not value:
-        raise InvalidRequest(Refusal.EMPTY, "must have at least one message", path="messages")
+        raise InvalidRequest(Refusal.EMPTY, "must contain at least one message", path="messages")
     _check_counts(value, limit)
     notes: list[str] = []
     sent = [_message(item, i, notes) for i, item in enumerate(value)]
     given = list(_with_reminders(sent, notes))
     if not given:
         raise InvalidRequest(
-            Refusal.EMPTY, "must have a message that says something", path="messages"
+            Refusal.EMPTY, "must contain a message that is not empty", path="messages"
         )
     if given[0].role != "user":
         reason = 'the first message must have the role "user"'
@@ -116,12 +116,12 @@ def read_messages(value: object, limit: int, model: str = "") -> Conversation:
 
 def _check_counts(messages: list[Any], limit: int) -> None:
     if len(messages) > limit:
-        reason = f"has {len(messages)} messages; this server takes {limit}"
+        reason = f"has {len(messages)} messages; this server accepts {limit}"
         raise InvalidRequest(Refusal.TOO_MANY_MESSAGES, reason, path="messages")
     contents = (item.get("content") for item in messages if isinstance(item, dict))
     blocks = sum(len(content) for content in contents if isinstance(content, list))
     if blocks > _BLOCKS_A_MESSAGE * limit:
-        reason = f"has {blocks} content blocks; this server takes {_BLOCKS_A_MESSAGE * limit}"
+        reason = f"has {blocks} content blocks; this server accepts {_BLOCKS_A_MESSAGE * limit}"
         raise InvalidRequest(Refusal.TOO_MANY_MESSAGES, reason, path="messages")
 
 
@@ -308,7 +308,7 @@ def _check_media(given: Iterable[_Given], most: int) -> None:
     inside = [block for content in nested if isinstance(content, list) for block in content]
     count = sum(block["type"] in {"image", "document"} for block in (*blocks, *inside))
     if count > most:
-        reason = f"have {count} images and documents, of which the CLI takes {most}"
+        reason = f"have {count} images and documents; the CLI accepts {most}"
         raise InvalidRequest(Refusal.TOO_MANY_MEDIA, reason, path="messages")
 
 
@@ -334,7 +334,7 @@ def _check_tools(given: list[_Given]) -> None:
 
 def _check_new(call: str, seen: set[str], path: str) -> None:
     if call in seen:
-        reason = f'there is another tool_use with the id "{short(call)}"'
+        reason = f'duplicate tool_use id "{short(call)}"'
         raise InvalidRequest(Refusal.UNPAIRED_CALL, reason, path=f"{path}.id")
     seen.add(call)
 
@@ -342,7 +342,7 @@ def _check_new(call: str, seen: set[str], path: str) -> None:
 def _close(call: str, open_calls: dict[str, str], path: str) -> None:
     if open_calls.pop(call, None) is None:
         reason = (
-            f'there is no tool_use with the id "{short(call)}" in the message before, '
+            f'no tool_use with the id "{short(call)}" in the message before, '
             "or it has its result already"
         )
         raise InvalidRequest(Refusal.UNPAIRED_CALL, reason, path=f"{path}.tool_use_id")
@@ -350,5 +350,5 @@ def _close(call: str, open_calls: dict[str, str], path: str) -> None:
 
 def _no_result(open_calls: Mapping[str, str]) -> None:
     call, path = next(iter(open_calls.items()))
-    reason = f'the message behind it must have a tool_result for "{short(call)}"'
+    reason = f'the next message must have a tool_result for "{short(call)}"'
     raise InvalidRequest(Refusal.UNPAIRED_CALL, reason, path=path)

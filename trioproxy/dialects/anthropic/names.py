@@ -24,14 +24,16 @@ def is_name(value: object, path: str) -> None:
     """A name in printable characters: whether there is such a thing, the API judges."""
     is_name_of_any_form(value, path)
     if not str(value).isprintable():
-        raise InvalidRequest(Refusal.WRONG_VALUE, "must be of printable characters", path=path)
+        raise InvalidRequest(
+            Refusal.WRONG_VALUE, "must contain only printable characters", path=path
+        )
 
 
 def is_name_of_any_form(value: object, path: str) -> None:
     """The name of a tool that a model has called: models have called whole shell commands."""
     is_word(value, path)
     if len(str(value)) > _LONGEST:
-        reason = f"has {len(str(value))} characters; {_LONGEST} are taken"
+        reason = f"has {len(str(value))} characters; at most {_LONGEST} are allowed"
         raise InvalidRequest(Refusal.TOO_LONG, reason, path=path)
 
 
@@ -39,7 +41,7 @@ def is_model(value: object, path: str) -> None:
     """A model's name: an id, an ARN, a name of a gateway's, with `[1m]` or without."""
     is_name(value, path)
     if not _MODEL.fullmatch(str(value)) or value == "<synthetic>":  # the CLI's, for what it says
-        raise InvalidRequest(Refusal.MODEL_NAME, "is no name of a model", path=path)
+        raise InvalidRequest(Refusal.MODEL_NAME, "not a valid model name", path=path)
 
 
 def is_tool(value: object, path: str) -> None:
@@ -55,11 +57,11 @@ def read_betas(header: str) -> tuple[str, ...]:
     """The names in `anthropic-beta` headers, joined by commas. Raises `InvalidRequest`."""
     names = tuple(dict.fromkeys(name.strip() for name in header.split(",") if name.strip()))
     if len(names) > _MOST_BETAS:
-        reason = f"has {len(names)} names; {_MOST_BETAS} are taken"
+        reason = f"has {len(names)} names; at most {_MOST_BETAS} are allowed"
         raise InvalidRequest(Refusal.TOO_LONG, reason, path="anthropic-beta")
     for name in names:
         if not _BETA.fullmatch(name):
             raise InvalidRequest(
-                Refusal.BETA_NAME, "has a name that is none", path="anthropic-beta"
+                Refusal.BETA_NAME, "contains an invalid beta name", path="anthropic-beta"
             )
     return names

@@ -58,7 +58,7 @@ def _stop_sequence(value: object, path: str) -> None:
     is_string(value, path)
     if is_blank(str(value)):
         raise InvalidRequest(
-            Refusal.EMPTY, "must have a character that is not white space", path=path
+            Refusal.EMPTY, "must contain a character other than white space", path=path
         )
 
 
@@ -84,7 +84,7 @@ def _tools(value: object, path: str) -> None:
     for index, tool in enumerate(value):
         name = tool.get("name")
         if isinstance(name, str) and name in names:
-            reason = f'there is another tool of the name "{short(name)}"'
+            reason = f'duplicate tool name "{short(name)}"'
             raise InvalidRequest(Refusal.DUPLICATE_TOOL, reason, path=f"{path}.{index}.name")
         names.add(str(name))
 
@@ -135,7 +135,7 @@ check_output_config = an_object(
 def _user_id(value: object, path: str) -> None:
     is_string(value, path)
     if len(str(value)) > _LONGEST_USER_ID:
-        reason = f"has {len(str(value))} characters; {_LONGEST_USER_ID} are taken"
+        reason = f"has {len(str(value))} characters; at most {_LONGEST_USER_ID} are allowed"
         raise InvalidRequest(Refusal.TOO_LONG, reason, path=path)
 
 
@@ -149,7 +149,7 @@ _TABLE = (
     _apart("model", "a model's id, or one of the CLI's short names", is_word),
     _apart("max_tokens", "as given, above the CLI's limit too", a_whole_number(1)),
     _apart("messages", "as real turns of the conversation", anything),
-    _apart("system", "one text behind the CLI's; blocks are joined by a blank line", anything),
+    _apart("system", "one text after the CLI's; blocks are joined by a blank line", anything),
     _apart("stream", "events as they come, or one message", is_flag),
     Parameter("temperature", "as given", a_number(0, 1)),
     Parameter("top_p", "as given", a_number(0, 1)),
@@ -157,7 +157,7 @@ _TABLE = (
     Parameter("stop_sequences", "as given", a_list(_stop_sequence)),
     Parameter(
         "thinking",
-        "as given; off when it is not given, where the model allows that",
+        "as given; off when missing, where the model allows that",
         _thinking,
     ),
     Parameter("tools", "as given, the API's own tools too", _tools),
@@ -165,11 +165,11 @@ _TABLE = (
     Parameter("output_config", "as given: effort, and structured output", check_output_config),
     Parameter(
         "metadata",
-        "as given, in the place of the CLI's own",
+        "as given, instead of the CLI's own",
         an_object({"user_id": nullable(_user_id)}),
     ),
     Parameter("service_tier", "as given", one_of("auto", "standard_only")),
-    Parameter("cache_control", "as given: a breakpoint behind the last block", is_cache_control),
+    Parameter("cache_control", "as given: a breakpoint at the last block", is_cache_control),
     Parameter("container", "as given", _container),
     Parameter("context_management", "as given; needs its beta", is_object),
     Parameter("mcp_servers", "as given; needs its beta", a_list(is_object)),
@@ -179,16 +179,16 @@ _TABLE = (
     Parameter("workspace_id", "as given", is_word),
     Parameter("diagnostics", "as given", is_object),
     Parameter("safeguards", "as given; needs its beta", a_list(is_object)),
-    Parameter("compaction", "the CLI does not hand on what comes of it"),
+    Parameter("compaction", "the CLI does not pass on its results"),
     Parameter(
         "thread",
-        "each request brings its whole conversation here",
+        "each request contains its whole conversation",
         # The official client understands this, and goes on with whole conversations.
         details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
     ),
-    Parameter("fallbacks", "the model that is asked for is the one that answers"),
+    Parameter("fallbacks", "the requested model is the one that answers"),
     Parameter("fallback_credit_token", "it belongs to `fallbacks`"),
-    Parameter("billing_policy", "the operator's account pays, on the operator's terms"),
+    Parameter("billing_policy", "the operator's account decides"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {item.name: item for item in _TABLE}

@@ -98,7 +98,7 @@ def read_request(
         betas=read_betas(betas),
     )
     if rules.own_tools and turn.parameters.get("tools"):
-        reason = "this server runs tools of its own"
+        reason = "this server runs the CLI's own tools"
         raise InvalidRequest(Refusal.OWN_TOOLS, reason, path="tools")
     turn, of_tools = with_loaded_tools(turn)
     turn, of_breakpoints = with_breakpoints(turn, system)

@@ -37,8 +37,8 @@ _BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
 
 _NO_BILLING = "system: billing header left out, the CLI writes its own"
 _NO_IDENTITY = "system: identity left out, the CLI writes its own"
-_WITH_BOUNDARY = f"system: a line feed before it, so that its line {_BOUNDARY} arrives"
-_ONE_BREAKPOINT = "cache_control: in `system`, one is kept, behind its end"
+_WITH_BOUNDARY = f"system: preceded by a line feed, so that its line {_BOUNDARY} arrives"
+_ONE_BREAKPOINT = "cache_control: in `system`, only one is kept, at its end"
 
 
 @frozen

@@ -14,7 +14,7 @@ from attrs import evolve
 from trioproxy.claude.turn import Block, Message, Turn
 
 _TYPE = "tool_reference"
-_NOTE = "tool_reference: a text in its place, and the tool without defer_loading"
+_NOTE = "tool_reference: replaced by a text, and the tool sent without defer_loading"
 
 
 def with_loaded_tools(turn: Turn) -> tuple[Turn, tuple[str, ...]]:

@@ -197,7 +197,7 @@ def _as_annotations(citations: Iterable[Mapping[str, Any]]) -> list[dict[str, An
 def refusal(message: Mapping[str, Any]) -> str:
     """Why the model has refused, as far as the API says."""
     details = message.get("stop_details") or {}
-    return str(details.get("explanation") or "The model has refused to answer.")
+    return str(details.get("explanation") or "The model refused to answer.")
 
 
 def _tool_call(

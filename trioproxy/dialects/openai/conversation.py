@@ -128,7 +128,7 @@ class Conversation:
             is_moved |= is_first and bool(run.others)
             (run.first if is_first else run.others).append((block, origin))
         if is_moved:
-            behind = "the user's words, as all results" if role == "user" else "the calls"
+            behind = "the user's text, like all results" if role == "user" else "the calls"
             self.notes.append(f"{origin}: moved before {behind}")
 
     def say_more_of_a_result(self, name: str, content: list[dict[str, Any]], origin: str) -> bool:
@@ -153,7 +153,7 @@ class Conversation:
         """Take away the turns that are thoughts alone, such as one that was interrupted."""
         for run in self._runs:
             if run.first and not run.others and all(_is_thought(item) for item, _ in run.first):
-                self.notes.append(f"{run.first[0][1]}: thoughts without an answer are left out")
+                self.notes.append(f"{run.first[0][1]}: reasoning without an answer left out")
                 run.first.clear()
         self._runs = [run for run in self._runs if run.first or run.others]
 
@@ -161,7 +161,7 @@ class Conversation:
         """Have the user speak last: no answer is continued, but the model can."""
         if self._runs and self._runs[-1].role == "assistant":
             self.say("user", [{"type": "text", "text": _GO_ON}], _LAST)
-            self.notes.append("the assistant's message is the last: the model is asked to go on")
+            self.notes.append("the assistant's message comes last: the model is asked to continue")
 
     def instruct(self, text: str, origin: str, mark: Mapping[str, Any] | None = None) -> None:
         """Add to the system prompt, which stands at the top."""
@@ -169,10 +169,10 @@ class Conversation:
             self.system.append(text)
         if mark is not None:
             if self.system_mark is not None:
-                self.notes.append("cache_control: of instructions, one is kept, behind their end")
+                self.notes.append("cache_control: of instructions, only one is kept, at their end")
             self.system_mark = mark
         if self._runs:
-            self.notes.append(f"{origin}: moved to the top, as all instructions")
+            self.notes.append(f"{origin}: moved to the top, like all instructions")
 
 
 def _is_thought(block: Mapping[str, Any]) -> bool:
@@ -204,7 +204,9 @@ def _read(message: object, path: str, found: Conversation) -> None:
     role = message.get("role")
     if role == "function":
         raise InvalidRequest(
-            Refusal.TOOL_KIND, "functions are tools now: use the role `tool`", path=f"{path}.role"
+            Refusal.TOOL_KIND,
+            "functions have been replaced by tools: use the role `tool`",
+            path=f"{path}.role",
         )
     one_of(*_FIELDS)(role, f"{path}.role")
     for name, value in message.items():
@@ -247,7 +249,7 @@ def _without_blanks(content: object, path: str, found: Conversation) -> list[dic
         raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=f"{path}.content")
     said = [part for part in parts if part["type"] != "text" or not is_blank(part["text"])]
     if said and len(said) < len(parts):
-        found.notes.append(f"{path}: a blank text is left out")
+        found.notes.append(f"{path}: blank text left out")
     return said or parts
 
 
@@ -260,7 +262,7 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
     texts = [_text(message.get(name), f"{path}.{name}") for name in ("content", "refusal")]
     content = [{"type": "text", "text": text} for text in texts if not is_blank(text)]
     if any(texts) and not content:
-        found.notes.append(f"{path}: a blank text is left out")
+        found.notes.append(f"{path}: blank text left out")
     calls = message.get("tool_calls")
     calls = [] if calls is None else calls
     if not isinstance(calls, list):
@@ -271,7 +273,7 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
     if content:
         found.say("assistant", _marked(content, _mark_of(message, path)), path)
     else:
-        found.notes.append(f"{path}: an empty answer is left out")
+        found.notes.append(f"{path}: empty answer left out")
 
 
 def _mark(value: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
@@ -352,7 +354,9 @@ def _part(part: object, path: str) -> dict[str, Any]:
     assert isinstance(part, dict)
     name = part.get("type")
     if name == "input_audio":
-        raise InvalidRequest(Refusal.CONTENT_KIND, "Claude does not hear", path=f"{path}.type")
+        raise InvalidRequest(
+            Refusal.CONTENT_KIND, "audio input is not supported", path=f"{path}.type"
+        )
     one_of("text", "image_url", "file")(name, f"{path}.type")
     if name == "text":
         _TEXT(part, path)

@@ -57,7 +57,7 @@ _PASSED_OVER = {
             "mcp_approval_request", "mcp_approval_response", "mcp_call", "mcp_list_tools",
             "program", "program_output", "shell_call", "shell_call_output",
         ),
-        "no such tool is there",
+        "there is no such tool",
     ),
 }  # fmt: skip
 
@@ -158,7 +158,7 @@ def _read_tools(item: Mapping[str, Any], path: str, into: Input) -> None:
 def _read_call(item: Mapping[str, Any], path: str, into: Input) -> None:
     type_ = _CALLS[item["type"]]
     if type_ == "tool_search" and item.get("execution") == "server":
-        return  # all tools are there from the first
+        return  # all tools are available from the start
     _require(item, _FIELDS_OF_CALLS[type_], path)
     call_id = item.get("call_id") or item.get("id")
     is_word(call_id, f"{path}.call_id")
@@ -223,7 +223,7 @@ def _read_reasoning(item: Mapping[str, Any], path: str, into: Input) -> None:
     elif item.get("encrypted_content") is None:
         into.conversation.notes.append(f"{path} without effect: it has no encrypted_content")
     else:
-        into.conversation.notes.append(f"{path} without effect: it is not of this server")
+        into.conversation.notes.append(f"{path} without effect: it was not issued by this server")
 
 
 def _read_summary(item: Mapping[str, Any], path: str, into: Input) -> None:
@@ -232,7 +232,7 @@ def _read_summary(item: Mapping[str, Any], path: str, into: Input) -> None:
         text = _SUMMARY.format(found["summary"])
         into.conversation.say("user", [{"type": "text", "text": text}], path)
     else:
-        into.conversation.notes.append(f"{path} without effect: it is not of this server")
+        into.conversation.notes.append(f"{path} without effect: it was not issued by this server")
 
 
 def _read_agents(item: Mapping[str, Any], path: str, into: Input) -> None:
@@ -262,7 +262,7 @@ def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
             Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=f"{path}.content"
         )
     if role == "assistant" and any(is_blank(block["text"]) for block in blocks):
-        into.conversation.notes.append(f"{path}: a blank text is left out")
+        into.conversation.notes.append(f"{path}: blank text left out")
         blocks = [block for block in blocks if not is_blank(block["text"])]
     if role in {"system", "developer"}:
         into.conversation.instruct("\n\n".join(block["text"] for block in blocks), path)
@@ -270,7 +270,7 @@ def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
         into.conversation.say(role, blocks, path)
     else:
         what = "answer" if role == "assistant" else "message"
-        into.conversation.notes.append(f"{path}: an empty {what} is left out")
+        into.conversation.notes.append(f"{path}: empty {what} left out")
 
 
 _PARTS = {
@@ -310,7 +310,7 @@ def _part(part: object, role: str, path: str) -> dict[str, Any]:
     match part["type"]:
         case "input_image":
             if part.get("file_id") is not None:
-                reason = "there are no stored files here: send `image_url`"
+                reason = "this server stores no files: send `image_url`"
                 raise InvalidRequest(Refusal.STORED_STATE, reason, path=f"{path}.file_id")
             return image_block(part.get("image_url"), f"{path}.image_url")
         case "input_file":

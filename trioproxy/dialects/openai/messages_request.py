@@ -74,7 +74,7 @@ def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple
     if "temperature" in data:
         found["temperature"] = min(data["temperature"], 1)
         if data["temperature"] > 1:
-            notes = ("temperature: above 1 taken as 1, the highest that Claude has",)
+            notes = ("temperature: above 1 treated as 1, Claude's highest",)
     if data.get("top_p", 1) != 1:
         found["top_p"] = data["top_p"]
     user = data.get("safety_identifier", data.get("user"))
@@ -92,7 +92,9 @@ def stop_sequences(value: object, path: str) -> list[str]:
         )
     if len(listed) > _MOST_STOPS:
         raise InvalidRequest(
-            Refusal.TOO_LONG, f"has {len(listed)} strings; {_MOST_STOPS} are taken", path=path
+            Refusal.TOO_LONG,
+            f"has {len(listed)} strings; at most {_MOST_STOPS} are allowed",
+            path=path,
         )
     return listed
 
@@ -102,7 +104,7 @@ def effort_notes(effort: object, path: str) -> tuple[str, ...]:
     if effort not in _EFFORTS:
         return ()
     end = "lowest" if effort == "minimal" else "highest"
-    return (f"{path}: {effort} taken as {_EFFORTS[str(effort)]}, the {end} that Claude has",)
+    return (f"{path}: {effort} treated as {_EFFORTS[str(effort)]}, Claude's {end}",)
 
 
 def output(effort: str | None, form: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def schema_at(value: object, path: str, conversation: Conversation) -> Mapping[s
     an_object({**_SCHEMA, "type": is_string}, required={"name", "schema"})(value, path)
     assert isinstance(value, dict)
     if value.get("strict") is False:
-        conversation.notes.append(f"{path}.strict without effect: Claude keeps to every schema")
+        conversation.notes.append(f"{path}.strict without effect: Claude follows every schema")
     return value
 
 

@@ -68,28 +68,26 @@ _BOTH = (
     _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_name),
     _honoured("stream", "events as they come, or one answer", is_flag),
     _honoured("stream_options", "`include_usage`", _STREAM_OPTIONS),
-    _honoured(
-        "temperature", "0 to 1 as given; above 1, which Claude does not have, 1", a_number(0, 2)
-    ),
+    _honoured("temperature", "0 to 1 as given; above 1 as 1, Claude's highest", a_number(0, 2)),
     _honoured("top_p", "as given", a_number(0, 1)),
     _honoured("parallel_tool_calls", "as given", is_flag),
     _honoured("user", "as `metadata.user_id`", is_string),
     _honoured("safety_identifier", "as `metadata.user_id`", is_string),
     _idle("metadata", "nothing is stored", is_object, unless=({},)),
     _idle("service_tier", "the operator's account decides", is_string, unless=("auto", "default")),
-    _idle("prompt_cache_key", "Claude's cache goes by the text"),
-    _idle("prompt_cache_retention", "Claude's cache has its own"),
-    _idle("prompt_cache_options", "Claude's cache has its own"),
+    _idle("prompt_cache_key", "Claude's cache is keyed by the text"),
+    _idle("prompt_cache_retention", "Claude's cache has its own lifetime"),
+    _idle("prompt_cache_options", "Claude's cache has its own lifetime"),
     _idle("moderation", "nothing is moderated here"),
     _refused("top_logprobs", "Claude has no log probabilities", 0),
 )
 
 _CHAT = (
     _honoured("tools", "functions and custom tools"),
-    _honoured("tool_choice", "`auto`, `none`, `required`, a tool, or those that are allowed"),
-    _honoured("messages", "as real turns; system and developer messages stand at the top"),
+    _honoured("tool_choice", "`auto`, `none`, `required`, a tool, or a list of allowed ones"),
+    _honoured("messages", "as real turns; system and developer messages move to the top"),
     _honoured(
-        "max_completion_tokens", "as given; without, what the model can give", a_whole_number(1)
+        "max_completion_tokens", "as given; if missing, the model's maximum", a_whole_number(1)
     ),
     _honoured("max_tokens", "as `max_completion_tokens`", a_whole_number(1)),
     _honoured("stop", "a string or a list"),
@@ -118,31 +116,29 @@ _RESPONSES = (
         f"`web_search` {_WHERE_ALLOWED}; others are left out, with a note",
     ),
     _honoured(
-        "tool_choice", "`auto`, `none`, `required`, one of these tools, or those that are allowed"
+        "tool_choice", "`auto`, `none`, `required`, one of these tools, or a list of allowed ones"
     ),
     _honoured("input", "the whole conversation, each time"),
     _honoured("instructions", "as the system prompt", is_string),
-    _honoured(
-        "max_output_tokens", "as given; without, what the model can give", a_whole_number(1)
-    ),
+    _honoured("max_output_tokens", "as given; if missing, the model's maximum", a_whole_number(1)),
     _honoured("text", "`format`: `json_schema`; `json_object` as an instruction", is_object),
     _honoured("reasoning", f"`effort`; {_EFFORT_NOTE}", is_object),
     _honoured(
         "include",
-        "`reasoning.encrypted_content`, `web_search_call.action.sources`; nothing else is there",
+        "`reasoning.encrypted_content`, `web_search_call.action.sources`; nothing else",
         a_list(is_string),
     ),
     _idle("store", "nothing is stored", is_flag, unless=(False,)),
     _idle("truncation", "nothing is truncated", unless=("disabled", "auto")),
-    _honoured("max_tool_calls", "searches of the web at most", a_whole_number(1)),
+    _honoured("max_tool_calls", "maximum web searches", a_whole_number(1)),
     _idle("client_metadata", "it is not for the model", is_object),
     _idle("access_programs", "they are OpenAI's"),
-    _idle("image", "images are not compressed here"),
+    _idle("image", "images are not compressed"),
     _refused("previous_response_id", "nothing is stored: send the whole `input` each time"),
     _refused("conversation", "nothing is stored: send the whole `input` each time"),
     _refused("prompt", "there are no stored prompts: send `instructions`"),
     _refused("background", "nothing is stored: wait for the answer, or stream it", False),
-    _refused("context_management", "send what the model is to see"),
+    _refused("context_management", "send what the model should see"),
 )
 
 CHAT: Mapping[str, OpenAIParameter] = {item.name: item for item in (*_CHAT, *_BOTH)}

@@ -32,7 +32,7 @@ def image_block(url: object, path: str) -> dict[str, Any]:
 def file_block(value: Mapping[str, Any], path: str) -> dict[str, Any]:
     """A file that comes with the request, as a document."""
     if value.get("file_id") is not None:
-        reason = "there are no stored files here: send `file_data`"
+        reason = "this server stores no files: send `file_data`"
         raise InvalidRequest(Refusal.STORED_STATE, reason, path=f"{path}.file_id")
     if value.get("file_url") is not None:
         is_word(value["file_url"], f"{path}.file_url")
@@ -56,7 +56,7 @@ def _text_source(data: str | None, path: str) -> dict[str, Any]:
         text = base64.b64decode(data or "").decode()
     except ValueError:
         raise InvalidRequest(
-            Refusal.UNREADABLE_DATA, "is no text in UTF-8 and base64", path=path
+            Refusal.UNREADABLE_DATA, "must be UTF-8 text in base64", path=path
         ) from None
     return {"type": "text", "media_type": "text/plain", "data": text}
 
@@ -67,7 +67,7 @@ def data_of(text: str, path: str, *, is_url: bool = True) -> tuple[str | None, s
     if found is not None:
         return found[1], found[3]
     if text[:5].lower() == "data:":
-        raise InvalidRequest(Refusal.UNREADABLE_DATA, "must be a data: url with base64", path=path)
+        raise InvalidRequest(Refusal.UNREADABLE_DATA, "must be a data: URL with base64", path=path)
     return (None, None) if is_url else (None, text)
 
 

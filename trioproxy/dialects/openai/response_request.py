@@ -152,15 +152,15 @@ _INCLUDED = {
 def _idle(data: Mapping[str, Any], tools: Toolbox) -> Iterator[str]:
     """Notes of the parts of parameters that have no effect."""
     if "max_tool_calls" in data and not tools.has_search:
-        yield "max_tool_calls without effect: nothing is searched"
+        yield "max_tool_calls without effect: there is no web search"
     if data.get("text", {}).get("verbosity") not in (None, "medium"):
         yield "text.verbosity without effect: Claude has none"
     if data.get("reasoning", {}).get("summary") not in (None, "auto"):
-        yield "reasoning.summary without effect: Claude's thoughts have none"
+        yield "reasoning.summary without effect: Claude has no summaries"
     honoured = {_ENCRYPTED, *([_SOURCES] if tools.has_search else [])}
     for name in data.get("include", ()):
         if name not in honoured:
-            shown = f"{name} is not there" if name in _INCLUDED else "of a name that is not known"
+            shown = f"{name} is not available" if name in _INCLUDED else "an unknown name"
             yield f"include without effect: {shown}"
 
 

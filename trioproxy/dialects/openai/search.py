@@ -63,10 +63,10 @@ def search_tool(
     """
     _TOOL(value, path)
     if value.get("external_web_access") is False:
-        notes.append(f"{path}: left out: there is no search without access to the web")
+        notes.append(f"{path}: left out: there is no search without web access")
         return None
     if not can_search:
-        notes.append(f"{path}: left out: the web is not searched here (`[openai] web_search`)")
+        notes.append(f"{path}: left out: web search is off (`[openai] web_search`)")
         return None
     made: dict[str, Any] = {"type": _VERSION, "name": CLAUDES_NAME}
     if most is not None:

@@ -128,7 +128,7 @@ _HOSTED = {
     "mcp",
     "shell",
 }
-_LEFT_OUT = "left out: nothing runs it here"
+_LEFT_OUT = "left out: this server does not run it"
 
 
 def _definition(tool: Tool, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,9 +218,9 @@ class Toolbox:
                 _TOOL_SEARCH(value, path)
                 self._define(Tool("tool_search", "tool_search"), value, path, seen)
             case "tool_search":
-                self.notes.append(f"{path}: left out: all tools are there from the first")
+                self.notes.append(f"{path}: left out: all tools are available from the start")
             case name:
-                shown = name if name in _HOSTED else "a tool of a type that is not known"
+                shown = name if name in _HOSTED else "a tool of an unknown type"
                 self.notes.append(f"{path}: {shown} {_LEFT_OUT}")
 
     def _add_namespace(self, value: dict[str, Any], path: str, seen: dict[Tool, None]) -> None:
@@ -240,16 +240,18 @@ class Toolbox:
         self, tool: Tool, value: Mapping[str, Any], path: str, seen: dict[Tool, None]
     ) -> None:
         if tool in seen:
-            reason = f'there is another tool of the name "{short(tool.name)}"'
+            reason = f'duplicate tool name "{short(tool.name)}"'
             raise InvalidRequest(Refusal.DUPLICATE_TOOL, reason, path=f"{path}.name")
         seen[tool] = None
         for name in ("defer_loading", "async"):
             if value.get(name):
-                self._note_once(f"{name} of tools without effect: Claude has them all at once")
+                self._note_once(f"{name} of tools without effect: Claude has all of them at once")
         if value.get("allowed_callers") not in (None, ["direct"]):
             self._note_once("allowed_callers of tools without effect: the model calls them")
         if tool.kind == "custom" and _grammar(value):
-            self._note_once("grammars of tools stand in their descriptions: nothing enforces them")
+            self._note_once(
+                "grammars of tools are part of their descriptions: they are not enforced"
+            )
         name = self.name_of(tool)
         self._definitions[name] = {"name": name, **_definition(tool, value)}
         self._origins[name] = path
@@ -379,7 +381,7 @@ class Toolbox:
         if type_ not in _CALLED_BY_NAME:
             raise InvalidRequest(
                 Refusal.TOOL_KIND,
-                f'must be called, and nothing runs it here: "{short(str(type_))}"',
+                f'cannot be required, because this server does not run it: "{short(str(type_))}"',
                 path=f"{path}.type",
             )
         inner, at = _inside(value, path, str(type_) if is_nested and type_ in _NAMED else "")
@@ -388,7 +390,7 @@ class Toolbox:
         name = self._names.get(tool, "")
         if name not in self._definitions:
             raise InvalidRequest(
-                Refusal.TOOL_CHOICE, f"there is no such {type_} among the `tools`",
+                Refusal.TOOL_CHOICE, f"no such {type_} in `tools`",
                 path=f"{at}.name",
             )  # fmt: skip
         return name

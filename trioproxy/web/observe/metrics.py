@@ -59,7 +59,7 @@ class Metrics:
         )
         self._refusals = Counter(
             "trioproxy_refusals",
-            "Requests that were refused, by why and by the part that was wrong",
+            "Rejected requests, by reason and by the part that was wrong",
             ["route", "reason", "at"],
             registry=at,
         )
@@ -148,57 +148,62 @@ def _of_pool(pool: PoolStatistics) -> Iterator[Metric]:
     for worker in pool.workers:
         states["state", worker.state] += 1
     name = "trioproxy_pool"
-    yield _gauge(f"{name}_processes", "Claude processes, by what they do", states)
-    yield _gauge(f"{name}_bound", "Those with a system prompt",
+    yield _gauge(f"{name}_processes", "Claude processes by state", states)
+    yield _gauge(f"{name}_bound", "Claude processes bound to a system prompt",
                  {None: sum(worker.bound for worker in pool.workers)})  # fmt: skip
     yield _gauge(
-        f"{name}_rss_bytes", "Their memory", {None: sum(w.rss or 0 for w in pool.workers)}
+        f"{name}_rss_bytes",
+        "Memory of all Claude processes",
+        {None: sum(w.rss or 0 for w in pool.workers)},
     )
-    yield _gauge(f"{name}_waiting", "Requests that wait for one", {None: pool.waiting})
+    yield _gauge(f"{name}_waiting", "Requests waiting for a process", {None: pool.waiting})
     counts: dict[str, tuple[str, float]] = {
         "created": ("Processes started", pool.connections_created),
         "destroyed": ("Processes ended", pool.connections_destroyed),
-        "reused": ("Turns of processes that had served before", pool.connections_reused),
-        "acquire_timeouts": ("Requests that waited in vain", pool.acquire_timeouts),
-        "health_check_failures": ("Idle processes found unwell", pool.health_check_failures),
-        "boots": ("Processes that came up", pool.boots),
-        "boot_failures": ("Processes that did not", pool.boot_failures),
-        "resets": ("Processes proven clean", pool.resets),
-        "retries": ("Turns tried once more", pool.retries),
+        "reused": ("Turns on processes that had served before", pool.connections_reused),
+        "acquire_timeouts": ("Requests that timed out while waiting", pool.acquire_timeouts),
+        "health_check_failures": (
+            "Idle processes that failed a health check",
+            pool.health_check_failures,
+        ),
+        "boots": ("Processes that booted", pool.boots),
+        "boot_failures": ("Processes that failed to boot", pool.boot_failures),
+        "resets": ("Processes reset", pool.resets),
+        "retries": ("Turns tried again", pool.retries),
         "turn_timeouts": ("Answers that took too long", pool.turn_timeouts),
     }
     for key, (about, value) in counts.items():
         yield _counter(f"{name}_{key}", about, {None: value})
     yield _counter(
         f"{name}_retirements",
-        "Processes ended, by why",
+        "Processes ended, by reason",
         {("reason", reason): count for reason, count in pool.retirements.items()},
     )
     yield _counter(
         "trioproxy_cost_usd",
-        "What answers have cost, by the CLI's own reckoning",
+        "Cost of answers in USD, as the CLI estimates it",
         {("model", model): usd for model, usd in pool.cost_usd.items()},
     )
-    yield _gauge(f"{name}_boot_seconds", "Time to boot, of late", _quantiles(pool.boot_seconds))
-    yield _gauge(f"{name}_wait_seconds", "Time in line, of late", _quantiles(pool.wait_seconds))
-    yield _gauge(f"{name}_reset_seconds", "Time to reset, of late", _quantiles(pool.reset_seconds))
+    yield _gauge(f"{name}_boot_seconds", "Recent boot times", _quantiles(pool.boot_seconds))
+    yield _gauge(f"{name}_wait_seconds", "Recent waiting times", _quantiles(pool.wait_seconds))
+    yield _gauge(f"{name}_reset_seconds", "Recent reset times", _quantiles(pool.reset_seconds))
 
 
 def _of_upstreams(upstreams: Mapping[str, UpstreamStatistics]) -> Iterator[Metric]:
     name = "trioproxy_http_pool"
     gauges = {
         "open_connections": "Connections to an upstream",
-        "in_use_connections": "Those that serve",
-        "idle_connections": "Those that are kept",
-        "waiting": "Requests that wait for one",
+        "in_use_connections": "Connections in use",
+        "idle_connections": "Idle connections",
+        "waiting": "Requests waiting for a connection",
     }
     counts = {
         "requests": "Requests to an upstream",
         "connections_created": "Connections opened",
         "connections_reused": "Requests over a kept connection",
-        "recreations": "Pools made anew",
-        "retries": "Requests sent once more",
-        "pool_timeouts": "Requests that waited in vain",
+        "recreations": "Pools replaced",
+        "retries": "Requests sent again",
+        "pool_timeouts": "Requests that timed out while waiting",
         "clients_left": "Requests whose client left",
     }
     for key, about in gauges.items():

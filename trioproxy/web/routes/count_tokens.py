@@ -16,7 +16,7 @@ from trioproxy.web import answering
 from trioproxy.web.routes.views import Views
 
 _NO_KEY = (
-    "The Claude CLI cannot count tokens exactly. Set a key of the Anthropic API for it: "
+    "The Claude CLI cannot count tokens exactly. Set an Anthropic API key for this: "
     "`[count_tokens] api_key`, or COUNT_TOKENS__API_KEY in the server's environment."
 )
 

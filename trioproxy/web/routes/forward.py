@@ -64,17 +64,17 @@ class Forward:
         except TrioproxyError as error:
             await back.fail(error)
         except Exception:
-            logger.exception("[HTTP_POOL] A request could not be passed on")
+            logger.exception("[HTTP_POOL] A request could not be forwarded")
             await back.fail(InternalError("Internal error: see the server's log."))
 
     async def _read(self, scope: Scope, body: RequestBody) -> tuple[str, Request]:
         method = scope["method"]
         if method in _REFUSED:
-            raise MethodNotAllowed(f"{method} is not passed on.", allowed=_ALLOWED)
+            raise MethodNotAllowed(f"{method} is not supported by the proxy.", allowed=_ALLOWED)
         name, rest = split(scope["raw_path"])
         pool = self._client.pools.get(name)
         if pool is None:
-            raise UnknownRoute(f"There is no {short(name)!r} in `[http_pool] upstreams`.")
+            raise UnknownRoute(f"No upstream {short(name)!r} in `[http_pool] upstreams`.")
         current_context(scope).record.route = f"/proxy/{name}"
         target = pool.upstream.target(rest, scope["query_string"])
         caller = ClientAddress(

@@ -39,9 +39,9 @@ class Child:
             await self._process.stdin.send_all(json.dumps(question).encode() + b"\n")
         except trio.BrokenResourceError:
             raise self._is_gone() from None
-        return await self.told()
+        return await self.result()
 
-    async def told(self) -> Any:  # noqa: ANN401 - as above
+    async def result(self) -> Any:  # noqa: ANN401 - as above
         """The next thing that it tells. Raises `CannotRun`."""
         assert self._process.stdout is not None
         while b"\n" not in self._rest:

@@ -19,9 +19,9 @@ def draw(series: Series, *, width: int = 76, height: int = 4) -> list[str]:
     ticks = _ticks_of(series)
     low, high = ticks[0], ticks[-1]
     lines = []
-    for name, one in series.items():
-        columns = [column_of(time, low, high, width) for time in one]
-        lines += [_name(name, one), *_bars([columns.count(i) for i in range(width)], height)]
+    for name, item in series.items():
+        columns = [column_of(time, low, high, width) for time in item]
+        lines += [_name(name, item), *_bars([columns.count(i) for i in range(width)], height)]
     return [*lines, *_axis(ticks, width)]
 
 
@@ -57,7 +57,7 @@ def _name(name: str, times: Sequence[float]) -> str:
 
 
 def _ticks_of(series: Series) -> list[float]:
-    times = [time for one in series.values() for time in one]
+    times = [time for item in series.values() for time in item]
     return ticks_around(min(times), max(times))
 
 

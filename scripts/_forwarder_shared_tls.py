@@ -21,7 +21,7 @@ async def forward(name: str, rest: str) -> tuple[bytes, int, dict[str, str]]:
         answer = await client.request(
             request.method,
             f"{urls[name]}/{rest}",
-            headers=passed_on(request.headers),
+            headers=passed_on(dict(request.headers)),
             content=await request.get_data(),
         )
     return answer.content, answer.status_code, passed_on(answer.headers)

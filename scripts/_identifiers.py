@@ -1,4 +1,4 @@
-"""Keep names of our own out of the code where the field has a standard term.
+"""Keep private names out of the code where the field has a standard term.
 
 Reads every identifier of the Python files named as arguments with `ast`, and prints each that is
 on the list below, with the term to use instead. Exits with 1 if there is any.

@@ -1,9 +1,9 @@
-"""Clients that ask a server, each with one request after the other: a bout for each line told.
+"""Clients that ask a server, each with one request after the other: a round for each line told.
 
 It has a process to itself, so that it shares no interpreter with what it measures, and does
 little for each request: one that is ready beforehand, and an answer read by its content-length.
 
-A bout is told as `Bout` has it, and its `Outcome` is told back.
+A round is told as `Round` has it, and its `Outcome` is told back.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from time import perf_counter
 
 from _child import tell
 
-_LEAD = 0.2  # of a bout: what comes then is not counted, since connections are being opened
-_FEW = 2  # answers for each client: with fewer, the whole bout is counted
+_LEAD = 0.2  # of a round: what comes then is not counted, since connections are being opened
+_FEW = 2  # answers for each client: with fewer, the whole round is counted
 _PATIENCE = 60.0  # seconds for the last answers
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LAST = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Bout:
+class Round:
     """What is to be asked; each client asks at least once. `length`: of a right answer's body."""
 
     port: int
@@ -90,9 +90,9 @@ async def _connect(port: int) -> _Connection:
 
 @dataclass
 class _Run:
-    """A bout that is under way."""
+    """A round that is under way."""
 
-    bout: Bout
+    round_: Round
     request: bytes
     begun: float = 0.0
     answers: list[tuple[float, float]] = field(default_factory=list)  # when, after how long
@@ -103,11 +103,11 @@ class _Run:
         try:
             while True:
                 is_last = await self._ask(connection)
-                if perf_counter() >= self.begun + self.bout.seconds:
+                if perf_counter() >= self.begun + self.round_.seconds:
                     return
                 if is_last:
                     connection.close()
-                    connection = await _connect(self.bout.port)
+                    connection = await _connect(self.round_.port)
         except OSError as error:
             self.failures[str(error)] += 1
         finally:
@@ -120,18 +120,18 @@ class _Run:
         now = perf_counter()
         if head[9:12] != b"200":
             self.failures[f"status {head[9:12].decode()}"] += 1
-        elif length != self.bout.length:
-            self.failures[f"{length} bytes instead of {self.bout.length}"] += 1
+        elif length != self.round_.length:
+            self.failures[f"{length} bytes instead of {self.round_.length}"] += 1
         else:
             self.answers.append((now - self.begun, now - begun))
         return _LAST.search(head) is not None
 
     def outcome(self) -> Outcome:
         """Of its steady part; or of all of it, to the last answer, where there are few."""
-        seconds = self.bout.seconds
+        seconds = self.round_.seconds
         lead = _LEAD * seconds
         steady = [took for when, took in self.answers if lead <= when <= seconds]
-        if len(steady) >= _FEW * self.bout.clients:
+        if len(steady) >= _FEW * self.round_.clients:
             return self._of(steady, seconds - lead)
         last = max((when for when, _ in self.answers), default=1.0)
         return self._of([took for _, took in self.answers], last)
@@ -142,14 +142,14 @@ class _Run:
         return Outcome(rate, len(self.answers), rounded, dict(self.failures))
 
 
-async def run(bout: Bout) -> Outcome:
+async def run(round_: Round) -> Outcome:
     """All clients at once. They are connected before the time begins."""
-    request = f"GET {bout.path} HTTP/1.1\r\nhost: 127.0.0.1:{bout.port}\r\naccept: */*\r\n\r\n"
-    run = _Run(bout, request.encode())
-    connections = await asyncio.gather(*(_connect(bout.port) for _ in range(bout.clients)))
+    request = f"GET {round_.path} HTTP/1.1\r\nhost: 127.0.0.1:{round_.port}\r\naccept: */*\r\n\r\n"
+    run = _Run(round_, request.encode())
+    connections = await asyncio.gather(*(_connect(round_.port) for _ in range(round_.clients)))
     run.begun = perf_counter()
     clients = [asyncio.create_task(run.client(connection)) for connection in connections]
-    _, silent = await asyncio.wait(clients, timeout=bout.seconds + _PATIENCE)
+    _, silent = await asyncio.wait(clients, timeout=round_.seconds + _PATIENCE)
     if silent:
         run.failures["no answer"] += len(silent)
     return run.outcome()
@@ -157,4 +157,4 @@ async def run(bout: Bout) -> Outcome:
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        tell(asdict(asyncio.run(run(Bout(**json.loads(line))))))
+        tell(asdict(asyncio.run(run(Round(**json.loads(line))))))

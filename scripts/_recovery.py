@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import httpx
-from _contest import Recovery
+from _comparison import Recovery
 from _upstream import LENGTH
 
 _NEXT = "/proxy/plain/instant"

@@ -105,8 +105,8 @@ def is_moving(stats: Mapping[str, Any] | None) -> bool:
 
 def _told(response: httpx.Response) -> str:
     try:
-        told = response.json()["error"]
-        return f"{response.status_code} {told['type']}: {told['message']}"
+        result = response.json()["error"]
+        return f"{response.status_code} {result['type']}: {result['message']}"
     except (ValueError, KeyError, TypeError):
         return f"{response.status_code} {response.text:.200}"
 
@@ -269,8 +269,10 @@ async def _run_until_signal(main: Callable[[], Awaitable[int]]) -> int:
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
     return [
         leaf
-        for one in group.exceptions
-        for leaf in (_leaves(one) if isinstance(one, BaseExceptionGroup) else [one])
+        for exception in group.exceptions
+        for leaf in (
+            _leaves(exception) if isinstance(exception, BaseExceptionGroup) else [exception]
+        )
     ]
 
 

@@ -8,8 +8,8 @@
     nginx        one process of it, where it is installed
 
 All of them pass requests on to an upstream of this script's own, by http and by https. They are
-asked by turns, in short bouts, so that what else this machine does meets all of them alike; the
-clients and the upstream have processes of their own. The median bout counts.
+asked by turns, in short rounds, so that what else this machine does meets all of them alike; the
+clients and the upstream have processes of their own. The median round counts.
 """
 
 import argparse
@@ -36,7 +36,7 @@ import certifi
 import httpx
 import trio
 from _children import Child, open_child
-from _contest import (
+from _comparison import (
     FASTAPI,
     NGINX,
     PER_REQUEST,
@@ -49,7 +49,7 @@ from _contest import (
     Result,
     targets,
 )
-from _contest_report import save_picture, tables
+from _comparison_report import save_picture, tables
 from _recovery import recoveries
 from _serving import CannotRun, OwnServer, own_server, run
 from _upstream import LENGTH
@@ -60,7 +60,7 @@ EXTRA = ("fastapi", "trustme", "uvicorn")
 _POOL_TIMEOUT = 60.0  # seconds: in a crowd, waiting for a connection is no failure
 _READ_TIMEOUT = 2.0  # of the pooled server, so that a hanging upstream is told soon
 _ANSWER = 60.0  # seconds that a single request may take
-_REST = 0.05  # seconds, for what a bout leaves to do
+_REST = 0.05  # seconds, for what a round leaves to do
 
 _EPILOG = """\
 The run takes about a minute, and longer on a slow machine. Exit status: 0; 1 with --check if a
@@ -86,7 +86,7 @@ class Plan:
         yield Case(self.clients[-1], "plain", "held")
 
     def is_left_out(self, server: str, case: Case, turn: int) -> bool:
-        """Whether it is slow enough for one bout to say it all, and to take long."""
+        """Whether it is slow enough for one round to say it all, and to take long."""
         return server == PER_REQUEST and case.clients == self.clients[-1] and turn > 0
 
 
@@ -129,7 +129,7 @@ class Upstream:
         ports = [str(self.ports[name]) for name in ("plain", "tls")]
         opening = open_child("_upstream.py", *ports, str(self._certificate))
         self._child = await self._stack.enter_async_context(opening)
-        self.ports = await self._child.told()
+        self.ports = await self._child.result()
 
     async def kill(self) -> None:
         """End it, without a word to anybody."""
@@ -200,7 +200,7 @@ async def open_servers(
     servers = [
         await stack.enter_async_context(open_trioproxy(POOLED, pooled)),
         await stack.enter_async_context(open_trioproxy(PER_REQUEST, unpooled)),
-        *[Server(name, (await child.told())["port"]) for name, child in children.items()],
+        *[Server(name, (await child.result())["port"]) for name, child in children.items()],
     ]
     return {server.name: server for server in servers}
 
@@ -209,7 +209,7 @@ async def open_servers(
 
 
 @frozen
-class Contest:
+class Comparison:
     """All that takes part in a run."""
 
     plan: Plan
@@ -218,11 +218,13 @@ class Contest:
     servers: Mapping[str, Server]
     load: Child
 
-    async def bout(self, server: Server, case: Case, seconds: float) -> dict[str, Any]:
+    async def round_(self, server: Server, case: Case, seconds: float) -> dict[str, Any]:
         """Ask a server for a while. Raises `CannotRun` if nothing comes of it."""
         path = f"/proxy/{case.upstream}/{case.path}"
-        told = {"clients": case.clients, "seconds": seconds, "length": LENGTH}
-        outcome: dict[str, Any] = await self.load.ask({"port": server.port, "path": path, **told})
+        output = {"clients": case.clients, "seconds": seconds, "length": LENGTH}
+        outcome: dict[str, Any] = await self.load.ask(
+            {"port": server.port, "path": path, **output}
+        )
         if not outcome["latencies"]:
             failures = ", ".join(outcome["failures"])
             raise CannotRun(f"{case}, {server.name}: {failures}\n{server.printed()}".rstrip())
@@ -234,7 +236,7 @@ class Contest:
         self.progress.stage("First requests")
         for server in self.servers.values():
             for upstream in self.upstream.ports:
-                await self.bout(server, Case(1, upstream, "instant"), 0)
+                await self.round_(server, Case(1, upstream, "instant"), 0)
 
     async def memory(self) -> list[Memory]:
         """What requests at once take, before anything else does."""
@@ -246,7 +248,7 @@ class Contest:
     async def _memory_of(self, server: Server) -> Memory:
         at_rest = _memory.resident(server.pid)
         _memory.forget_peak(server.pid)
-        await self.bout(server, Case(self.plan.simultaneous, "plain", "held"), 0)
+        await self.round_(server, Case(self.plan.simultaneous, "plain", "held"), 0)
         return Memory(server.name, at_rest, _memory.peak(server.pid))
 
     async def compare(self) -> list[Figures]:
@@ -255,17 +257,17 @@ class Contest:
         figures = {(name, case): Figures(name, case) for case in cases for name in self.servers}
         for turn in range(self.plan.rounds):
             self.progress.stage(f"Round {turn + 1} of {self.plan.rounds}")
-            for (name, case), one in figures.items():
+            for (name, case), item in figures.items():
                 if not self.plan.is_left_out(name, case, turn):
                     self.progress.step(f"Round {turn + 1}: {case}, {name}")
-                    one.add(await self.bout(self.servers[name], case, self.plan.seconds))
+                    item.add(await self.round_(self.servers[name], case, self.plan.seconds))
         return list(figures.values())
 
     async def crowd(self) -> Figures:
         """Many at once, far more than there may be connections."""
         self.progress.stage(f"{self.plan.crowd} clients at once")
         figures = Figures(POOLED, Case(self.plan.crowd, "plain", "held"))
-        figures.add(await self.bout(self.servers[POOLED], figures.case, self.plan.seconds))
+        figures.add(await self.round_(self.servers[POOLED], figures.case, self.plan.seconds))
         return figures
 
     async def reuse(self) -> dict[str, Any]:
@@ -293,7 +295,7 @@ class Contest:
 
 
 @asynccontextmanager
-async def open_contest(plan: Plan, progress: Progress) -> AsyncGenerator[Contest]:
+async def open_comparison(plan: Plan, progress: Progress) -> AsyncGenerator[Comparison]:
     """All servers, for as long as the block lasts."""
     progress.stage("Starting an upstream, and the servers to compare")
     with TemporaryDirectory(prefix="trioproxy-") as directory:
@@ -303,26 +305,26 @@ async def open_contest(plan: Plan, progress: Progress) -> AsyncGenerator[Contest
             await upstream.start()
             servers = await open_servers(stack, upstream.urls(), authorities, Path(directory))
             load = await stack.enter_async_context(open_child("_load.py"))
-            yield Contest(plan, progress, upstream, servers, load)
+            yield Comparison(plan, progress, upstream, servers, load)
             progress.stage("Stopping the servers")
 
 
 async def measure(plan: Plan, progress: Progress) -> Result:
     """The whole run."""
     machine, begun = Machine(), datetime.now(UTC).isoformat(timespec="seconds")
-    async with open_contest(plan, progress) as contest:
-        await contest.first()
+    async with open_comparison(plan, progress) as comparison:
+        await comparison.first()
         return Result(
             machine=machine,
             begun=begun,
             seconds=plan.seconds,
             rounds=plan.rounds,
             simultaneous=plan.simultaneous,
-            memory=await contest.memory(),
-            figures=await contest.compare(),
-            reuse=await contest.reuse(),
-            crowd=await contest.crowd(),
-            recoveries=await contest.recover(),
+            memory=await comparison.memory(),
+            figures=await comparison.compare(),
+            reuse=await comparison.reuse(),
+            crowd=await comparison.crowd(),
+            recoveries=await comparison.recover(),
         )
 
 
@@ -337,18 +339,18 @@ def oddities(result: Result) -> Iterator[str]:
         f"in line, and a read_timeout of {_READ_TIMEOUT:g} s instead of 30."
     )
     yield (
-        "Connections are opened anew in each bout of more than 20 clients, since no more are kept "
-        "idle between bouts. It lowers the share of those used again, and most in short bouts."
+        "Each round of more than 20 clients opens connections, since no more are kept idle "
+        "between rounds. That lowers the share of those used again, most in short rounds."
     )
     if result.rounds > 1:
-        yield f"{PER_REQUEST} had one bout only where most clients are: it takes long over them."
+        yield f"{PER_REQUEST} had one round only where most clients are: it takes long over them."
     if find_spec("uvloop") is None or find_spec("httptools") is None:
         yield f"{FASTAPI} ran without uvloop and httptools, which are not installed."
     if machine.load > machine.cores:
         yield "The machine was busy before the run: trust the ratios more than the rates."
-    for one in [*result.figures, result.crowd]:
-        for failure, count in one.failures.items():
-            yield f"{count} requests FAILED, {one.server}, {one.case}: {failure}"
+    for item in [*result.figures, result.crowd]:
+        for failure, count in item.failures.items():
+            yield f"{count} requests FAILED, {item.server}, {item.case}: {failure}"
 
 
 def report(result: Result) -> None:
@@ -387,9 +389,9 @@ async def main(options: argparse.Namespace) -> int:
     return int(options.check and not all(target.is_met for target in targets(result)))
 
 
-def check_extra(wanted: list[str]) -> None:
+def check_extra(expected: list[str]) -> None:
     """Say now what is missing, and how it is installed. Raises `CannotRun`."""
-    missing = [name for name in wanted if find_spec(name) is None]
+    missing = [name for name in expected if find_spec(name) is None]
     if missing:
         names = ", ".join(missing)
         raise CannotRun(f"This needs {names}: `scripts/install bench` installs all of it.")
@@ -406,9 +408,9 @@ def parse_options() -> argparse.Namespace:
         type=duration,
         default=0.4,
         metavar="S",
-        help="how long a bout takes, of which the first fifth does not count (default 0.4)",
+        help="how long a round takes, of which the first fifth does not count (default 0.4)",
     )
-    add("--rounds", type=positive, default=3, metavar="N", help="bouts each (default 3)")
+    add("--rounds", type=positive, default=3, metavar="N", help="rounds each (default 3)")
     add("--quick", action="store_true", help="measure hardly anything: to try the script itself")
     add("--check", action="store_true", help="exit with 1 if a target is missed")
     add("--json", type=new_file, metavar="FILE", help="save the numbers, times in seconds")

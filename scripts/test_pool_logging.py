@@ -194,18 +194,18 @@ def report(screen: Screen, before: Any, after: Any, replies: list[Reply]) -> boo
     return counts.gained("connections_reused") > 0
 
 
-async def exercise(one: Exercise, options: argparse.Namespace) -> bool:
+async def exercise(item: Exercise, options: argparse.Namespace) -> bool:
     """All the requests, and what they show; whether there was reuse."""
-    before = await one.settle()
-    one.screen.heading(f"One by one, {options.requests}: the same process answers all of them")
+    before = await item.settle()
+    item.screen.heading(f"One by one, {options.requests}: the same process answers all of them")
     for _ in range(options.requests):
-        await one.alone()
-    one.screen.heading(f"At once, {options.clients}: more processes, if they are needed")
-    await one.together(options.clients)
-    one.screen.heading("One by one again, 2: no new process")
-    await one.alone()
-    await one.alone()
-    return report(one.screen, before, await one.settle(), one.replies)
+        await item.alone()
+    item.screen.heading(f"At once, {options.clients}: more processes, if they are needed")
+    await item.together(options.clients)
+    item.screen.heading("One by one again, 2: no new process")
+    await item.alone()
+    await item.alone()
+    return report(item.screen, before, await item.settle(), item.replies)
 
 
 async def watch_own(options: argparse.Namespace) -> int:
@@ -219,8 +219,8 @@ async def watch_own(options: argparse.Namespace) -> int:
     }
     async with own_server(settings, screen.log) as server:
         async with open_caller(server.url) as caller:
-            one = Exercise(screen, caller, server, is_offline=not options.online)
-            is_reused = await exercise(one, options)
+            subject = Exercise(screen, caller, server, is_offline=not options.online)
+            is_reused = await exercise(subject, options)
         screen.heading("The server stops")
     return 0 if is_reused else 1
 
@@ -231,8 +231,8 @@ async def watch_running(options: argparse.Namespace) -> int:
     async with open_caller(options.url) as caller:
         screen.say(f"The log of {options.url} is in that server's terminal, not here.")
         screen.tell("It shows all of this if the server was started with LOG_LEVEL=DEBUG.")
-        one = Exercise(screen, caller, None, await caller.is_offline())
-        is_reused = await exercise(one, options)
+        subject = Exercise(screen, caller, None, await caller.is_offline())
+        is_reused = await exercise(subject, options)
     return 0 if is_reused else 1
 
 

@@ -23,8 +23,8 @@ COST = 0.25  # USD for each query
 
 def turn(text: str = "hello", *, system: str = "", max_tokens: int = 100) -> Turn:
     """A turn of one message."""
-    said = Message("user", ({"type": "text", "text": text},))
-    return Turn(model="claude-test", max_tokens=max_tokens, messages=(said,), system=system)
+    sent = Message("user", ({"type": "text", "text": text},))
+    return Turn(model="claude-test", max_tokens=max_tokens, messages=(sent,), system=system)
 
 
 @define(eq=False)

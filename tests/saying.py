@@ -5,8 +5,8 @@ import zlib
 from typing import Any
 
 
-def text(said: str, **fields: object) -> dict[str, Any]:
-    return {"type": "text", "text": said, **fields}
+def text(message: str, **fields: object) -> dict[str, Any]:
+    return {"type": "text", "text": message, **fields}
 
 
 def user(*content: dict[str, Any] | str) -> dict[str, Any]:

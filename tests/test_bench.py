@@ -19,12 +19,12 @@ CASES = ["latency", "throughput", "modes", "prompts", "history", "pace", "pool",
 def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """The program's own, by name."""
     monkeypatch.syspath_prepend(SCRIPTS)
-    names = ("bout", "cases", "series", "targets", "report")
+    names = ("round", "cases", "series", "targets", "report")
     return {name: import_module(f"bench.{name}") for name in names}
 
 
-def told(*whole: float, rate: float = 1.0, first: float = 0.0, **more: Any) -> dict[str, Any]:
-    """A bout, as a child tells it."""
+def result(*whole: float, rate: float = 1.0, first: float = 0.0, **more: Any) -> dict[str, Any]:
+    """A round, as a child tells it."""
     firsts = [first or time for time in whole]
     return {
         "rate": rate,
@@ -36,32 +36,40 @@ def told(*whole: float, rate: float = 1.0, first: float = 0.0, **more: Any) -> d
 
 
 def test_a_rate_is_that_of_the_steady_part(modules: dict[str, ModuleType]) -> None:
-    bout = modules["bout"]
-    turn = bout.Turn(0.1, 0.2, [])
-    outcome = bout.Outcome(10.0, [(number / 2, turn) for number in range(41)])
+    round_ = modules["round"]
+    turn = round_.Turn(0.1, 0.2, [])
+    outcome = round_.Outcome(10.0, [(number / 2, turn) for number in range(41)])
     assert outcome.as_json()["rate"] == 17 / 8  # those from 2 to 10 s, in 8 s
-    few = bout.Outcome(10.0, [(4.0, turn), (8.0, turn)])
+    few = round_.Outcome(10.0, [(4.0, turn), (8.0, turn)])
     assert few.as_json()["rate"] == 2 / 8
-    assert bout.Outcome(10.0).as_json()["rate"] == 0
+    assert round_.Outcome(10.0).as_json()["rate"] == 0
 
 
 def test_a_bout_ends_by_its_turns_or_by_its_time(modules: dict[str, ModuleType]) -> None:
-    bout = modules["bout"].Bout
-    assert [bout(1, [], turns=2).is_over(done, 99.0) for done in (0, 1, 2)] == [False, False, True]
-    assert [bout(1, [], seconds=3.0).is_over(99, at) for at in (0, 2.9, 3)] == [False, False, True]
+    round_ = modules["round"].Round
+    assert [round_(1, [], turns=2).is_over(done, 99.0) for done in (0, 1, 2)] == [
+        False,
+        False,
+        True,
+    ]
+    assert [round_(1, [], seconds=3.0).is_over(99, at) for at in (0, 2.9, 3)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_what_one_takes_longer_is_compared_round_by_round(modules: dict[str, ModuleType]) -> None:
     series = modules["series"]
-    ours = series.Series("c", "ours", [told(0.012), told(0.112), told(0.014)])
-    limit = series.Series("c", "by hand", [told(0.010), told(0.110), told(0.010)])
+    ours = series.Series("c", "ours", [result(0.012), result(0.112), result(0.014)])
+    limit = series.Series("c", "by hand", [result(0.010), result(0.110), result(0.010)])
     assert series.later(ours, limit, "whole") == pytest.approx(0.002)
     assert ours.p50("whole") == 0.014
 
 
 def test_a_lag_is_what_the_pace_does_not_want(modules: dict[str, ModuleType]) -> None:
     deltas = [[0.50, 0.52, 0.57, 0.56], [9.00, 9.02]]
-    found = modules["series"].lags([told(1.0, deltas=deltas)], 50.0)
+    found = modules["series"].lags([result(1.0, deltas=deltas)], 50.0)
     assert found == pytest.approx([0, 0, 0.03, 0, 0, 0])
 
 
@@ -73,23 +81,25 @@ def results(modules: dict[str, ModuleType], *, slow: float) -> list[Any]:
     late = 0.0019 * slow
     busy = "throughput, 2 processes"
     return [
-        series(short, cases.BY_HAND, [told(0.020, first=0.015)]),
-        series(short, cases.WHOLE, [told(0.020 + 0.0029 * slow)]),
-        series(short, cases.STREAMED, [told(0.020 + 0.0029 * slow, first=0.015 + 0.0019 * slow)]),
-        series("latency, long answers", cases.STREAMED, [told(1.0)], [0.0049 * slow]),
-        series(busy, cases.BY_HAND, [told(1.0, rate=10)]),
+        series(short, cases.BY_HAND, [result(0.020, first=0.015)]),
+        series(short, cases.WHOLE, [result(0.020 + 0.0029 * slow)]),
+        series(
+            short, cases.STREAMED, [result(0.020 + 0.0029 * slow, first=0.015 + 0.0019 * slow)]
+        ),
+        series("latency, long answers", cases.STREAMED, [result(1.0)], [0.0049 * slow]),
+        series(busy, cases.BY_HAND, [result(1.0, rate=10)]),
         *(
-            series(busy, f"{name}, 4 clients", [told(1.0, rate=9.1 / slow)])
+            series(busy, f"{name}, 4 clients", [result(1.0, rate=9.1 / slow)])
             for name in (cases.WHOLE, cases.STREAMED)
         ),
-        series(paced, cases.BY_HAND, [told(1.0, deltas=[[0.0, 0.02, 0.04]])]),
-        series(paced, cases.STREAMED, [told(1.0, deltas=[[0.0, 0.02 + late, 0.04 + late]])]),
-        series("modes, 1 client", "pooled", [told(0.1 * slow)]),
-        series("modes, 1 client", cases.DISABLED, [told(0.81)]),
-        series("modes, 4 clients", "pooled", [told(0.1, rate=5.1 / slow)]),
-        series("modes, 4 clients", cases.DISABLED, [told(0.1, rate=1)]),
-        series("prompts", "new, a spare is ready", [told(0.4 * slow)]),
-        series("prompts", cases.DISABLED, [told(0.81)]),
+        series(paced, cases.BY_HAND, [result(1.0, deltas=[[0.0, 0.02, 0.04]])]),
+        series(paced, cases.STREAMED, [result(1.0, deltas=[[0.0, 0.02 + late, 0.04 + late]])]),
+        series("modes, 1 client", "pooled", [result(0.1 * slow)]),
+        series("modes, 1 client", cases.DISABLED, [result(0.81)]),
+        series("modes, 4 clients", "pooled", [result(0.1, rate=5.1 / slow)]),
+        series("modes, 4 clients", cases.DISABLED, [result(0.1, rate=1)]),
+        series("prompts", "new, a spare is ready", [result(0.4 * slow)]),
+        series("prompts", cases.DISABLED, [result(0.81)]),
         figure("pool", "a turn, 1 waiter", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10 waiters", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10,000 waiters", 50.0 * slow, "µs"),
@@ -121,8 +131,8 @@ def test_the_tables_tell_of_failures(modules: dict[str, ModuleType]) -> None:
     lines = list(
         modules["report"].tables(
             [
-                series("a case", "one", [told(0.01, failures={"status 500": 2})], [0.002]),
-                series("a case", "two", [told(failures={"no answer in time": 1})]),
+                series("a case", "one", [result(0.01, failures={"status 500": 2})], [0.002]),
+                series("a case", "two", [result(failures={"no answer in time": 1})]),
             ]
         )
     )

@@ -175,10 +175,10 @@ def test_a_crash_is_followed_by_a_start_and_wrong_settings_are_not() -> None:
 
 
 def test_secrets_are_asked_for_by_the_names_that_are_read(tmp_path: Path) -> None:
-    told = (DEPLOY / "README.md").read_text()
+    result = (DEPLOY / "README.md").read_text()
     assert load_settings({"AUTH_TOKEN": "x" * 64}, tmp_path).sources["auth.token"] == "AUTH_TOKEN"
-    assert "AUTH_TOKEN=" in told
-    assert "ANTHROPIC_API_KEY=" in told
+    assert "AUTH_TOKEN=" in result
+    assert "ANTHROPIC_API_KEY=" in result
     assert {"secrets.env"} == set(CONTAINER["env_file"])
     assert Path(SERVICE["EnvironmentFile"]).name == "secrets.env"
     assert "secrets.env" in (DEPLOY / ".gitignore").read_text().split()
@@ -187,8 +187,8 @@ def test_secrets_are_asked_for_by_the_names_that_are_read(tmp_path: Path) -> Non
 
 
 def test_the_settings_that_are_named_exist() -> None:
-    told = (DEPLOY / "README.md").read_text()
-    names = re.findall(r"\b([A-Z_]+?)__([A-Z_]+)=", told)
+    result = (DEPLOY / "README.md").read_text()
+    names = re.findall(r"\b([A-Z_]+?)__([A-Z_]+)=", result)
     assert names
     assert {f"{section}.{key}".lower() for section, key in names} <= set(FIELDS)
 

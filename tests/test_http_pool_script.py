@@ -100,11 +100,11 @@ async def test_a_signal_leaves_no_process(tmp_path: Path) -> None:
             )
         )
         assert script.stderr is not None
-        told = b""
+        result = b""
         with trio.fail_after(30):
             async for chunk in script.stderr:
-                told += chunk
-                if b"Memory" in told:
+                result += chunk
+                if b"Memory" in result:
                     script.send_signal(signal.SIGINT)
                     break
             assert await script.wait() == 128 + signal.SIGINT

@@ -72,10 +72,10 @@ def read_upstreams(settings: Settings) -> dict[str, Upstream]:
     """Where requests may go, and where tokens are counted if there is a key for it."""
     upstreams, problems = {}, []
     named = settings.http_pool.upstreams.items()
-    wanted = [(f"http_pool.upstreams: {name!r}", name, url) for name, url in named]
+    candidates = [(f"http_pool.upstreams: {name!r}", name, url) for name, url in named]
     if settings.count_tokens.api_key:
-        wanted.append(("count_tokens.base_url", COUNT_TOKENS, settings.count_tokens.base_url))
-    for setting, name, url in wanted:
+        candidates.append(("count_tokens.base_url", COUNT_TOKENS, settings.count_tokens.base_url))
+    for setting, name, url in candidates:
         try:
             if name != COUNT_TOKENS:
                 check_name(name)

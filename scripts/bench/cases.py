@@ -1,4 +1,4 @@
-"""What is measured. In each case the contenders are asked by turns, in short bouts."""
+"""What is measured. In each case the contenders are asked by turns, in short rounds."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,7 +10,6 @@ import _memory
 from _children import open_child
 from _serving import CannotRun
 from attrs import frozen
-from bench.bout import Bout
 from bench.contenders import (
     Body,
     Contender,
@@ -20,6 +19,7 @@ from bench.contenders import (
     open_server,
     request,
 )
+from bench.round import Round
 from bench.series import Figure, Series
 from pool_performance_test import Progress
 
@@ -45,8 +45,8 @@ class Plan:
     """How much is measured: a quarter of an hour, or hardly anything, to try the script itself."""
 
     rounds: int = 5
-    turns: int = 12  # of a bout that is counted in turns
-    seconds: float = 1.5  # of a bout that is counted in time
+    turns: int = 12  # of a round that is counted in turns
+    seconds: float = 1.5  # of a round that is counted in time
     processes: tuple[int, ...] = (1, 2, 4)
     clients: tuple[int, ...] = (1, 4, 16)
     lengths: tuple[int, ...] = (1, 10, 100)  # of a conversation, in turns of the user
@@ -75,27 +75,27 @@ class Bench:
 
 @frozen
 class Entrant:
-    """A contender in a case, and the bout that it has in each round."""
+    """A contender in a case, and the round that it has in each round."""
 
     series: Series
     contender: Contender
-    bout: Bout
+    round_: Round
 
     async def compete(self) -> None:
-        """One bout, and what it cost the server."""
+        """One round, and what it cost the server."""
         server = self.contender if isinstance(self.contender, Server) else None
         before = server.cpu() if server else 0.0
-        told = await self.contender.bout(self.bout)
-        self.series.add(told)
-        if server and told["whole"]:
-            self.series.cpu.append((server.cpu() - before) / len(told["whole"]))
+        result = await self.contender.round_(self.round_)
+        self.series.add(result)
+        if server and result["whole"]:
+            self.series.cpu.append((server.cpu() - before) / len(result["whole"]))
 
 
 async def compete(bench: Bench, entrants: list[Entrant]) -> Found:
-    """All rounds of a case: each has its bout, in an order that turns around."""
+    """All rounds of a case: each has its round, in an order that turns around."""
     for entrant in entrants:
-        warm = Bout(entrant.bout.at_once, entrant.bout.bodies, turns=2)
-        await entrant.contender.bout(warm)
+        warm = Round(entrant.round_.at_once, entrant.round_.bodies, turns=2)
+        await entrant.contender.round_(warm)
     for number in bench.rounds(entrants[0].series.case):
         for entrant in entrants[:: 1 if number % 2 else -1]:
             await entrant.compete()
@@ -109,8 +109,8 @@ async def latency(bench: Bench) -> Found:
         found = []
         for name, text in {"short": "Hello.", "long": f"[[standin words={EVENTS}]]"}.items():
             # By hand, a turn begins when the process is clean again: so it is to be here.
-            whole = Bout(1, [request(text)], turns=turns, pause=_PAUSE)
-            streamed = Bout(1, [request(text, stream=True)], turns=turns, pause=_PAUSE)
+            whole = Round(1, [request(text)], turns=turns, pause=_PAUSE)
+            streamed = Round(1, [request(text, stream=True)], turns=turns, pause=_PAUSE)
             case = f"latency, {name} answers"
             found += await compete(
                 bench,
@@ -135,13 +135,13 @@ async def throughput(bench: Bench) -> Found:
             seconds = bench.plan.seconds
             entrants = [
                 Entrant(
-                    Series(case, BY_HAND), limit, Bout(processes, [request()], seconds=seconds)
+                    Series(case, BY_HAND), limit, Round(processes, [request()], seconds=seconds)
                 )
             ]
             for clients, streams in itertools.product(bench.plan.clients, (False, True)):
                 name = f"{STREAMED if streams else WHOLE}, {of_clients(clients)}"
-                bout = Bout(clients, [request(stream=streams)], seconds=seconds)
-                entrants.append(Entrant(Series(case, name), ours, bout))
+                round_ = Round(clients, [request(stream=streams)], seconds=seconds)
+                entrants.append(Entrant(Series(case, name), ours, round_))
             found += await compete(bench, entrants)
     return found
 
@@ -153,21 +153,25 @@ def of_clients(count: int) -> str:
 
 async def modes(bench: Bench) -> Found:
     """What keeping and reusing processes is worth."""
-    settings = {"pooled": {}, NEVER: {"reuse": "never"}, DISABLED: {"enabled": False}}
+    settings: dict[str, dict[str, Any]] = {
+        "pooled": {},
+        NEVER: {"reuse": "never"},
+        DISABLED: {"enabled": False},
+    }
     found = []
     async with AsyncExitStack() as stack:
         servers = {
-            name: await stack.enter_async_context(open_server(bench.field, name, 2, **one))
-            for name, one in settings.items()
+            name: await stack.enter_async_context(open_server(bench.field, name, 2, **item))
+            for name, item in settings.items()
         }
-        for case, clients, bout in (
+        for case, clients, round_ in (
             ("modes, 1 client", 1, {"turns": max(2, bench.plan.turns // 3)}),
             ("modes, 4 clients", 4, {"seconds": 4 * bench.plan.seconds}),
         ):
             found += await compete(
                 bench,
                 [
-                    Entrant(Series(case, name), server, Bout(clients, [request()], **bout))
+                    Entrant(Series(case, name), server, Round(clients, [request()], **round_))
                     for name, server in servers.items()
                 ],
             )
@@ -192,18 +196,18 @@ async def prompts(bench: Bench) -> Found:
     ):
         for _ in bench.rounds(case):
             turns = max(2, plan.turns // 3)
-            await ours.bout(Bout(1, [of("one")], turns=1))
-            series["the same"].add(await ours.bout(Bout(1, [of("one")], turns=turns)))
+            await ours.round_(Round(1, [of("one")], turns=1))
+            series["the same"].add(await ours.round_(Round(1, [of("one")], turns=turns)))
             for _ in range(turns):
                 await ours.settled()
                 series["new, a spare is ready"].add(
-                    await ours.bout(Bout(1, [of(next(numbers))], turns=1))
+                    await ours.round_(Round(1, [of(next(numbers))], turns=1))
                 )
             fresh = [of(next(numbers)) for _ in range(turns)]
-            series["new, at once"].add(await ours.bout(Bout(1, fresh, turns=turns)))
+            series["new, at once"].add(await ours.round_(Round(1, fresh, turns=turns)))
             mix = [of(f"m{number}") for number in range(MIX)]
-            series[f"a mix of {MIX}"].add(await ours.bout(Bout(2, mix, turns=MIX // 2)))
-            unpooled.add(await disabled.bout(Bout(1, [of("one")], turns=turns)))
+            series[f"a mix of {MIX}"].add(await ours.round_(Round(2, mix, turns=MIX // 2)))
+            unpooled.add(await disabled.round_(Round(1, [of("one")], turns=turns)))
             await ours.settled()
     return [*series.values(), unpooled]
 
@@ -220,13 +224,13 @@ async def history(bench: Bench) -> Found:
     found = []
     async with open_limit(bench.field, 1) as limit, open_server(bench.field, "ours", 1) as ours:
         for name, body in bodies.items():
-            bout = Bout(1, [body], turns=max(2, plan.turns // 4), pause=_PAUSE)
+            round_ = Round(1, [body], turns=max(2, plan.turns // 4), pause=_PAUSE)
             case = f"history, {name}"
             found += await compete(
                 bench,
                 [
-                    Entrant(Series(case, BY_HAND), limit, bout),
-                    Entrant(Series(case, WHOLE), ours, bout),
+                    Entrant(Series(case, BY_HAND), limit, round_),
+                    Entrant(Series(case, WHOLE), ours, round_),
                 ],
             )
     return found
@@ -252,13 +256,13 @@ async def pace(bench: Bench) -> Found:
     """Streams at the pace of a model: whether each event comes when it should."""
     case = f"pace, {STREAMS} streams"
     text = f"[[standin words={EVENTS // 2} first={_FIRST} rate={PACE:g}]]"
-    bout = Bout(STREAMS, [request(text, stream=True)], turns=1, wants_deltas=True)
+    round_ = Round(STREAMS, [request(text, stream=True)], turns=1, wants_deltas=True)
     async with (
         open_limit(bench.field, STREAMS) as limit,
         open_server(bench.field, "ours", STREAMS) as ours,
     ):
-        by_hand = Entrant(Series(case, BY_HAND), limit, bout)
-        return await compete(bench, [by_hand, Entrant(Series(case, STREAMED), ours, bout)])
+        baseline = Entrant(Series(case, BY_HAND), limit, round_)
+        return await compete(bench, [baseline, Entrant(Series(case, STREAMED), ours, round_)])
 
 
 async def pool(bench: Bench) -> Found:
@@ -269,9 +273,9 @@ async def pool(bench: Bench) -> Found:
     async with open_child("bench/pool_alone.py") as child:
         for _ in bench.rounds("pool"):
             for waiters in WAITERS:
-                told = await child.ask([waiters, bench.plan.pool_turns])
-                turns[waiters].append(1e6 * told["seconds"])
-                checkpoints.append(1e6 * told["checkpoint"])
+                result = await child.ask([waiters, bench.plan.pool_turns])
+                turns[waiters].append(1e6 * result["seconds"])
+                checkpoints.append(1e6 * result["checkpoint"])
     for waiters, times in turns.items():
         name = f"a turn, {waiters:,} waiter{'s' * (waiters > 1)}"
         found.append(Figure("pool", name, median(times), "µs"))
@@ -282,29 +286,29 @@ async def pool(bench: Bench) -> Found:
 async def memory(bench: Bench) -> Found:
     """What the server and its processes hold, at rest and after many turns."""
     turns = bench.plan.memory_turns
-    found = []
+    found: Found = []
 
     def note(name: str, size: int) -> None:
         found.append(Figure("memory", name, size / 1e6, "MB"))
 
     async with open_server(bench.field, "ours", 2) as ours:
         note("server at rest", ours.rss())
-        (one, _) = (await ours.settled())["workers"]
-        note("a process at rest", _memory.resident(one["pid"]))
+        (first, _) = (await ours.settled())["workers"]
+        note("a process at rest", _memory.resident(first["pid"]))
         done = 0
         for upto in (turns // 5, turns // 2, turns):
             while done < upto:
                 some = min(500, upto - done)
                 streams = bool(done // 500 % 2)
-                bout = Bout(4, [request(stream=streams)], turns=max(1, some // 4))
-                told = await ours.bout(bout)
-                if told["failures"]:
-                    raise CannotRun(f"{ours.name}: {', '.join(told['failures'])}")
-                done += len(told["whole"])
+                round_ = Round(4, [request(stream=streams)], turns=max(1, some // 4))
+                result = await ours.round_(round_)
+                if result["failures"]:
+                    raise CannotRun(f"{ours.name}: {', '.join(result['failures'])}")
+                done += len(result["whole"])
                 bench.progress.step(f"memory: {done:,} of {turns:,} turns")
             await ours.settled()
             note(f"server after {upto:,} turns", ours.rss())
-        sizes = [_memory.resident(one["pid"]) for one in (await ours.settled())["workers"]]
+        sizes = [_memory.resident(worker["pid"]) for worker in (await ours.settled())["workers"]]
         note("the largest process then", max(sizes))
     return found
 

@@ -2,7 +2,7 @@
 
     python clients.py PORT
 
-Each line told is a `Bout`, and what came of it is told back. They have a process to themselves,
+Each line told is a `Round`, and what came of it is told back. They have a process to themselves,
 so that they share no interpreter with what is measured, and do little for each request: it is
 made beforehand, and its answer is looked at no closer than it takes to find its end.
 """
@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from _child import tell
-from bench.bout import Bout, Outcome, Turn
+from bench.round import Outcome, Round, Turn
 
 _HEAD = (
     "POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
@@ -81,8 +81,8 @@ class _Connection(asyncio.Protocol):
     def _end(self, turn: Turn) -> None:
         status = bytes(self._received[9:12])
         if status != b"200":
-            told = bytes(self._received[self._body :][:300]).decode(errors="replace")
-            self._answer.set_exception(ConnectionError(f"status {status.decode()}: {told}"))
+            result = bytes(self._received[self._body :][:300]).decode(errors="replace")
+            self._answer.set_exception(ConnectionError(f"status {status.decode()}: {result}"))
         elif b'"end_turn"' not in self._received or b"event: error" in self._received:
             self._answer.set_exception(ConnectionError("an answer that is not whole"))
         else:
@@ -107,22 +107,22 @@ async def _connect(port: int) -> _Connection:
     return connection
 
 
-async def _run(port: int, bout: Bout) -> Outcome:
-    outcome = Outcome(bout.seconds)
-    requests = itertools.cycle([_request(body, port) for body in bout.bodies])
-    connections = [await _connect(port) for _ in range(bout.at_once)]
+async def _run(port: int, round_: Round) -> Outcome:
+    outcome = Outcome(round_.seconds)
+    requests = itertools.cycle([_request(body, port) for body in round_.bodies])
+    connections = [await _connect(port) for _ in range(round_.at_once)]
     begun = perf_counter()
 
     async def client(connection: _Connection) -> None:
         try:
             for done in itertools.count():
-                if bout.is_over(done, perf_counter() - begun):
+                if round_.is_over(done, perf_counter() - begun):
                     return
-                asked = connection.ask(next(requests), wants_deltas=bout.wants_deltas)
+                asked = connection.ask(next(requests), wants_deltas=round_.wants_deltas)
                 turn = await asyncio.wait_for(asked, _PATIENCE)
                 outcome.ended.append((perf_counter() - begun, turn))
-                if bout.pause:
-                    await asyncio.sleep(bout.pause)
+                if round_.pause:
+                    await asyncio.sleep(round_.pause)
         except (OSError, TimeoutError) as error:
             outcome.failures[str(error) or "no answer in time"] += 1
         finally:
@@ -134,4 +134,4 @@ async def _run(port: int, bout: Bout) -> Outcome:
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        tell(asyncio.run(_run(int(sys.argv[1]), Bout(**json.loads(line)))).as_json())
+        tell(asyncio.run(_run(int(sys.argv[1]), Round(**json.loads(line)))).as_json())

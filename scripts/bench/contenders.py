@@ -1,6 +1,6 @@
 """What is compared: the CLI driven by hand, and this server in one mode or another.
 
-Each is asked by a process of its own, by the same bouts, and has the same stand-in behind it.
+Each is asked by a process of its own, by the same rounds, and has the same stand-in behind it.
 """
 
 import json
@@ -17,13 +17,13 @@ import trio
 from _children import Child, open_child
 from _serving import OwnServer, open_caller, own_server
 from attrs import define, frozen
-from bench.bout import Bout
+from bench.round import Round
 
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import build_offline_command
 
 _ACCOUNTS = ("ANTHROPIC_", "CLAUDE_", "CLAUDE__")
-_REST = 0.1  # seconds, for what a bout leaves to do
+_REST = 0.1  # seconds, for what a round leaves to do
 
 Told = dict[str, Any]
 Body = dict[str, Any]
@@ -50,7 +50,7 @@ async def open_field() -> AsyncGenerator[Field]:
     """A stand-in, for as long as the block lasts."""
     with TemporaryDirectory(prefix="trioproxy-bench-", ignore_cleanup_errors=True) as home:
         async with open_child("bench/standin.py") as standin:
-            yield Field(home, (await standin.told())["url"])
+            yield Field(home, (await standin.result())["url"])
 
 
 @define(eq=False)
@@ -60,11 +60,11 @@ class Contender:
     name: str
     _child: Child
 
-    async def bout(self, bout: Bout) -> Told:
+    async def round_(self, round_: Round) -> Told:
         """Have it answer. Raises `CannotRun` if its driver ends."""
-        told: Told = await self._child.ask(bout.as_json())
+        result: Told = await self._child.ask(round_.as_json())
         await trio.sleep(_REST)
-        return told
+        return result
 
 
 @asynccontextmanager
@@ -77,9 +77,9 @@ async def open_limit(field: Field, processes: int) -> AsyncGenerator[Contender]:
     start = {"argv": command.argv, "env": dict(command.environ)}
     cwd = Path(field.home) / "empty"
     cwd.mkdir(exist_ok=True)
-    told = json.dumps({**start, "cwd": str(cwd), "processes": processes})
-    async with open_child("bench/by_hand.py", told) as child:
-        await child.told()
+    result = json.dumps({**start, "cwd": str(cwd), "processes": processes})
+    async with open_child("bench/baseline.py", result) as child:
+        await child.result()
         yield Contender("by hand", child)
 
 

@@ -1,7 +1,7 @@
 """Measure this server beside the limit: the Claude CLI driven by hand, with nothing between.
 
 All of it is run here, on loopback, with the real CLI and a stand-in for the API, which answers at
-once, or at a model's pace. The contenders are asked by turns, in short bouts, so that what else
+once, or at a model's pace. The contenders are asked by turns, in short rounds, so that what else
 this machine does meets all of them alike. What counts is how they compare in one run.
 
     latency     one client: what the server adds
@@ -23,8 +23,8 @@ from functools import partial
 from typing import Any
 
 import http_pool_test
-from _contest import Result
-from _contest_report import tables as forward_tables
+from _comparison import Result
+from _comparison_report import tables as forward_tables
 from _serving import CannotRun, run
 from attrs import asdict
 from bench.cases import CASES, QUICK, Bench, Found, Plan
@@ -62,10 +62,10 @@ async def main(options: argparse.Namespace) -> int:
     machine, begun = Machine(), datetime.now(UTC).isoformat(timespec="seconds")
     progress = Progress(sys.stderr)
     plan = QUICK if options.quick else Plan()
-    wanted = options.cases or [*CASES, _FORWARD]
+    expected = options.cases or [*CASES, _FORWARD]
     try:
-        forward = await measure_forward(options, progress) if _FORWARD in wanted else None
-        found = await measure([name for name in CASES if name in wanted], plan, progress)
+        forward = await measure_forward(options, progress) if _FORWARD in expected else None
+        found = await measure([name for name in CASES if name in expected], plan, progress)
     finally:
         progress.step("")
     print(f"{machine}")
@@ -74,9 +74,9 @@ async def main(options: argparse.Namespace) -> int:
         print("\nThe forward proxy, by requests of 2 KB")
         print("\n".join(forward_tables(forward)))
     if options.json is not None:
-        told = {"begun": begun, "machine": asdict(machine), **as_json(found)}
-        told["forward"] = forward and forward.as_json()
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
+        result = {"begun": begun, "machine": asdict(machine), **as_json(found)}
+        result["forward"] = forward and forward.as_json()
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
     if options.png is not None:
         save_picture(found, machine, options.png)
     return int(options.check and not is_met(found))
@@ -91,15 +91,15 @@ async def measure_forward(options: argparse.Namespace, progress: Progress) -> Re
 
 def is_met(found: Found) -> bool:
     """Whether all is as it should be."""
-    failed = any(isinstance(one, Series) and one.failures for one in found)
+    failed = any(isinstance(result, Series) and result.failures for result in found)
     return not failed and all(target.is_met for target in targets(found))
 
 
 def as_json(found: Found) -> dict[str, Any]:
     """All the numbers; times in seconds."""
     return {
-        "series": [one.as_json() for one in found if isinstance(one, Series)],
-        "figures": [asdict(one) for one in found if isinstance(one, Figure)],
+        "series": [result.as_json() for result in found if isinstance(result, Series)],
+        "figures": [asdict(result) for result in found if isinstance(result, Figure)],
         "targets": [asdict(target) for target in targets(found)],
     }
 

@@ -12,8 +12,7 @@ import gc
 import json
 import logging
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from itertools import count
 from time import perf_counter
 
@@ -21,9 +20,10 @@ import trio
 from _child import tell
 
 from trioproxy.claude.turn import Message, Turn
-from trioproxy.pool import pool as pool_module
+from trioproxy.pool import worker as worker_module
 from trioproxy.pool.job import Signal
 from trioproxy.pool.pool import Pool, open_pool
+from trioproxy.pool.process import Pipes
 from trioproxy.pool.worker import PoolCallbacks, Retired, Worker, WorkerState
 from trioproxy.settings import PoolSettings
 
@@ -44,14 +44,13 @@ async def _in_memory(worker: Worker, _: object, owner: PoolCallbacks, *__: objec
             with job.caller_scope():
                 await job.tell(Signal.TAKEN)
         job.finish()
-        job.timings.settle()
+        job.timings.mark_done()
         worker.state = WorkerState.RESETTING
         worker.resetting_since = trio.current_time()
 
 
-@asynccontextmanager
-async def _launch() -> AsyncGenerator[None]:
-    yield
+def _launch() -> AbstractAsyncContextManager[Pipes]:
+    raise AssertionError("a worker without a process starts none")
 
 
 async def _ask(pool: Pool, turns: "count[int]", last: int) -> None:
@@ -94,7 +93,7 @@ async def _measure(waiters: int, turns: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    pool_module.worker.run = _in_memory  # type: ignore[assignment] # in place of a process's
+    vars(worker_module)["run"] = _in_memory  # in place of a process's
     logging.getLogger("trioproxy").setLevel(logging.WARNING)
     for line in sys.stdin:
         tell(trio.run(_measure, *json.loads(line)))

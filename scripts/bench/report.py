@@ -17,42 +17,42 @@ _COLUMNS = 3
 def tables(found: Found) -> Iterator[str]:
     """The numbers, a line each, and then what was wanted."""
     case = ""
-    for one in found:
-        if one.case != case:
-            case = one.case
+    for item in found:
+        if item.case != case:
+            case = item.case
             yield ""
-            yield _head(one)
-        yield _row(one)
+            yield _head(item)
+        yield _row(item)
     yield ""
     for target in targets(found):
         mark = "met   " if target.is_met else "MISSED"
         yield f"{mark}  {target.what}: {target.figure}"
 
 
-def _head(one: Series | Figure) -> str:
-    if isinstance(one, Figure):
-        return one.case
+def _head(item: Series | Figure) -> str:
+    if isinstance(item, Figure):
+        return item.case
     columns = ("answers", "/s", "first p50", "last p50", "last p99", "CPU")
-    return f"{one.case:<34}" + "".join(f"{column:>11}" for column in columns)
+    return f"{item.case:<34}" + "".join(f"{column:>11}" for column in columns)
 
 
-def _row(one: Series | Figure) -> str:
-    if isinstance(one, Figure):
-        return f"  {one.name:<40} {one.value:>10,.1f} {one.unit}"
-    failed = sum(one.failures.values())
-    told = f"  {failed} FAILED: {next(iter(one.failures))}" if failed else ""
-    if not one.answered:
-        return f"  {one.contender:<32} none answered{told}"
-    cpu = _ms(sorted(one.cpu)[len(one.cpu) // 2]) if one.cpu else ""
+def _row(item: Series | Figure) -> str:
+    if isinstance(item, Figure):
+        return f"  {item.name:<40} {item.value:>10,.1f} {item.unit}"
+    failed = sum(item.failures.values())
+    failures = f"  {failed} FAILED: {next(iter(item.failures))}" if failed else ""
+    if not item.answered:
+        return f"  {item.contender:<32} none answered{failures}"
+    cpu = _ms(sorted(item.cpu)[len(item.cpu) // 2]) if item.cpu else ""
     columns = (
-        f"{one.answered:,}",
-        f"{one.rate:,.1f}",
-        _ms(one.p50("first")),
-        _ms(one.p50("whole")),
-        _ms(one.p99("whole")),
+        f"{item.answered:,}",
+        f"{item.rate:,.1f}",
+        _ms(item.p50("first")),
+        _ms(item.p50("whole")),
+        _ms(item.p99("whole")),
         cpu,
     )
-    return f"  {one.contender:<32}" + "".join(f"{column:>11}" for column in columns) + told
+    return f"  {item.contender:<32}" + "".join(f"{column:>11}" for column in columns) + failures
 
 
 def _ms(seconds: float) -> str:
@@ -62,9 +62,9 @@ def _ms(seconds: float) -> str:
 def save_picture(found: Found, machine: Machine, file: Path) -> None:
     """Draw what can be compared, in the format that the name of the file ends in."""
     by_case: dict[str, list[Series]] = {}
-    for one in found:
-        if isinstance(one, Series) and one.answered and not one.case.startswith("pace"):
-            by_case.setdefault(one.case, []).append(one)
+    for item in found:
+        if isinstance(item, Series) and item.answered and not item.case.startswith("pace"):
+            by_case.setdefault(item.case, []).append(item)
     rows = max(1, math.ceil(len(by_case) / _COLUMNS))
     figure = _distributions.figure_class()(
         figsize=(6 * _COLUMNS, 1 + 1.9 * rows), layout="constrained"
@@ -81,9 +81,9 @@ def save_picture(found: Found, machine: Machine, file: Path) -> None:
 
 def _draw(axes: Any, case: str, series: Sequence[Series]) -> None:  # noqa: ANN401 - matplotlib's
     is_rate = case.startswith("throughput") or case.endswith("4 clients")
-    values = [one.rate if is_rate else 1000 * one.p50("whole") for one in series]
-    names = [one.contender for one in series]
-    colours = ["#8a93a3" if one.contender == BY_HAND else "#2456b8" for one in series]
+    values = [item.rate if is_rate else 1000 * item.p50("whole") for item in series]
+    names = [item.contender for item in series]
+    colours = ["#8a93a3" if item.contender == BY_HAND else "#2456b8" for item in series]
     bars = axes.barh(names, values, color=colours)
     axes.bar_label(bars, [f"{value:,.1f}" for value in values], padding=3, fontsize=7)
     axes.invert_yaxis()

@@ -1,4 +1,4 @@
-"""What one contender came to in one case, bout by bout. Times in seconds."""
+"""What one contender came to in one case, round by round. Times in seconds."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,24 +13,24 @@ Told = dict[str, Any]
 
 @define
 class Series:
-    """See above. `cpu`: seconds of the server's processor time for each turn, a figure a bout."""
+    """See above. `cpu`: seconds of the server's processor time for each turn, a figure a round."""
 
     case: str
     contender: str
-    bouts: list[Told] = field(factory=list)
+    rounds: list[Told] = field(factory=list)
     cpu: list[float] = field(factory=list)
 
-    def add(self, told: Told) -> None:
-        """One more bout."""
-        self.bouts.append(told)
+    def add(self, result: Told) -> None:
+        """One more round."""
+        self.rounds.append(result)
 
     def each(self, what: str) -> list[float]:
         """All single times: of `first` or `whole`."""
-        return [time for bout in self.bouts for time in bout[what]]
+        return [time for round_ in self.rounds for time in round_[what]]
 
     def p50(self, what: str) -> float:
-        """The median of the bouts' medians, so that one bad moment counts once."""
-        return median(median(bout[what]) for bout in self.bouts if bout[what])
+        """The median of the rounds' medians, so that one bad moment counts once."""
+        return float(median(median(round_[what]) for round_ in self.rounds if round_[what]))
 
     def p99(self, what: str) -> float:
         """The time that one in a hundred exceeds."""
@@ -38,8 +38,8 @@ class Series:
 
     @property
     def rate(self) -> float:
-        """Answers a second, in the median bout."""
-        return median(bout["rate"] for bout in self.bouts)
+        """Answers a second, in the median round."""
+        return float(median(round_["rate"] for round_ in self.rounds))
 
     @property
     def answered(self) -> int:
@@ -49,36 +49,36 @@ class Series:
     @property
     def failures(self) -> Counter[str]:
         """What went wrong, and how often."""
-        return sum((Counter(bout["failures"]) for bout in self.bouts), Counter())
+        return sum((Counter(round_["failures"]) for round_ in self.rounds), Counter())
 
     def as_json(self) -> Told:
         """The numbers, without the single times."""
-        told: Told = {"case": self.case, "contender": self.contender, "answered": self.answered}
+        result: Told = {"case": self.case, "contender": self.contender, "answered": self.answered}
         if self.answered:
-            told["rate"] = [bout["rate"] for bout in self.bouts]
+            result["rate"] = [round_["rate"] for round_ in self.rounds]
             for what in "first", "whole":
-                told[what] = {"p50": self.p50(what), "p99": self.p99(what)}
-        return {**told, "cpu": self.cpu, "failures": self.failures}
+                result[what] = {"p50": self.p50(what), "p99": self.p99(what)}
+        return {**result, "cpu": self.cpu, "failures": self.failures}
 
 
-def by_bout(one: Series, other: Series, of: Callable[[Told, Told], float]) -> float:
+def by_round(series: Series, other: Series, of: Callable[[Told, Told], float]) -> float:
     """The median of what two come to in the same rounds: what else the machine does meets both."""
-    return median(of(*pair) for pair in zip(one.bouts, other.bouts, strict=True))
+    return median(of(*pair) for pair in zip(series.rounds, other.rounds, strict=True))
 
 
-def later(one: Series, other: Series, what: str, of: str = "") -> float:
+def later(series: Series, other: Series, what: str, of: str = "") -> float:
     """How much longer the first one takes, by the medians of each round."""
-    return by_bout(one, other, lambda a, b: median(a[what]) - median(b[of or what]))
+    return by_round(series, other, lambda a, b: median(a[what]) - median(b[of or what]))
 
 
-def lags(bouts: Sequence[Told], rate: float) -> list[float]:
+def lags(rounds: Sequence[Told], rate: float) -> list[float]:
     """How much later each delta came than its stream's own pace wants, in seconds.
 
     The delta of a stream that came soonest is the one that was in time.
     """
     found = []
-    for bout in bouts:
-        for deltas in bout["deltas"]:
+    for round_ in rounds:
+        for deltas in round_["deltas"]:
             offsets = [time - number / rate for number, time in enumerate(deltas)]
             found += [offset - min(offsets) for offset in offsets]
     return found

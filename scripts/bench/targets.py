@@ -14,7 +14,7 @@ from bench.cases import (
     Found,
     of_clients,
 )
-from bench.series import Figure, Series, by_bout, lags, later
+from bench.series import Figure, Series, by_round, lags, later
 from pool_performance_test import percentile
 
 _MS = 1e-3
@@ -37,16 +37,16 @@ class Results:
 
     def series(self, case: str, contender: str) -> Series:
         """Raises `KeyError` where it was not measured."""
-        for one in self.found:
-            if isinstance(one, Series) and (one.case, one.contender) == (case, contender):
-                return one
+        for result in self.found:
+            if isinstance(result, Series) and (result.case, result.contender) == (case, contender):
+                return result
         raise KeyError(case)
 
     def figure(self, case: str, name: str) -> float:
         """Likewise; the first whose name begins so."""
-        for one in self.found:
-            if isinstance(one, Figure) and one.case == case and one.name.startswith(name):
-                return one.value
+        for result in self.found:
+            if isinstance(result, Figure) and result.case == case and result.name.startswith(name):
+                return result.value
         raise KeyError(case)
 
 
@@ -96,7 +96,7 @@ def _saturated(results: Results) -> Target:
     case = "throughput, 2 processes"
     limit = results.series(case, BY_HAND)
     ratios = {
-        name: by_bout(
+        name: by_round(
             results.series(case, f"{name}, {of_clients(4)}"),
             limit,
             lambda ours, raw: ours["rate"] / raw["rate"],
@@ -110,8 +110,8 @@ def _saturated(results: Results) -> Target:
 
 def _pace(results: Results) -> Target:
     case = f"pace, {STREAMS} streams"
-    ours = lags(results.series(case, STREAMED).bouts, PACE)
-    limit = lags(results.series(case, BY_HAND).bouts, PACE)
+    ours = lags(results.series(case, STREAMED).rounds, PACE)
+    limit = lags(results.series(case, BY_HAND).rounds, PACE)
     p50, p99 = (
         (percentile(ours, share) - percentile(limit, share)) / _MS for share in (0.5, 0.99)
     )
@@ -141,11 +141,11 @@ def _spare(results: Results) -> Target:
 
 
 def _pool(results: Results) -> Target:
-    one, many = (results.figure("pool", f"a turn, {count}") for count in ("1 w", "10,000"))
-    scale = one / results.figure("pool", "for scale")
+    first, many = (results.figure("pool", f"a turn, {count}") for count in ("1 w", "10,000"))
+    scale = first / results.figure("pool", "for scale")
     what = "the pool's own cost at most 50 µs a turn, and 1.2 times that with 10,000 waiters"
-    figure = f"{one:.0f} µs ({scale:.0f} checkpoints), {many / one:.2f} times"
-    return Target(what, figure, one <= 50 and many / one <= 1.2)  # noqa: PLR2004
+    figure = f"{first:.0f} µs ({scale:.0f} checkpoints), {many / first:.2f} times"
+    return Target(what, figure, first <= 50 and many / first <= 1.2)  # noqa: PLR2004
 
 
 def _long_answer(results: Results) -> Target:
@@ -161,9 +161,9 @@ def _at_rest(results: Results) -> Target:
 
 def _flat(results: Results) -> Target:
     sizes = [
-        one.value
-        for one in results.found
-        if isinstance(one, Figure) and one.name.startswith("server after")
+        result.value
+        for result in results.found
+        if isinstance(result, Figure) and result.name.startswith("server after")
     ]
     if not sizes:
         raise KeyError("memory")

@@ -24,12 +24,12 @@ def main() -> int:
     options = _options()
     begin = time.monotonic()
     install.FOLDER.mkdir(exist_ok=True)
-    wanted = options.names or install.names()
-    install.install(wanted, newest=options.newest, tell=_tell)
+    expected = options.names or install.names()
+    install.install(expected, newest=options.newest, tell=_tell)
     _tell("the tests")
     results.clear()
     straight = ["--straight"] if options.straight else []
-    patterns = [f"test_{name.replace('-', '_')}*.py" for name in wanted]
+    patterns = [f"test_{name.replace('-', '_')}*.py" for name in expected]
     chosen = [str(path) for pattern in patterns for path in sorted(HERE.glob(pattern))]
     os.chdir(install.ROOT)
     shared = [f"--numprocesses={options.processes}", "--dist=worksteal"]

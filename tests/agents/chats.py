@@ -29,7 +29,7 @@ def _said(body: Mapping[str, Any]) -> list[Said]:
     prompts = [_text(item["content"]) for item in body["messages"] if item["role"] == "system"]
     others = [item for item in body["messages"] if item["role"] != "system"]
     system = ("system", "\n\n".join(prompts))
-    return [system, *(said for message in others for said in _of_message(message))]
+    return [system, *(sent for message in others for sent in _of_message(message))]
 
 
 def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:

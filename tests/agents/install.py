@@ -54,12 +54,12 @@ def names() -> list[str]:
     return [name for name in _versions() if name != NODE]
 
 
-def install(wanted: Sequence[str], *, newest: bool, tell: Callable[[str], None]) -> None:
+def install(expected: Sequence[str], *, newest: bool, tell: Callable[[str], None]) -> None:
     """Install the programs with these names, and Node where one of them needs it."""
     versions = _versions()
-    needs_node = any("npm" in versions[name] for name in wanted)
+    needs_node = any("npm" in versions[name] for name in expected)
     node = _installed(NODE, versions[NODE], newest=False, tell=tell) if needs_node else None
-    for name in wanted:
+    for name in expected:
         if node is not None and node.failed and "npm" in versions[name]:
             program = Program(name, failed=node.failed)
         else:

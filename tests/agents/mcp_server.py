@@ -46,8 +46,8 @@ def main() -> None:
             continue
         result = answer(request["method"], request.get("params") or {})
         error = {"code": -32601, "message": "no such method"}
-        said = {"error": error} if result is None else {"result": result}
-        print(json.dumps({"jsonrpc": "2.0", "id": request["id"], **said}), flush=True)  # noqa: T201  # MCP
+        body = {"error": error} if result is None else {"result": result}
+        print(json.dumps({"jsonrpc": "2.0", "id": request["id"], **body}), flush=True)  # noqa: T201  # MCP
 
 
 if __name__ == "__main__":

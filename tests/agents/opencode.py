@@ -45,7 +45,7 @@ def asking(
     return drive
 
 
-def said(ended: Ended) -> list[str]:
+def printed_text(ended: Ended) -> list[str]:
     """The texts of its last run, by its events."""
     return [line["part"]["text"] for line in ended.lines() if line["type"] == "text"]
 

@@ -90,8 +90,8 @@ class Play:
             if exchange.error and said_by_the_api not in exchange.error
         ]
         self._note(through, before, exchanges, len(differences), refused=len(faults))
-        told = [*(f"{fault.status}: {fault.error}" for fault in faults), *map(str, differences)]
-        (self.folder / "differences").write_text("\n".join(told))
+        result = [*(f"{fault.status}: {fault.error}" for fault in faults), *map(str, differences)]
+        (self.folder / "differences").write_text("\n".join(result))
         (self.folder / "exchanges.json").write_bytes(
             orjson.dumps(list(map(attrs.asdict, exchanges)))
         )

@@ -39,13 +39,13 @@ def unmatched(sent: Mapping[int, list[Said]], arrived: Sequence[RecordedRequest]
     """Where what a client says, by the number of its request, is not what reached the API."""
     left = [_arrived(item.body) for item in arrived]
     found = []
-    for number, said in sent.items():
-        if said in left:
-            left.remove(said)
+    for number, given in sent.items():
+        if given in left:
+            left.remove(given)
             continue
-        nearest = max(left, key=lambda item: _alike(said, item), default=[])
-        at = _alike(said, nearest)
-        found.append(f"request {number}, part {at}: {said[at:][:2]} became {nearest[at:][:2]}")
+        nearest = max(left, key=lambda item: _alike(given, item), default=[])
+        at = _alike(given, nearest)
+        found.append(f"request {number}, part {at}: {given[at:][:2]} became {nearest[at:][:2]}")
     return found
 
 

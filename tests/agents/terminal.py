@@ -38,11 +38,11 @@ class Terminal:
 
         Spaces count for nothing: a program moves the cursor instead of writing them.
         """
-        wanted = "".join(words.split())
+        expected = "".join(words.split())
         with self._more:
-            if not self._more.wait_for(lambda: wanted in self._unseen(), TIMEOUT):
+            if not self._more.wait_for(lambda: expected in self._unseen(), TIMEOUT):
                 raise TimeoutError(f"{words!r} never appeared: {self._unseen()[-500:]}")
-            self._seen += self._unseen().index(wanted) + len(wanted)
+            self._seen += self._unseen().index(expected) + len(expected)
 
     def type(self, words: str) -> None:
         """Type it, and press Enter once it is on the screen."""

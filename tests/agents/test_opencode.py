@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from tests.agents import chats
-from tests.agents.opencode import Provider, asking, said
+from tests.agents.opencode import Provider, asking, printed_text
 from tests.agents.playing import Check, Dialect, Done, Drive, Play
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import (
@@ -56,7 +56,7 @@ def bash(command: str) -> Call:
 
 def ended_well(done: Done, text: str, turns: int) -> None:
     assert done.ended.status == 0, done.ended.errors
-    assert said(done.ended)[-1:] == [text], done.ended.output
+    assert printed_text(done.ended)[-1:] == [text], done.ended.output
     bodies = [item.body for item in done.asked]
     assert sum(bool(offered(body)) for body in bodies) == turns
     assert len(bodies) == turns + 1  # the title

@@ -24,10 +24,10 @@ from trioproxy.claude.wire import Line
 from trioproxy.errors import ApiError
 
 
-def _message(said: str) -> Message:
+def _message(text: str) -> Message:
     """`u...` is the user's and `a...` the assistant's."""
-    block = {"type": "text", "text": said}
-    return Message("user" if said.startswith("u") else "assistant", (block,))
+    block = {"type": "text", "text": text}
+    return Message("user" if text.startswith("u") else "assistant", (block,))
 
 
 def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> Exchange:
@@ -35,7 +35,7 @@ def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> 
     uuids = (f"m{n}" for n in count(1))
     ids = (f"c{n}" for n in count(1))
     asked = b"".join(wire.control_request(setting, "apply_flag_settings") for setting in settings)
-    messages = [_message(said) for said in conversation.split()]
+    messages = [_message(text) for text in conversation.split()]
     found = segments(asked, messages, lambda: next(uuids), model="claude-test")
     return Exchange(found, set(settings), lambda: next(ids))
 
@@ -48,8 +48,8 @@ def written(data: bytes) -> list[str]:
 def _short(line: Line) -> str:
     if line["type"] == "control_request":
         return str(line["request"]["subtype"])
-    said = " ".join(block["text"] for block in line["message"]["content"]).strip()
-    return said if line["type"] == "assistant" or "shouldQuery" in line else f"{said}?"
+    text = " ".join(block["text"] for block in line["message"]["content"]).strip()
+    return text if line["type"] == "assistant" or "shouldQuery" in line else f"{text}?"
 
 
 class Abandon:

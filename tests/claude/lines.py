@@ -38,8 +38,8 @@ def event(kind: str, **fields: Any) -> Line:
 
 
 def delta(text: str, index: int = 0) -> Line:
-    said = {"type": "text_delta", "text": text}
-    return event("content_block_delta", index=index, delta=said)
+    sent = {"type": "text_delta", "text": text}
+    return event("content_block_delta", index=index, delta=sent)
 
 
 def ended(reason: str | None) -> Line:
@@ -74,14 +74,14 @@ def refusal(*pieces: str, explanation: str | None = None) -> list[Line]:
     if explanation is not None:
         why = {"type": "refusal", "explanation": explanation}
         last["event"]["delta"]["stop_details"] = why
-    said = answer(*pieces)[2:-2] if pieces else []
+    sent = answer(*pieces)[2:-2] if pieces else []
     end = api_error(None, text, stop_reason="refusal")
-    return [REQUESTING, START, *said, noted, synthetic(text, "refusal"), last, STOP, end]
+    return [REQUESTING, START, *sent, noted, synthetic(text, "refusal"), last, STOP, end]
 
 
 def user(text: str, *, is_synthetic: bool = False) -> Line:
-    said = {"role": "user", "content": [{"type": "text", "text": text}]}
-    return {"type": "user", "message": said, **({"isSynthetic": True} if is_synthetic else {})}
+    sent = {"role": "user", "content": [{"type": "text", "text": text}]}
+    return {"type": "user", "message": sent, **({"isSynthetic": True} if is_synthetic else {})}
 
 
 def result(text: str = "", **fields: object) -> Line:

@@ -525,9 +525,9 @@ def test_a_message_stop_without_an_end_is_none() -> None:
 
 
 def test_an_answer_that_shows_nothing_is_interrupted() -> None:
-    for said in ("", " \n"):
+    for text in ("", " \n"):
         exchange = begun("u1", *RUNNING)
-        output, events = feed(exchange, [OPEN, delta(said), CLOSE, ended("end_turn"), STOP])
+        output, events = feed(exchange, [OPEN, delta(text), CLOSE, ended("end_turn"), STOP])
         assert output == ["interrupt"]
         assert events[-1]["type"] == "message_stop"
         assert exchange.is_answered

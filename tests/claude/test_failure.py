@@ -15,8 +15,8 @@ def printed(
     body: dict[str, object] = {"type": "error", "error": {"type": "oh", "message": message}}
     if upstream_id is not None:
         body["request_id"] = upstream_id
-    said = f"API error (attempt {tries}): {status} {status} {json.dumps(body)}"
-    return f"2026-11-21T03:14:08.538Z [ERROR] {said}\n"
+    text = f"API error (attempt {tries}): {status} {status} {json.dumps(body)}"
+    return f"2026-11-21T03:14:08.538Z [ERROR] {text}\n"
 
 
 GENERIC = ApiError(404, "not_found_error", "There's an issue with the selected model.")
@@ -57,9 +57,9 @@ def test_an_error_in_its_own_words(words: Words) -> None:
 
 
 def test_what_is_tried_again_is_no_refusal() -> None:
-    said = printed(529, "a", tries="1/3") + printed(529, "b", tries="2/3")
-    assert list(refusals(said)) == []
+    text = printed(529, "a", tries="1/3") + printed(529, "b", tries="2/3")
+    assert list(refusals(text)) == []
     found = [
-        (error.message, name) for error, name in refusals(said + printed(529, "c", tries="3/3"))
+        (error.message, name) for error, name in refusals(text + printed(529, "c", tries="3/3"))
     ]
     assert found == [("c", "req_1")]

@@ -13,15 +13,15 @@ def call(reason: str, *blocks: str, tokens: int = 1) -> list[Event]:
     events: list[Event] = [
         {"type": "message_start", "message": {"id": "msg", "content": [], "usage": usage}}
     ]
-    for index, said in enumerate(blocks):
+    for index, body in enumerate(blocks):
         text: dict[str, Any] = {"type": "text", "text": ""}
         tool = {"type": "tool_use", "id": "t", "name": "Read", "input": {}}
         delta = (
             {"type": "input_json_delta", "partial_json": "{}"}
-            if said == "!"
-            else {"type": "text_delta", "text": said}
+            if body == "!"
+            else {"type": "text_delta", "text": body}
         )
-        block = tool if said == "!" else text
+        block = tool if body == "!" else text
         events += [
             {"type": "content_block_start", "index": index, "content_block": block},
             {"type": "content_block_delta", "index": index, "delta": delta},
@@ -36,7 +36,7 @@ def call(reason: str, *blocks: str, tokens: int = 1) -> list[Event]:
 
 
 def merged(merger: Merger, *calls: list[Event]) -> list[Event]:
-    return [told for events in calls for event in events for told in merger.add(event)]
+    return [result for events in calls for event in events for result in merger.add(event)]
 
 
 def message(events: list[Event]) -> dict[str, Any]:

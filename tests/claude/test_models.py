@@ -46,7 +46,7 @@ def test_an_unknown_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "result",
     [
         {},
         {"models": None},
@@ -55,18 +55,18 @@ def test_an_unknown_name() -> None:
         {"models": [None, 1, {}, {"value": 1}, {"resolvedModel": []}]},
     ],
 )
-def test_what_is_not_understood_is_no_model(told: dict[str, Any]) -> None:
-    assert read_models(told) == Models()
+def test_what_is_not_understood_is_no_model(result: dict[str, Any]) -> None:
+    assert read_models(result) == Models()
 
 
-@pytest.mark.parametrize("told", [TOLD, {}, None, [], 5])
-def test_an_introduction_is_whatever_the_process_answers(told: object) -> None:
+@pytest.mark.parametrize("result", [TOLD, {}, None, [], 5])
+def test_an_introduction_is_whatever_the_process_answers(result: object) -> None:
     initialized = InitializeProbe()
     initialized.receive([{"type": "system"}, {"type": "control_response", "response": 1}])
     assert initialized.answer is None
-    response = {"subtype": "success", "request_id": "introduction", "response": told}
+    response = {"subtype": "success", "request_id": "introduction", "response": result}
     initialized.receive([{"type": "control_response", "response": response}])
-    assert initialized.answer == (told if isinstance(told, dict) else {})
+    assert initialized.answer == (result if isinstance(result, dict) else {})
 
 
 # -- Which one a turn means ----------------------------------------------------------------------

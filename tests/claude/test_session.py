@@ -11,11 +11,11 @@ from trioproxy.claude.turn import Message, Turn
 from trioproxy.claude.wire import Line
 
 
-def said(text: str) -> Message:
+def sent(text: str) -> Message:
     return Message("user", ({"type": "text", "text": text},))
 
 
-TURN = Turn(model="model-a", max_tokens=100, messages=(said("hi"),), system="be brief")
+TURN = Turn(model="model-a", max_tokens=100, messages=(sent("hi"),), system="be brief")
 
 
 def begun(session: Session, turn: Turn) -> list[Line]:
@@ -68,7 +68,7 @@ THINKS_NOT = {"subtype": "set_max_thinking_tokens", "max_thinking_tokens": 0}
 
 NEXT = [
     Next("the same", TURN, []),
-    Next("another message", evolve(TURN, messages=(said("bye"),)), []),
+    Next("another message", evolve(TURN, messages=(sent("bye"),)), []),
     Next("another max_tokens", evolve(TURN, max_tokens=101), [applied("model-a", 101)]),
     Next("another model", evolve(TURN, model="model-b"), [applied("model-b", 100)]),
     Next(

@@ -279,7 +279,7 @@ def test_an_answer_cut_short_anywhere_is_never_told_as_a_whole_one(transcript: T
 
 
 @frozen
-class Told:
+class ItemEvent:
     """A result that is no answer, and the error that a caller sees."""
 
     name: str
@@ -295,7 +295,7 @@ LOGIN = (
 )
 
 TOLD = [
-    Told(
+    ItemEvent(
         f"{status} {kind}",
         api_error(status, f"API Error: {status} What was wrong", api_error_type=kind),
         status, kind, "What was wrong",
@@ -306,7 +306,7 @@ TOLD = [
         (500, "api_error"), (503, "api_error"), (529, "overloaded_error"), (402, "billing_error"),
     ]
 ] + [
-    Told(
+    ItemEvent(
         f"{status} without a type",
         api_error(status, f"API Error: {status} status code (no body)"),
         status, kind, "status code (no body)",
@@ -317,32 +317,32 @@ TOLD = [
         (500, "api_error"), (502, "api_error"), (418, "api_error"), (529, "overloaded_error"),
     ]
 ] + [
-    Told(
+    ItemEvent(
         "a status inside the text is left",
         api_error(400, "API Error: 400 max_tokens: 400 is too many", api_error_type="x"),
         400, "x", "max_tokens: 400 is too many",
     ),
-    Told(
+    ItemEvent(
         "not logged in",
         api_error(None, "Not logged in · Please run /login"),
         401, "authentication_error", LOGIN,
     ),
-    Told(
+    ItemEvent(
         "connection refused",
         api_error(None, "API Error: Connection refused", api_error="connection_failed"),
         502, "api_error", "API Error: Connection refused",
     ),
-    Told(
+    ItemEvent(
         "a stream with nothing in it",
         api_error(None, "API Error: Stream ended without receiving any events"),
         502, "api_error", "API Error: Stream ended without receiving any events",
     ),
-    Told(
+    ItemEvent(
         "errors instead of a text",
         {"type": "result", "subtype": "error_during_execution", "errors": ["one", "two"]},
         500, "api_error", "The CLI returned no model response.",
     ),
-    Told(
+    ItemEvent(
         "nothing but a subtype",
         {"type": "result", "subtype": "error_max_budget"},
         500, "api_error", "The CLI returned no model response.",
@@ -350,12 +350,12 @@ TOLD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("told", TOLD, ids=lambda case: case.name)
-def test_a_result_tells_an_error(told: Told) -> None:
-    error = failure(told.result)
-    assert (error.status, error.type, error.message) == (told.status, told.type, told.message)
+@pytest.mark.parametrize("shown", TOLD, ids=lambda case: case.name)
+def test_a_result_tells_an_error(shown: ItemEvent) -> None:
+    error = failure(shown.result)
+    assert (error.status, error.type, error.message) == (shown.status, shown.type, shown.message)
     assert isinstance(error, CliFailed) == (
-        told.message.startswith("The CLI returned no model response")
+        shown.message.startswith("The CLI returned no model response")
     )
 
 

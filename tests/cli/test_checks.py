@@ -37,7 +37,7 @@ NEEDED = files_needed(Settings())
 OK = b'{"model": "m", "content": [{"type": "text", "text": "ready\\n"}]}'
 
 
-def said(text: str, status: int = 0) -> Ran:
+def message(text: str, status: int = 0) -> Ran:
     return Ran(status, text)
 
 
@@ -71,9 +71,9 @@ SCENARIOS = [
     (check_files(64, Settings()), "FAILED", f"ulimit -n {NEEDED}"),
     (check_missing_cli("Gone.", ClaudeSettings()), "FAILED", "Gone."),
     (check_missing_cli("Gone.", ClaudeSettings(cli_path="x")), "FAILED", "cli_path"),
-    (check_version("c", said("2.1.329 (Claude Code)")), "ok", "2.1.329"),
-    (check_version("c", said("")), "note", "printed nothing"),
-    (check_version("c", said("", 3)), "FAILED", "status 3"),
+    (check_version("c", message("2.1.329 (Claude Code)")), "ok", "2.1.329"),
+    (check_version("c", message("")), "note", "printed nothing"),
+    (check_version("c", message("", 3)), "FAILED", "status 3"),
     (check_version("c", OSError(8, "Exec format error")), "FAILED", "Exec format error"),
     (check_version("c", None), "FAILED", "Run `c --version`"),
     (login(ClaudeSettings(offline=True)), "ok", "not needed"),
@@ -113,14 +113,14 @@ def test_a_long_answer_is_cut() -> None:
     ("ran", "expected"),
     [
         (
-            said('{"loggedIn": true, "authMethod": "api_key", "email": "x"}'),
+            message('{"loggedIn": true, "authMethod": "api_key", "email": "x"}'),
             Login(True, "api_key"),
         ),
-        (said('{"loggedIn": false}', 1), Login(False, "unknown")),
-        (said("Not logged in", 1), None),
-        (said("[]"), None),
-        (said("3"), None),
-        (said('{"other": 1}'), None),
+        (message('{"loggedIn": false}', 1), Login(False, "unknown")),
+        (message("Not logged in", 1), None),
+        (message("[]"), None),
+        (message("3"), None),
+        (message('{"other": 1}'), None),
         (OSError(), None),
         (None, None),
     ],

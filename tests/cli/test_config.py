@@ -35,8 +35,8 @@ def test_the_defaults_are_a_settings_file() -> None:
 def test_each_value_says_where_it_is_from() -> None:
     Path("my.toml").write_text("[pool_settings]\nmin_size = 1\nmax_size = 4")
     lines = run("config", "show", "--config=my.toml", LOG_LEVEL="debug").out.splitlines()
-    told = [line.split("  # ") for line in lines if "  # " in line and "# default" not in line]
-    assert [(setting.strip(), source) for setting, source in told] == [
+    result = [line.split("  # ") for line in lines if "  # " in line and "# default" not in line]
+    assert [(setting.strip(), source) for setting, source in result] == [
         ("min_size = 1", "my.toml"),
         ("max_size = 4", "my.toml"),
         ('level = "DEBUG"', "environment: LOG_LEVEL"),

@@ -102,12 +102,13 @@ async def work(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "is_terminal", "told"), [(0.9, True, []), (3.5, False, []), (3.5, True, [1, 2, 3])]
+    ("seconds", "is_terminal", "result"),
+    [(0.9, True, []), (3.5, False, []), (3.5, True, [1, 2, 3])],
 )
 async def test_seconds_are_counted(
     seconds: float,
     is_terminal: bool,  # noqa: FBT001 - pytest passes it by name
-    told: list[int],
+    result: list[int],
     capsys: pytest.CaptureFixture[str],
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -116,6 +117,6 @@ async def test_seconds_are_counted(
 
     assert await watched("it", working, is_terminal=is_terminal) == "done"
     # Here is no terminal: click leaves out what erases the line.
-    counted = "".join(f"\r        it: {second} s" for second in told)
+    counted = "".join(f"\r        it: {second} s" for second in result)
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", counted + "\r" * bool(told))
+    assert (captured.out, captured.err) == ("", counted + "\r" * bool(result))

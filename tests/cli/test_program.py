@@ -79,8 +79,8 @@ def test_ctrl_c() -> None:
 
 
 def test_errors_that_are_told() -> None:
-    told = "trioproxy: a\ntrioproxy: b\n"
-    assert ending(SettingsError(["a", "b"])) == (2, told)
+    output = "trioproxy: a\ntrioproxy: b\n"
+    assert ending(SettingsError(["a", "b"])) == (2, output)
     assert ending(CliNotFound("It is not available.")) == (2, "trioproxy: It is not available.\n")
 
 

@@ -20,9 +20,9 @@ class Serving:
     workers_read: dict[str, str] = field(factory=dict)
     calls: list[tuple[Settings, Mapping[str, str], dict[str, Any]]] = field(factory=list)
 
-    def serve(self, settings: Settings, environ: Mapping[str, str], **said: Any) -> int:
+    def serve(self, settings: Settings, environ: Mapping[str, str], **text: Any) -> int:
         self.workers_read = dict(os.environ)
-        self.calls.append((settings, environ, said))
+        self.calls.append((settings, environ, text))
         return self.status
 
 
@@ -40,20 +40,20 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
 
 def test_the_defaults(serving: Serving) -> None:
     assert run("serve").status == 0
-    ((settings, environ, said),) = serving.calls
+    ((settings, environ, text),) = serving.calls
     assert settings == Settings()
     assert "CLAUDE__OFFLINE" not in environ
-    assert said == {"host": "127.0.0.1", "port": 8000, "workers": 1, "is_exposed": False}
+    assert text == {"host": "127.0.0.1", "port": 8000, "workers": 1, "is_exposed": False}
 
 
 def test_everything_said(serving: Serving) -> None:
     Path("my.toml").write_text("[claude]\nmodel = 'haiku'")
     options = ["--host=0.0.0.0", "--port=0", "--workers=3", "--expose", "--offline"]
     assert run("serve", *options, "--config=my.toml").status == 0
-    ((settings, environ, said),) = serving.calls
+    ((settings, environ, text),) = serving.calls
     assert (settings.claude.model, settings.claude.offline) == ("haiku", True)
     assert (environ["CCPROXY_CONFIG"], environ["CLAUDE__OFFLINE"]) == ("my.toml", "true")
-    assert said == {"host": "0.0.0.0", "port": 0, "workers": 3, "is_exposed": True}
+    assert text == {"host": "0.0.0.0", "port": 0, "workers": 3, "is_exposed": True}
 
 
 def test_an_option_beats_a_variable_in_any_case(serving: Serving) -> None:

@@ -17,8 +17,8 @@ HI: dict[str, Any] = {"role": "user", "content": "hi"}
 OK: dict[str, Any] = {"role": "assistant", "content": "ok"}
 
 
-def text(said: str, **fields: object) -> dict[str, Any]:
-    return {"type": "text", "text": said, **fields}
+def text(sent: str, **fields: object) -> dict[str, Any]:
+    return {"type": "text", "text": sent, **fields}
 
 
 def body(**fields: object) -> dict[str, Any]:
@@ -97,7 +97,7 @@ PARAMETERS: dict[str, Any] = {
 }
 
 
-def said(role: str, *content: dict[str, Any]) -> dict[str, Any]:
+def sent(role: str, *content: dict[str, Any]) -> dict[str, Any]:
     return {"role": role, "content": list(content)}
 
 
@@ -109,8 +109,8 @@ def result(name: str, **fields: object) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": name, **fields}
 
 
-CALL = said("assistant", text("So."), use("t1"), use("t2"))
-RESULTS = said("user", result("t1", content="ok"), result("t2", content=[], is_error=True))
+CALL = sent("assistant", text("So."), use("t1"), use("t2"))
+RESULTS = sent("user", result("t1", content="ok"), result("t2", content=[], is_error=True))
 
 GOOD = [
     Good("the least", body()),
@@ -147,12 +147,12 @@ GOOD = [
     ),
     Good(
         "what says nothing of a call is left out",
-        body(messages=[HI, said("assistant", {**use("t1"), **IDLE}), said("user", result("t1"))]),
+        body(messages=[HI, sent("assistant", {**use("t1"), **IDLE}), sent("user", result("t1"))]),
         messages=(user(text("hi")), assistant(use("t1")), user(result("t1"))),
     ),
     Good(
         "results in two messages",
-        body(messages=[HI, CALL, said("user", result("t2")), said("user", result("t1"))]),
+        body(messages=[HI, CALL, sent("user", result("t2")), sent("user", result("t1"))]),
         messages=(
             user(text("hi")),
             assistant(*CALL["content"]),
@@ -161,12 +161,12 @@ GOOD = [
     ),
     Good(
         "thoughts",
-        body(messages=[HI, said("assistant", THOUGHT, SECRET, text("ok")), HI]),
+        body(messages=[HI, sent("assistant", THOUGHT, SECRET, text("ok")), HI]),
         messages=(user(text("hi")), assistant(THOUGHT, SECRET, text("ok")), user(text("hi"))),
     ),
     Good(
         "thoughts in a message of their own, before the text",
-        body(messages=[HI, said("assistant", THOUGHT), OK, HI]),
+        body(messages=[HI, sent("assistant", THOUGHT), OK, HI]),
         messages=(user(text("hi")), assistant(THOUGHT, text("ok")), user(text("hi"))),
     ),
     Good("a block", body(messages=[{"role": "user", "content": [text("hi")]}])),
@@ -241,7 +241,7 @@ MERGES = [
 
 def messages_of(notation: str) -> list[dict[str, Any]]:
     roles = {"u": "user", "a": "assistant"}
-    return [{"role": roles[said[0]], "content": said} for said in notation.split()]
+    return [{"role": roles[sent[0]], "content": sent} for sent in notation.split()]
 
 
 @pytest.mark.parametrize("merge", MERGES, ids=lambda case: case.name)
@@ -249,8 +249,8 @@ def test_neighbours_of_one_role_are_one_message_in_their_order(merge: Merge) -> 
     turn = parsed(body(messages=messages_of(merge.given))).turn
     for message in turn.messages:
         assert {block["text"][0] for block in message.content} == {message.role[0]}
-    said = ["+".join(block["text"] for block in message.content) for message in turn.messages]
-    assert " ".join(said) == merge.expected
+    sent = ["+".join(block["text"] for block in message.content) for message in turn.messages]
+    assert " ".join(sent) == merge.expected
 
 
 def test_merging_keeps_each_block_as_it_was() -> None:
@@ -267,7 +267,7 @@ class Bad:
     """A body and what is said of it: the path, a colon, the reason."""
 
     body: object
-    said: str
+    sent: str
 
 
 def one_message(**fields: object) -> dict[str, Any]:
@@ -385,12 +385,12 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda case: case.said)
+@pytest.mark.parametrize("bad", BAD, ids=lambda case: case.sent)
 def test_a_bad_body_is_refused_with_what_is_wrong_and_where(bad: Bad) -> None:
     error = refused(json.dumps(bad.body).encode())
-    assert f"{error.path}: {error.reason}" == bad.said
-    assert error.message.startswith(bad.said)
-    assert error.path == bad.said.partition(": ")[0]
+    assert f"{error.path}: {error.reason}" == bad.sent
+    assert error.message.startswith(bad.sent)
+    assert error.path == bad.sent.partition(": ")[0]
 
 
 NO_OBJECTS = [
@@ -402,10 +402,10 @@ NO_OBJECTS = [
 ]
 
 
-@pytest.mark.parametrize("bad", NO_OBJECTS, ids=lambda case: case.said)
+@pytest.mark.parametrize("bad", NO_OBJECTS, ids=lambda case: case.sent)
 def test_a_body_that_is_no_object_is_refused(bad: Bad) -> None:
     error = refused(json.dumps(bad.body).encode())
-    assert error.message == f"The body must be a JSON object, not {bad.said}."
+    assert error.message == f"The body must be a JSON object, not {bad.sent}."
     assert error.path == ""
 
 

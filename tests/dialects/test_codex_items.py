@@ -206,10 +206,10 @@ ITEMS = [
 ]  # fmt: skip
 
 
-def merged(said: list[Any]) -> list[Any]:
+def merged(body: list[Any]) -> list[Any]:
     """Neighbours of one role as one message."""
     found: list[Any] = []
-    for part in said:
+    for part in body:
         if found and found[-1]["role"] == part["role"]:
             found[-1] = {**part, "content": [*found[-1]["content"], *part["content"]]}
         else:

@@ -95,7 +95,7 @@ class Named:
 
     namespace: str
     name: str
-    said: str
+    body: str
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ class Named:
         Named("a.b", "f-1", "a_b__f-1"),
         Named("", "functions.look_up", "functions_look_up"),
     ],
-    ids=lambda case: case.said,
+    ids=lambda case: case.body,
 )
 def test_names_are_those_that_a_model_can_say(named: Named) -> None:
     tools = Toolbox()
     tool = Tool("function", named.name, named.namespace)
-    assert tools.name_of(tool) == named.said
-    assert tools.called(named.said) == tool
+    assert tools.name_of(tool) == named.body
+    assert tools.called(named.body) == tool
 
 
 @given(
@@ -240,7 +240,7 @@ def call(name: str, *pieces: str, index: int = 0) -> list[Event]:
     return [begin, *deltas, closed(index)]
 
 
-def told(
+def result(
     asked: ResponsesRequest, events: list[Event]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The events of an answer, and the response; whole and streamed are the same."""
@@ -323,7 +323,7 @@ BACK = [
 @pytest.mark.parametrize("back", BACK, ids=lambda case: case.name)
 def test_a_call_comes_back_as_what_its_tool_is(back: Back) -> None:
     asked = response(tools=[FUNCTION, AGENTS, PATCH, SHELL, FIND])
-    events, whole = told(asked, [start(), *call(back.name, *back.pieces), *end("tool_use")])
+    events, whole = result(asked, [start(), *call(back.name, *back.pieces), *end("tool_use")])
     assert whole["output"] == [{**back.item, "status": "completed", "call_id": "t0"}]
     added, done = (
         next(event["item"] for event in events if event["type"] == f"response.output_item.{how}")
@@ -336,7 +336,7 @@ def test_a_call_comes_back_as_what_its_tool_is(back: Back) -> None:
 def test_the_text_of_a_custom_call_streams_as_it_is_decoded() -> None:
     asked = response(tools=[PATCH])
     pieces = ['{"input": "*** Be', "gin\\", 'n+x\\"y', '\\"', '"}']
-    events, _ = told(asked, [start(), *call("apply_patch", *pieces), *end("tool_use")])
+    events, _ = result(asked, [start(), *call("apply_patch", *pieces), *end("tool_use")])
     assert [event["type"].removeprefix("response.") for event in events[2:]] == [
         "output_item.added",
         *["custom_tool_call_input.delta"] * 4,
@@ -351,7 +351,7 @@ def test_the_text_of_a_custom_call_streams_as_it_is_decoded() -> None:
 
 def test_a_call_that_is_cut_says_so_where_it_is_done_too() -> None:
     asked = response(tools=[PATCH])
-    events, whole = told(
+    events, whole = result(
         asked, [start(), *call("apply_patch", '{"input": "ab\\'), *end("max_tokens")]
     )
     assert (whole["output"][0]["input"], whole["output"][0]["status"]) == ("ab", "incomplete")
@@ -397,7 +397,7 @@ def test_a_command_in_one_string_is_for_a_shell() -> None:
 
 
 def test_a_tool_that_nobody_has_given_comes_back_as_a_function() -> None:
-    _, whole = told(response(), [start(), *call("made_up"), *end("tool_use")])
+    _, whole = result(response(), [start(), *call("made_up"), *end("tool_use")])
     assert (whole["output"][0]["type"], whole["output"][0]["name"]) == ("function_call", "made_up")
 
 

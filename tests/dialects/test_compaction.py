@@ -79,14 +79,14 @@ def test_the_endpoint_returns_the_users_messages_and_the_summary(given: Any) -> 
     assert turn.system == "Be brief."
     assert turn.messages[-1].content[-1]["text"] == SUMMARIZE
     reply = CompactRenderer(1, {}, tools=asked.tools, wants_summary=True, kept=asked.kept)
-    told = json.loads(reply.whole(answer()))
-    kept, summary = told["output"]
+    result = json.loads(reply.whole(answer()))
+    kept, summary = result["output"]
     # The package's types know no user's message in an output, though its documentation has it.
-    CompactedResponse.model_validate({**told, "output": [summary]})
-    assert (told["object"], told["usage"]["output_tokens"]) == ("response.compaction", 9)
+    CompactedResponse.model_validate({**result, "output": [summary]})
+    assert (result["object"], result["usage"]["output_tokens"]) == ("response.compaction", 9)
     assert kept["content"] == [{"type": "input_text", "text": "hi"}]
     assert (kept["role"], summary["type"]) == ("user", "compaction")
-    back = response(input=told["output"])
+    back = response(input=result["output"])
     assert back.messages.turn.messages[0].content[0]["text"] == "hi"
 
 

@@ -40,8 +40,8 @@ def sent(request: MessagesRequest) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(message.role, list(message.content)) for message in request.turn.messages]
 
 
-def reminder(said: str, **fields: object) -> dict[str, Any]:
-    return text(f"<system-reminder>\n{said}\n</system-reminder>", **fields)
+def reminder(first_text: str, **fields: object) -> dict[str, Any]:
+    return text(f"<system-reminder>\n{first_text}\n</system-reminder>", **fields)
 
 
 def system(*content: dict[str, Any] | str, **fields: object) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Refused:
     """A conversation, and what is said of it."""
 
     messages: list[dict[str, Any]]
-    said: str
+    sent: str
 
 
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
@@ -147,12 +147,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.said[:80])
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.sent[:80])
 def test_what_would_not_arrive_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed(*refused.messages)
-    assert caught.value.message.startswith(refused.said)
-    assert caught.value.path == refused.said.partition(":")[0]
+    assert caught.value.message.startswith(refused.sent)
+    assert caught.value.path == refused.sent.partition(":")[0]
 
 
 def test_every_image_that_can_be_read_is_taken() -> None:

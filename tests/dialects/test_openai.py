@@ -77,7 +77,7 @@ class Refused:
     """Fields of a request, and what is said of them: the parameter, a colon, the reason."""
 
     fields: dict[str, Any]
-    said: str
+    sent: str
 
 
 def messages(*given: object) -> dict[str, Any]:
@@ -199,18 +199,18 @@ RESPONSE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("refused", CHATS, ids=lambda case: case.said[:60])
+@pytest.mark.parametrize("refused", CHATS, ids=lambda case: case.sent[:60])
 def test_a_chat_that_is_wrong_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
         chat(**refused.fields)
-    assert caught.value.message.startswith(refused.said)
+    assert caught.value.message.startswith(refused.sent)
 
 
-@pytest.mark.parametrize("refused", RESPONSE, ids=lambda case: case.said[:60])
+@pytest.mark.parametrize("refused", RESPONSE, ids=lambda case: case.sent[:60])
 def test_a_response_that_is_wrong_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
         response(**refused.fields)
-    assert caught.value.message.startswith(refused.said)
+    assert caught.value.message.startswith(refused.sent)
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -316,28 +316,28 @@ def whole(events: list[Event]) -> WholeAnswer:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
     events = ANSWERS[name]
-    told = json.loads(ChatRenderer(1).whole(whole(events)))
-    ChatCompletion.model_validate(told)
-    said: dict[str, Any] = {"content": "", "refusal": None}
+    output = json.loads(ChatRenderer(1).whole(whole(events)))
+    ChatCompletion.model_validate(output)
+    sent: dict[str, Any] = {"content": "", "refusal": None}
     calls: list[dict[str, str]] = []
     reason = None
     for line in ChatRenderer(1).events(events).split(b"\n\n")[:-1]:
         (choice,) = json.loads(line.removeprefix(b"data: "))["choices"]
         for key in ("content", "refusal"):
             if choice["delta"].get(key) is not None:
-                said[key] = (said[key] or "") + choice["delta"][key]
+                sent[key] = (sent[key] or "") + choice["delta"][key]
         for call in choice["delta"].get("tool_calls", []):
             if "id" in call:
                 calls.append({"id": call["id"], "arguments": ""})
             calls[call["index"]]["arguments"] += call["function"].get("arguments", "")
         reason = choice["finish_reason"] or reason
-    (choice,) = told["choices"]
+    (choice,) = output["choices"]
     assert choice["finish_reason"] == reason
-    assert choice["message"]["content"] == (said["content"] or None)
-    assert choice["message"]["refusal"] == said["refusal"]
-    wanted = [{"id": c["id"], **c["function"]} for c in choice["message"].get("tool_calls", [])]
+    assert choice["message"]["content"] == (sent["content"] or None)
+    assert choice["message"]["refusal"] == sent["refusal"]
+    expected = [{"id": c["id"], **c["function"]} for c in choice["message"].get("tool_calls", [])]
     assert [(c["id"], c["arguments"]) for c in calls] == [
-        (c["id"], c["arguments"]) for c in wanted
+        (c["id"], c["arguments"]) for c in expected
     ]
 
 
@@ -345,12 +345,12 @@ def test_a_chat_is_the_same_whole_and_streamed(name: str) -> None:
 def test_a_response_is_the_same_whole_and_streamed(name: str) -> None:
     events = ANSWERS[name]
     asked = response(tools=[{"type": "function", "name": "f"}])
-    told = json.loads(ResponsesRenderer(1, asked.echo, has_thoughts=True).whole(whole(events)))
-    Response.model_validate(told)
+    output = json.loads(ResponsesRenderer(1, asked.echo, has_thoughts=True).whole(whole(events)))
+    Response.model_validate(output)
     stream = ResponsesRenderer(1, asked.echo, has_thoughts=True)
     last = [event for item in events for event in stream.add(item)][-1]
-    assert last["type"] == f"response.{told['status']}"
-    assert last["response"] == told
+    assert last["type"] == f"response.{output['status']}"
+    assert last["response"] == output
 
 
 def test_what_a_model_writes_that_is_no_json() -> None:
@@ -369,35 +369,37 @@ CUT = {
 @pytest.mark.parametrize("name", CUT)
 def test_an_item_that_was_cut_says_so_in_its_own_event_and_is_not_mended(name: str) -> None:
     stream = ResponsesRenderer(1, {})
-    told = [event for element in ANSWERS[name] for event in stream.add(element)]
-    item = told[-1]["response"]["output"][-1]
+    output = [event for element in ANSWERS[name] for event in stream.add(element)]
+    item = output[-1]["response"]["output"][-1]
     assert (item["status"], item["arguments"]) == CUT[name]
-    done = [element for element in told if element["type"].endswith(".done")]
+    done = [element for element in output if element["type"].endswith(".done")]
     assert done[-1]["type"] == "response.output_item.done"
     assert done[-1]["item"] == item
     assert done[-2]["arguments"] == item["arguments"]
-    assert [element["sequence_number"] for element in told] == list(range(len(told)))
+    assert [element["sequence_number"] for element in output] == list(range(len(output)))
 
 
 def test_a_text_that_was_cut_says_so_in_its_own_event() -> None:
     stream = ResponsesRenderer(1, {})
     events = [start(), *tool(0, "{}"), *text_block(1, "a"), *end("max_tokens")]
-    told = [event for element in events for event in stream.add(element)]
-    done = [element["item"] for element in told if element["type"] == "response.output_item.done"]
+    output = [event for element in events for event in stream.add(element)]
+    done = [
+        element["item"] for element in output if element["type"] == "response.output_item.done"
+    ]
     assert [item["status"] for item in done] == ["completed", "incomplete"]
-    assert told[-1]["response"]["output"] == done
+    assert output[-1]["response"]["output"] == done
 
 
 def test_only_the_end_of_the_last_item_waits_for_what_follows() -> None:
     stream = ResponsesRenderer(1, {})
-    told = [[item["type"] for item in stream.add(event)] for event in ANSWERS["two calls"]]
+    output = [[item["type"] for item in stream.add(event)] for event in ANSWERS["two calls"]]
     added, delta_, done = "output_item.added", "function_call_arguments.delta", "output_item.done"
-    assert [kinds[-1:] for kinds in told[1:6]] == [
+    assert [kinds[-1:] for kinds in output[1:6]] == [
         [f"response.{added}"], [f"response.{delta_}"], [],
         [f"response.{added}"], [f"response.{delta_}"],
     ]  # fmt: skip
-    assert f"response.{done}" in told[4]
-    assert f"response.{done}" in told[7]
+    assert f"response.{done}" in output[4]
+    assert f"response.{done}" in output[7]
 
 
 def test_the_first_chunk_of_a_chat_has_a_content() -> None:
@@ -412,8 +414,8 @@ def test_the_first_chunk_of_a_chat_has_a_content() -> None:
 def test_a_response_that_breaks_off_has_both_events_and_its_own_id() -> None:
     stream = ResponsesRenderer(1, {}, model="claude-test", name="1")
     begun = stream.ping() + stream.events([start(), *text_block(0, "a")])
-    told = begun + stream.failed(ApiError(529, "overloaded_error", "too much"), "req_1")
-    events = [json.loads(part.split(b"data: ")[1]) for part in told.split(b"\n\n")[:-1]]
+    output = begun + stream.failed(ApiError(529, "overloaded_error", "too much"), "req_1")
+    events = [json.loads(part.split(b"data: ")[1]) for part in output.split(b"\n\n")[:-1]]
     error, failed = events[-2:]
     flat = {"code": "overloaded", "message": "too much", "param": None}
     nested = {**flat, "type": "server_error"}
@@ -432,7 +434,7 @@ def test_a_response_that_breaks_off_has_both_events_and_its_own_id() -> None:
 # -- What clients send back, and what popular ones send ------------------------------------------
 
 
-def said(**fields: Any) -> list[dict[str, Any]]:
+def sent(**fields: Any) -> list[dict[str, Any]]:
     asked = chat(**fields)
     return [
         {"role": message.role, "content": [*message.content]}
@@ -504,7 +506,7 @@ def test_results_stand_before_what_the_user_has_said_meanwhile() -> None:
     first, second = (
         {"role": "tool", "tool_call_id": item, "content": item} for item in ("c1", "c2")
     )
-    found = said(messages=[HI, {"role": "assistant", "tool_calls": calls}, first, HI, second])
+    found = sent(messages=[HI, {"role": "assistant", "tool_calls": calls}, first, HI, second])
     assert [block["type"] for block in found[2]["content"]] == [
         "tool_result",
         "tool_result",
@@ -542,7 +544,7 @@ def test_files_of_every_kind() -> None:
     }
     for url, kind in data.items():
         file = {"type": "file", "file": {"file_data": url, "filename": "a"}}
-        ((message,),) = [said(messages=[{"role": "user", "content": [file]}])]
+        ((message,),) = [sent(messages=[{"role": "user", "content": [file]}])]
         (block,) = message["content"]
         assert (block["source"]["type"], block["title"]) == (kind, "a")
         assert block["source"]["data"] in {"JVBERg==", "hello"}

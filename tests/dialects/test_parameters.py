@@ -31,7 +31,7 @@ class Refused:
     """Fields of a body, and what is said of them."""
 
     fields: dict[str, Any]
-    said: str
+    text: str
 
 
 NUMBER = "must be a number, not"
@@ -108,12 +108,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.said)
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda case: case.text)
 def test_what_is_wrong_is_refused_with_where(refused: Refused) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed(**refused.fields)
-    assert caught.value.message.startswith(refused.said)
-    assert caught.value.path == refused.said.partition(": ")[0]
+    assert caught.value.message.startswith(refused.text)
+    assert caught.value.path == refused.text.partition(": ")[0]
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:
@@ -264,8 +264,8 @@ def test_breakpoints_that_the_cli_takes_away_are_noted() -> None:
     assert asked.notes == (
         "cache_control: moved to a neighbouring block, the CLI drops it where it was",
     )
-    (picture, said) = asked.turn.messages[0].content
-    assert ("cache_control" in picture, "cache_control" in said) == (False, True)
+    (picture, text) = asked.turn.messages[0].content
+    assert ("cache_control" in picture, "cache_control" in text) == (False, True)
 
 
 @pytest.mark.parametrize("notation", ["s MMMMM", "tT s MMMM", "S MMMM"])

@@ -170,9 +170,9 @@ CITATIONS = [
 def test_a_response_has_the_search_and_one_text_with_annotations(include: list[str]) -> None:
     asked = searching(include=include)
     assert asked.messages.notes == ()
-    told = json.loads(stream_of(asked).whole(whole(ANSWER)))
-    Response.model_validate(told)
-    before, made, after = told["output"]
+    result = json.loads(stream_of(asked).whole(whole(ANSWER)))
+    Response.model_validate(result)
+    before, made, after = result["output"]
     assert before["content"][0]["text"] == "I look. "
     assert (made["type"], made["status"]) == ("web_search_call", "completed")
     pages = {"sources": [{"type": "url", "url": "https://a.example"}]} if include else {}
@@ -184,7 +184,7 @@ def test_a_response_has_the_search_and_one_text_with_annotations(include: list[s
     assert part["text"][6:11] == "sunny"
     stream = stream_of(asked)
     events = [item for event in ANSWER for item in stream.add(event)]
-    assert events[-1]["response"] == told
+    assert events[-1]["response"] == result
 
 
 def test_the_events_of_a_search() -> None:
@@ -237,17 +237,17 @@ def test_a_search_that_fails_and_one_whose_pages_do_not_come() -> None:
         *pages(4, 2, [PAGE]),
         *end("end_turn"),
     ]
-    told = json.loads(stream_of(searching()).whole(whole(events)))
-    Response.model_validate(told)
-    shown = [(item["action"]["query"], item["status"]) for item in told["output"]]
+    result = json.loads(stream_of(searching()).whole(whole(events)))
+    Response.model_validate(result)
+    shown = [(item["action"]["query"], item["status"]) for item in result["output"]]
     assert shown == [("a", "failed"), ("b", "completed"), ("c", "completed")]
 
 
 def test_a_chat_has_the_annotations() -> None:
     asked = chat(can_search=True, web_search_options={})
-    told = json.loads(ChatRenderer(1, tools=asked.tools).whole(whole(ANSWER)))
-    ChatCompletion.model_validate(told)
-    message = told["choices"][0]["message"]
+    result = json.loads(ChatRenderer(1, tools=asked.tools).whole(whole(ANSWER)))
+    ChatCompletion.model_validate(result)
+    message = result["choices"][0]["message"]
     assert message["content"] == "I look. It is sunny and dry."
     first = message["annotations"][0]
     assert (first["type"], first["url_citation"]["title"]) == ("url_citation", "T")

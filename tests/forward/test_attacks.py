@@ -91,9 +91,9 @@ async def test_refused_before_anything_is_sent(attack: Attack) -> None:
 async def test_what_is_refused_says_why() -> None:
     async with upstream() as up, forwarding(up.url) as server, await connect(server.url) as stream:
         await stream.send_all(post(b"Content-Length: 1", b"Transfer-Encoding: chunked", body=b"0"))
-        told = await read_until(stream, b"}")
-    assert told.startswith(b"HTTP/1.1 400 ")
-    assert b"transfer-encoding: cannot be combined with Content-Length" in told
+        result = await read_until(stream, b"}")
+    assert result.startswith(b"HTTP/1.1 400 ")
+    assert b"transfer-encoding: cannot be combined with Content-Length" in result
 
 
 async def test_a_second_request_behind_the_first_is_this_servers_and_not_the_upstreams() -> None:

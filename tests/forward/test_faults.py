@@ -107,12 +107,12 @@ async def works_again(up: Upstream, server: Forwarding) -> None:
 async def test_a_fault_before_the_answer(fault: Fault) -> None:
     async with upstream(fault.handler) as up, forwarding(up.url, QUICK) as server:
         answer = await server.http.post("/proxy/up/", content=b"x")
-        told = answer.json()
-        assert (answer.status_code, told["type"]) == (fault.status, "error")
-        assert told["error"]["type"] == ("timeout_error" if fault.status == 504 else "api_error")
-        assert told["error"]["details"] == {"upstream": "up", "cause": fault.cause}
-        assert told["error"]["message"].startswith("The upstream 'up' ")
-        assert told["request_id"] == answer.headers["request-id"]
+        result = answer.json()
+        assert (answer.status_code, result["type"]) == (fault.status, "error")
+        assert result["error"]["type"] == ("timeout_error" if fault.status == 504 else "api_error")
+        assert result["error"]["details"] == {"upstream": "up", "cause": fault.cause}
+        assert result["error"]["message"].startswith("The upstream 'up' ")
+        assert result["request_id"] == answer.headers["request-id"]
         assert len(up.heads) == 0
         assert up.opened == 1  # a POST is asked once
         assert server.stats().errors == {fault.cause: 1}

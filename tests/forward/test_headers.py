@@ -26,8 +26,8 @@ def sent(*headers: Header, http_version: str = "1.1") -> list[Header]:
 
 
 def test_what_a_caller_says_goes_on_in_its_order_behind_the_host() -> None:
-    said = ((b"accept", b"*/*"), (b"cookie", b"a"), (b"x-api-key", b"k"), (b"cookie", b"b"))
-    assert sent(*said) == [(b"host", b"up.example"), *said, *ADDED, *OURS]
+    text = ((b"accept", b"*/*"), (b"cookie", b"a"), (b"x-api-key", b"k"), (b"cookie", b"b"))
+    assert sent(*text) == [(b"host", b"up.example"), *text, *ADDED, *OURS]
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_what_ends_here(name: bytes) -> None:
 
 
 def test_what_connection_names_ends_here_too() -> None:
-    said = ((b"connection", b"X-Mine, close"), (b"x-mine", b"1"), (b"close", b"2"), (b"b", b"3"))
-    assert sent(*said) == [(b"host", b"up.example"), (b"b", b"3"), *ADDED, *OURS]
+    text = ((b"connection", b"X-Mine, close"), (b"x-mine", b"1"), (b"close", b"2"), (b"b", b"3"))
+    assert sent(*text) == [(b"host", b"up.example"), (b"b", b"3"), *ADDED, *OURS]
 
 
 def test_naming_the_length_does_not_take_it_away() -> None:
-    said = ((b"connection", b"content-length, host"), (b"content-length", b"3"))
-    assert (b"content-length", b"3") in sent(*said)
+    text = ((b"connection", b"content-length, host"), (b"content-length", b"3"))
+    assert (b"content-length", b"3") in sent(*text)
 
 
 def test_the_way_here_is_told() -> None:

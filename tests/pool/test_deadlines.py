@@ -37,7 +37,7 @@ class Deadline:
     kind: Kind
     settings: PoolSettings
     at: float
-    said: str
+    text: str
 
 
 DEADLINES = [
@@ -68,7 +68,7 @@ DEADLINES = [
 ]
 
 
-@pytest.mark.parametrize("deadline", DEADLINES, ids=lambda case: case.said)
+@pytest.mark.parametrize("deadline", DEADLINES, ids=lambda case: case.text)
 async def test_a_deadline_passes(autojump_clock: Clock, deadline: Deadline) -> None:
     cli = FakeCLI(planned=[deadline.kind])
     async with pool_of(cli, deadline.settings) as pool:
@@ -76,7 +76,7 @@ async def test_a_deadline_passes(autojump_clock: Clock, deadline: Deadline) -> N
         with pytest.raises(TurnTimeout) as caught:
             await ask(pool)
         assert trio.current_time() - start == deadline.at
-        assert caught.value.message == deadline.said
+        assert caught.value.message == deadline.text
         assert (caught.value.status, caught.value.type) == (504, "timeout_error")
         await trio.sleep(1)
         stats = pool.statistics()

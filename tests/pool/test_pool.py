@@ -85,7 +85,7 @@ async def test_prompts_never_share_a_process(autojump_clock: trio.testing.MockCl
             nursery.start_soon(ask, pool, f"secret {i % 3}", f"prompt {i % 3}")
             await trio.sleep(0.6)
     for process in cli.launched:
-        assert {said for _, (said,) in process.asked} <= {f"secret {(process.system or '')[-1]}"}
+        assert {body for _, (body,) in process.asked} <= {f"secret {(process.system or '')[-1]}"}
 
 
 async def test_events_come_as_they_are_written(autojump_clock: trio.testing.MockClock) -> None:

@@ -14,7 +14,7 @@ from trioproxy.errors import AcquireTimeout
 Clock = trio.testing.MockClock
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def result(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
@@ -28,7 +28,7 @@ async def test_growth_and_clean_up_are_told(
             nursery.start_soon(ask, pool)
         first, second = (worker.id for worker in pool.statistics().workers)
         await trio.sleep(400)
-    lines = told(caplog)
+    lines = result(caplog)
     assert f"[POOL] Created new pooled connection {first}" in lines
     assert f"[POOL] Created new connection {second} (total: 2/10)" in lines
     closed = lines.index(f"[POOL] Cleaned up idle connection {first} (was idle for >=300 seconds)")
@@ -41,4 +41,4 @@ async def test_a_wait_for_nothing_is_told(
     async with pool_of(FakeCLI(kind=fakes.StallsMidAnswer)) as pool:
         with pool.submit(turn()), pytest.raises(AcquireTimeout):
             await ask(pool)
-    assert "[POOL] Could not acquire Claude connection within 5.0s timeout" in told(caplog)
+    assert "[POOL] Could not acquire Claude connection within 5.0s timeout" in result(caplog)

@@ -92,33 +92,33 @@ ENDS = [
 
 @pytest.mark.parametrize("end", ENDS, ids=str)
 async def test_all_is_known_of_a_turn_once(autojump_clock: MockClock, end: End) -> None:
-    told: list[TurnTimings] = []
+    result: list[TurnTimings] = []
     cli = FakeCLI(planned=list(end.planned))
     async with open_pool(end.settings, cli, max_line_size=1_000_000) as pool:
         async with end.around(pool):
             begun = trio.current_time()
             with pool.submit(turn()) as answer:
                 timings = answer.timings
-                timings.on_done(lambda: told.append(timings))
-                assert told == []
+                timings.on_done(lambda: result.append(timings))
+                assert result == []
                 await end.client(answer)
             await trio.sleep(10)
-        assert told == [timings]
+        assert result == [timings]
         assert timings.done_at == pytest.approx(begun + end.settled)
         assert timings.cost == end.cost
         assert sum(pool.statistics().cost_usd.values()) == (end.cost or 0)
-    assert told == [timings]
-    timings.on_done(lambda: told.append(timings))
-    assert told == [timings] * 2
+    assert result == [timings]
+    timings.on_done(lambda: result.append(timings))
+    assert result == [timings] * 2
 
 
 async def test_a_stop_settles_all(autojump_clock: MockClock) -> None:
-    told: list[TurnTimings] = []
+    result: list[TurnTimings] = []
     settings = evolve(ONE, drain_timeout=0.1)
 
     async def ask() -> None:
         with pool.submit(turn()) as answer:
-            answer.timings.on_done(lambda: told.append(answer.timings))
+            answer.timings.on_done(lambda: result.append(answer.timings))
             await reads(answer)
 
     async with (
@@ -128,26 +128,26 @@ async def test_a_stop_settles_all(autojump_clock: MockClock) -> None:
         for _ in range(3):
             nursery.start_soon(ask)
         await trio.sleep(0.5)
-        assert told == []
-    assert len(told) == len(set(map(id, told))) == 3
+        assert result == []
+    assert len(result) == len(set(map(id, result))) == 3
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_a_stop_in_the_tick_of_the_hand_over_loses_nothing(
     autojump_clock: MockClock, *, is_cancelled: bool
 ) -> None:
-    told: list[TurnTimings] = []
+    result: list[TurnTimings] = []
     settings = evolve(ONE, drain_timeout=0.0)
     with trio.CancelScope() as stop:
         async with open_pool(settings, FakeCLI(), max_line_size=1_000_000) as pool:
             await wait_all_tasks_blocked()
             answer = pool.submit(turn())
-            answer.timings.on_done(lambda: told.append(answer.timings))
+            answer.timings.on_done(lambda: result.append(answer.timings))
             if is_cancelled:
                 stop.cancel()
     with answer, trio.fail_after(1), pytest.raises(PoolClosed):
         await answer.receive()
-    assert told == [answer.timings]
+    assert result == [answer.timings]
 
 
 async def test_each_turn_of_a_process_has_its_own_cost(autojump_clock: MockClock) -> None:

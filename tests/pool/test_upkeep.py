@@ -104,11 +104,11 @@ async def test_a_stopped_process_is_found_and_replaced(
         await trio.sleep(BOOT)
         stats = pool.statistics()
         assert (stats.health_check_failures, stats.available_connections) == (1, 1)
-    told = [record.getMessage() for record in caplog.records]
-    failed = [text for text in told if text.startswith("[POOL] Health check failed for conn")]
-    destroyed = [text for text in told if text.startswith("[POOL] Destroyed unhealthy conn")]
+    result = [record.getMessage() for record in caplog.records]
+    failed = [text for text in result if text.startswith("[POOL] Health check failed for conn")]
+    destroyed = [text for text in result if text.startswith("[POOL] Destroyed unhealthy conn")]
     assert len(failed) == len(destroyed) == 1
-    assert told.index(failed[0]) < told.index(destroyed[0])
+    assert result.index(failed[0]) < result.index(destroyed[0])
 
 
 async def test_a_healthy_process_is_asked_and_kept(autojump_clock: Clock) -> None:
@@ -374,8 +374,8 @@ async def test_without_a_pool_each_request_has_its_own_process(
             await trio.testing.wait_all_tasks_blocked()
             assert (len(cli.launched), cli.alive) == (number, 0)
         assert not pool.is_enabled
-    told = [record.getMessage() for record in caplog.records]
-    assert told.count("[POOL_MANAGER] Creating new client (pooling disabled)") == 3
+    result = [record.getMessage() for record in caplog.records]
+    assert result.count("[POOL_MANAGER] Creating new client (pooling disabled)") == 3
 
 
 async def test_without_a_pool_a_process_that_nobody_wants_any_more_ends(

@@ -47,7 +47,7 @@ _PATIENCE = 30.0  # for one turn, and the boot before it, on a machine that is b
 
 def turn(*messages: dict[str, Any], **fields: Any) -> Turn:
     """A turn as the dialects make one, of messages as the API has them."""
-    given = tuple(Message(said["role"], tuple(said["content"])) for said in messages)
+    given = tuple(Message(text["role"], tuple(text["content"])) for text in messages)
     return Turn(**{"model": MODEL, "max_tokens": 2000, "system": SYSTEM, **fields}, messages=given)
 
 

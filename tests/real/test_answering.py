@@ -132,12 +132,12 @@ async def test_an_error_of_the_apis_says_what_was_mended_before_it(server: Runni
 @there
 async def test_capabilities_are_the_table(server: Running) -> None:
     async with httpx.AsyncClient() as http:
-        told = (await http.get(f"{server.url}/v1/capabilities")).json()
-    assert list(told["parameters"]) == list(PARAMETERS)
-    assert told["parameters"]["temperature"] == {"honoured": True, "note": "as given"}
-    assert told["parameters"]["thread"]["honoured"] is False
-    assert "tool_result" in told["content_blocks"]["user"]
-    assert told["refusals"]["assistant_last"] == {
+        result = (await http.get(f"{server.url}/v1/capabilities")).json()
+    assert list(result["parameters"]) == list(PARAMETERS)
+    assert result["parameters"]["temperature"] == {"honoured": True, "note": "as given"}
+    assert result["parameters"]["thread"]["honoured"] is False
+    assert "tool_result" in result["content_blocks"]["user"]
+    assert result["refusals"]["assistant_last"] == {
         "category": Refusal.ASSISTANT_LAST.category.value,
         "advice": Refusal.ASSISTANT_LAST.advice,
     }

@@ -28,8 +28,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background[Both
         yield found
 
 
-def _is_sayable(said: str) -> bool:
-    return not is_blank(said) and said != "(no content)"
+def _is_sayable(message: str) -> bool:
+    return not is_blank(message) and message != "(no content)"
 
 
 odd_words = st.sampled_from(
@@ -42,16 +42,20 @@ texts = st.one_of(
     st.tuples(odd_words, any_text).map("".join),
     any_text.map(lambda s: s * 50),
 ).filter(_is_sayable)
-text_blocks = st.builds(lambda said: {"type": "text", "text": said}, texts)
+text_blocks = st.builds(lambda message: {"type": "text", "text": message}, texts)
 media = st.one_of(
     st.integers(1, 40).map(image),
     st.just(document(type="base64", media_type="application/pdf", data="JVBERi0xLjQK")),
-    any_text.map(lambda said: document(type="text", media_type="text/plain", data=said)),
-    any_text.map(lambda said: document(type="content", content=[{"type": "text", "text": said}])),
+    any_text.map(lambda message: document(type="text", media_type="text/plain", data=message)),
+    any_text.map(
+        lambda message: document(type="content", content=[{"type": "text", "text": message}])
+    ),
 )
 user_blocks = st.lists(st.one_of(text_blocks, text_blocks, media), min_size=1, max_size=4)
 thoughts = st.one_of(
-    st.builds(lambda said: {"type": "thinking", "thinking": said, "signature": "c2ln"}, any_text),
+    st.builds(
+        lambda message: {"type": "thinking", "thinking": message, "signature": "c2ln"}, any_text
+    ),
     st.just({"type": "redacted_thinking", "data": "ZGF0YQ=="}),
 )
 json_values = st.recursive(
@@ -74,14 +78,14 @@ def rounds(draw: st.DrawFn) -> list[dict[str, Any]]:
     """A conversation that ends with the user, its calls of tools answered."""
     messages = [{"role": "user", "content": draw(user_blocks)}]
     for turn in range(draw(st.integers(0, 4))):
-        said = draw(st.lists(thoughts, max_size=2)) + draw(st.lists(text_blocks, max_size=2))
+        message = draw(st.lists(thoughts, max_size=2)) + draw(st.lists(text_blocks, max_size=2))
         calls = [
             use(f"toolu_{turn}_{i}", "get_weather") | {"input": item}
             for i, item in enumerate(draw(st.lists(inputs, max_size=2)))
         ]
         if not calls:
-            said.append(draw(text_blocks))
-        messages.append({"role": "assistant", "content": said + calls})
+            message.append(draw(text_blocks))
+        messages.append({"role": "assistant", "content": message + calls})
         results = [result(call["id"], draw(result_contents)) for call in calls]
         rest = draw(user_blocks) if not calls or draw(st.booleans()) else []
         messages.append({"role": "user", "content": draw(st.permutations(results)) + rest})
@@ -170,18 +174,18 @@ def test_an_invalid_request_is_refused_with_a_path_and_takes_no_worker(
     async def ask(both: Both) -> tuple[int, str, int, int, str]:
         both.server.standin.record.clear()
         before = {worker.id: worker.uses for worker in both.server.stats.workers}
-        status, said = 200, ""
+        status, message = 200, ""
         try:
             await both.through.post("/v1/messages", cast_to=object, body=request)
         except anthropic.APIStatusError as error:
-            status, said = error.status_code, error.response.json()["error"]["message"]
+            status, message = error.status_code, error.response.json()["error"]["message"]
         stats = await both.server.settled()
         # A spoilt system prompt may be a third one, for which another process makes room.
         used = sum(worker.uses - before.get(worker.id, 0) for worker in stats.workers)
-        return status, said, used, len(both.server.standin.record.messages), repr(stats)
+        return status, message, used, len(both.server.standin.record.messages), repr(stats)
 
-    status, said, used, asked, stats = server.run(ask)
-    assert status < 500, said
+    status, message, used, asked, stats = server.run(ask)
+    assert status < 500, message
     # What the API has refused has reached it; what we have has not.
-    assert used == (asked > 0), (used, asked, status, said, stats)
-    assert asked or said.partition(":")[0].partition(".")[0] in ANYWHERE | request.keys()
+    assert used == (asked > 0), (used, asked, status, message, stats)
+    assert asked or message.partition(":")[0].partition(".")[0] in ANYWHERE | request.keys()

@@ -53,10 +53,10 @@ async def test_the_words_of_one_error_are_never_anothers(server: Running) -> Non
 @there
 async def test_an_error_after_the_first_byte_is_an_event(server: Running) -> None:
     ask = '[[standin words=9 rate=100 fail_after=3 error=529 message="too much"]]'
-    said: list[str] = []
+    sent: list[str] = []
     async with server.client.messages.stream(**says(ask)) as stream:
         with pytest.raises(anthropic.APIStatusError) as caught:
-            said.extend([text async for text in stream.text_stream])
+            sent.extend([text async for text in stream.text_stream])
     assert len(server.asked()) == 1
     body = caught.value.body
     assert isinstance(body, dict)

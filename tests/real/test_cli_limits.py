@@ -83,8 +83,8 @@ SQUARE = image()["source"]
 AS_JPEG = {"type": "image", "source": {**SQUARE, "media_type": "image/jpeg"}}
 
 
-def thought(said: str) -> dict[str, Any]:
-    return {"type": "thinking", "thinking": said, "signature": "c2lnbmVk"}
+def thought(message: str) -> dict[str, Any]:
+    return {"type": "thinking", "thinking": message, "signature": "c2lnbmVk"}
 
 
 def pictures(count: int) -> Blocks:
@@ -229,7 +229,7 @@ def test_each_reason_that_is_the_clis_is_shown() -> None:
 @pytest.mark.parametrize("case", CARRIED, ids=lambda case: case.name)
 def test_the_cli_carries(cli: OneProcess, case: Carried) -> None:
     found = cli.arrives(turn(*case.given, **case.fields), is_guarded=case.is_guarded)
-    assert found.messages == [said for said in comparable(case.given) if said["content"]]
+    assert found.messages == [message for message in comparable(case.given) if message["content"]]
     assert found.system == [SYSTEM]
     assert found.is_clean
 

@@ -126,9 +126,9 @@ async def test_its_first_request_is_answered_and_its_calls_come_back(tmp_path: P
     async with codex(tmp_path) as subject:
         response, headers = await subject.ask(script)
         notes = headers["x-trioproxy-notes"]
-        thought, said, command, spawn, patch = response["output"]
+        thought, sent, command, spawn, patch = response["output"]
         assert thought["encrypted_content"]
-        assert said["content"][0]["text"] == "All at once."
+        assert sent["content"][0]["text"] == "All at once."
         assert json.loads(command["arguments"]) == {"cmd": "ls"}
         assert (spawn["namespace"], spawn["name"]) == ("multi_agent_v1", "spawn_agent")
         assert (patch["type"], patch["input"]) == ("custom_tool_call", PATCH)
@@ -231,12 +231,12 @@ async def test_a_search_where_it_is_allowed(tmp_path: Path) -> None:
                 "web_search_options": {},
             },
         )
-    made, said = response["output"]
+    made, sent = response["output"]
     assert (made["status"], made["action"]["query"]) == ("completed", "so?")
-    assert said["content"][0]["text"] == "It is so."
+    assert sent["content"][0]["text"] == "It is so."
     place = {"start_index": 6, "end_index": 8}
     about = {"url": "https://a.example", "title": "A"}
-    assert said["content"][0]["annotations"] == [{"type": "url_citation", **place, **about}]
+    assert sent["content"][0]["annotations"] == [{"type": "url_citation", **place, **about}]
     message = chat.json()["choices"][0]["message"]
     assert message["annotations"] == [{"type": "url_citation", "url_citation": {**place, **about}}]
 

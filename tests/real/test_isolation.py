@@ -36,11 +36,11 @@ CHOICES: dict[str, list[Any]] = {
 
 def any_request(rng: random.Random, number: int) -> dict[str, Any]:
     names = rng.sample(sorted(CHOICES), rng.randint(0, 6))
-    said = {"role": "user", "content": f"number {number}"}
+    text = {"role": "user", "content": f"number {number}"}
     return {
         "model": rng.choice([MODEL, "claude-sonnet-4-5"]),
         "max_tokens": rng.randint(2000, 4000),
-        "messages": [said],
+        "messages": [text],
         "system": "Be brief.",
         **{name: rng.choice(CHOICES[name]) for name in names},
     }

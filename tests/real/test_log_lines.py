@@ -114,10 +114,10 @@ async def test_the_lines_of_a_pool(tmp_path: Path) -> None:
 async def test_the_lines_without_a_pool(tmp_path: Path) -> None:
     env = {"LOG_LEVEL": "DEBUG", "POOL_SETTINGS__ENABLED": "false"}
     lines, (first, second, stats) = await log_of(tmp_path, 2, **env)
-    said = messages(lines)
-    assert re.match(UNPOOLED.lstrip(), said), said
-    assert said.count("Creating new client (pooling disabled)") == 2
-    assert said.count("Created new connection") == said.count("Destroyed connection") == 2
+    message = messages(lines)
+    assert re.match(UNPOOLED.lstrip(), message), message
+    assert message.count("Creating new client (pooling disabled)") == 2
+    assert message.count("Created new connection") == message.count("Destroyed connection") == 2
     assert (stats["pool_enabled"], stats["stats"]) == (False, None)
     assert first["type"] == second["type"] == "message"
 

@@ -20,7 +20,7 @@ from trioproxy.settings import PoolSettings
 pytestmark = pytest.mark.real
 
 
-def said(text: str) -> list[dict[str, Any]]:
+def sent(text: str) -> list[dict[str, Any]]:
     """What the API is sent for one user message of `text`, by the CLI with `--bare`."""
     return [{"role": "user", "content": [{"type": "text", "text": text}]}]
 
@@ -53,7 +53,7 @@ async def test_one_process_answers_ten_requests(server: Running) -> None:
     assert stats.connections_reused - before.connections_reused >= 9
     assert stats.retirements == before.retirements
     asked = server.asked()
-    assert [body["messages"] for body in asked] == [said(f"question {i}") for i in range(10)]
+    assert [body["messages"] for body in asked] == [sent(f"question {i}") for i in range(10)]
     assert {tuple(own_system(body)) for body in asked} == {("Be brief.",)}
     assert {body["max_tokens"] for body in asked} == {1000}
     assert {body["model"] for body in asked} == {MODEL}
@@ -186,7 +186,7 @@ async def test_a_client_that_leaves_gives_its_process_back(tmp_path: Path) -> No
         (after,) = server.stats.workers
     assert after.pid == before.pid
     assert stats.retirements == {}
-    assert server.asked()[-1]["messages"] == said("and now?")
+    assert server.asked()[-1]["messages"] == sent("and now?")
 
 
 async def test_clients_that_leave_at_random_moments_leave_nothing_behind(
@@ -200,7 +200,7 @@ async def test_clients_that_leave_at_random_moments_leave_nothing_behind(
         stats = await server.settled()
         assert stats.available_connections == 2
         await ask(server, "clean?")
-    assert server.asked()[-1]["messages"] == said("clean?")
+    assert server.asked()[-1]["messages"] == sent("clean?")
     assert stats.connections_created <= 4  # nearly all of them were proven clean
 
 
@@ -249,7 +249,7 @@ async def test_an_answer_that_is_cut_at_max_tokens_ends_there(server: Running) -
             {"type": "text", "text": "w0 w1 w2 "}
         ]
     await ask(server, "clean?")
-    assert server.asked()[-1]["messages"] == said("clean?")
+    assert server.asked()[-1]["messages"] == sent("clean?")
     (uses,) = (await server.uses() - before).values()
     assert uses == 6
 

@@ -34,10 +34,10 @@ async def same_asked(both: Both, count: int = 1) -> None:
     records = both.standin.record.messages, both.server.standin.record.messages
     assert [len(record) for record in records] == [count, count]
     for direct, through in zip(*records, strict=True):
-        wanted = as_blocks(direct.body)
+        expected = as_blocks(direct.body)
         found = without_own(through.body, betas(through.headers), direct.body)
         # A block of the first leg comes back with the id that it was given, each way.
-        assert same_ids(found.body) == same_ids(wanted)
+        assert same_ids(found.body) == same_ids(expected)
         assert found.betas == betas(direct.headers)
 
 
@@ -67,8 +67,8 @@ async def test_the_helpers_of_a_stream(both: Both) -> None:
 @there
 async def test_the_text_of_a_stream(server: Running) -> None:
     async with server.client.messages.stream(**says("[[standin words=5]]")) as stream:
-        said = [text async for text in stream.text_stream]
-    assert "".join(said) == "w0 w1 w2 w3 w4"
+        sent = [text async for text in stream.text_stream]
+    assert "".join(sent) == "w0 w1 w2 w3 w4"
 
 
 @there

@@ -77,8 +77,8 @@ def speaker(shared_speaker: Background[Speaking]) -> Background[Speaking]:
     return shared_speaker
 
 
-def says(said: str, **fields: object) -> dict[str, Any]:
-    return {"model": "gpt-4o", "messages": [{"role": "user", "content": said}], **fields}
+def says(sent: str, **fields: object) -> dict[str, Any]:
+    return {"model": "gpt-4o", "messages": [{"role": "user", "content": sent}], **fields}
 
 
 # -- What a chat says, and the Messages request that it is ------------------------------------------
@@ -101,7 +101,7 @@ class Chat:
     """What is said in OpenAI's words, and what reaches the API beside the model."""
 
     name: str
-    said: dict[str, Any]
+    sent: dict[str, Any]
     asked: dict[str, Any]
 
 
@@ -220,10 +220,10 @@ CHATS = [
 @there
 async def test_every_chat_is_the_messages_request_that_it_means(speaker: Speaking) -> None:
     for chat in CHATS:
-        answer = await speaker.client.chat.completions.create(model="gpt-4o", **chat.said)
+        answer = await speaker.client.chat.completions.create(model="gpt-4o", **chat.sent)
         assert answer.model == MODEL, chat.name
-        wanted = {"model": MODEL, **chat.asked}
-        assert await speaker.asked(**chat.asked) == as_blocks(wanted), chat.name
+        expected = {"model": MODEL, **chat.asked}
+        assert await speaker.asked(**chat.asked) == as_blocks(expected), chat.name
 
 
 # -- Answers -------------------------------------------------------------------------------------
@@ -574,18 +574,18 @@ async def test_the_synchronous_client_and_both_prefixes(server: Running) -> None
 
 async def test_a_server_that_stops_says_so_in_the_callers_dialect(tmp_path: Path) -> None:
     pool = evolve(ONE, drain_timeout=0.0)
-    said = b""
+    sent = b""
     async with httpx.AsyncClient(timeout=20) as http:
         async with running(tmp_path, pool, openai=NAMES) as server:
             body = says("[[standin words=500 rate=20]]", stream=True)
             request = http.build_request("POST", f"{server.url}/v1/chat/completions", json=body)
             response = await http.send(request, stream=True)
             chunks = response.aiter_raw()
-            said += await anext(chunks)
+            sent += await anext(chunks)
         async for chunk in chunks:
-            said += chunk
-    assert b'"error":{"message":"' in said.split(b"\n\n")[-2]
-    assert b"[DONE]" not in said
+            sent += chunk
+    assert b'"error":{"message":"' in sent.split(b"\n\n")[-2]
+    assert b"[DONE]" not in sent
 
 
 @there
@@ -646,10 +646,10 @@ async def test_a_silent_stream_has_signs_that_clients_pass_over(tmp_path: Path) 
             )
         async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
             stream: Any = await client.chat.completions.create(**says(ask), stream=True)
-            said = [chunk.choices[0].delta.content async for chunk in stream]
+            sent = [chunk.choices[0].delta.content async for chunk in stream]
     assert chat.text.count(": ping\n\n") >= 3
     assert response.text.count("event: response.in_progress\n") >= 4
-    assert "".join(filter(None, said)) == "w0 w1 w2 w3"
+    assert "".join(filter(None, sent)) == "w0 w1 w2 w3"
 
 
 @there

@@ -24,8 +24,8 @@ KEY = {"x-api-key": TOKEN}
 
 
 def body(text: str = "hello", **more: Any) -> dict[str, Any]:
-    said = [{"role": "user", "content": text}]
-    return {"model": MODEL, "max_tokens": 100, "messages": said, **more}
+    sent = [{"role": "user", "content": text}]
+    return {"model": MODEL, "max_tokens": 100, "messages": sent, **more}
 
 
 def routes() -> set[tuple[str, str]]:

@@ -82,8 +82,8 @@ class Bench:
 
 
 def turn(text: str) -> Turn:
-    said = Message("user", ({"type": "text", "text": text},))
-    return Turn("claude-haiku-4-5", 1000, (said,), "Be brief.")
+    body = Message("user", ({"type": "text", "text": text},))
+    return Turn("claude-haiku-4-5", 1000, (body,), "Be brief.")
 
 
 @asynccontextmanager

@@ -288,9 +288,9 @@ async def differences(both: Both, scenario: Scenario) -> list[str]:
             found.append(f"{scenario.name}: {error}")
             continue
         direct, through = await both.asked(scenario.request)
-        wanted = Asked({**direct.body, **scenario.differs}, direct.betas, through.own_words)
-        if through != wanted:
-            found.append(f"{scenario.name}: asked\n  {wanted}\n  {through}")
+        expected = Asked({**direct.body, **scenario.differs}, direct.betas, through.own_words)
+        if through != expected:
+            found.append(f"{scenario.name}: asked\n  {expected}\n  {through}")
         answered = with_input_tokens(answers[1], through.own_words)
         answered_directly = with_input_tokens(answers[0], 0)
         if scenario.differs:

@@ -91,8 +91,8 @@ async def test_hidden_thoughts_and_a_late_beginning_have_signs_of_life(tmp_path:
 
         async def chat() -> None:
             stream = await official.openai.chat.completions.create(**as_messages(THINKS))
-            said = [chunk.choices[0].delta.content async for chunk in stream]
-            assert "".join(filter(None, said)) == "yes"
+            message = [chunk.choices[0].delta.content async for chunk in stream]
+            assert "".join(filter(None, message)) == "yes"
 
         async def responses() -> None:
             async with official.openai.responses.stream(model=MODEL, input=THINKS) as stream:

@@ -162,11 +162,11 @@ async def test_another_address_wants_a_token_or_to_be_told_twice(tmp_path: Path)
             )
         return done.returncode, done.stderr.decode()
 
-    code, said = await status("--host", "0.0.0.0")
+    code, body = await status("--host", "0.0.0.0")
     assert code == 2
-    assert "AUTH_TOKEN" in said
-    assert "--expose" in said
-    assert "Traceback" not in said
+    assert "AUTH_TOKEN" in body
+    assert "--expose" in body
+    assert "Traceback" not in body
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "127.0.0.1:5", "unix:/tmp/x", ""])

@@ -107,11 +107,11 @@ async def test_text_is_text(tmp_path: Path, mode: str) -> None:
     assert len(asked) == len(TEXTS)  # and none asked twice
     for text, body in zip(TEXTS, asked, strict=True):
         typed = text.replace("SECRET", str(secret))
-        said = [[block["text"] for block in message["content"]] for message in body["messages"]]
-        reminders = [item for texts in said for item in texts if item.startswith(REMINDER)]
+        sent = [[block["text"] for block in message["content"]] for message in body["messages"]]
+        reminders = [item for texts in sent for item in texts if item.startswith(REMINDER)]
         assert len(reminders) == (3 if mode == "login" else 0)  # environment, model, date
-        said = [[item for item in texts if item not in reminders] for texts in said]
-        assert said == [[typed], [typed.strip()], ["a", "a"], ["ok"], [typed, "between", typed]]
+        sent = [[item for item in texts if item not in reminders] for texts in sent]
+        assert sent == [[typed], [typed.strip()], ["a", "a"], ["ok"], [typed, "between", typed]]
         assert "the-secret-of-the-file" not in str(body)
         assert body["thinking"] == {"type": "disabled"}
         assert body["tools"] == []

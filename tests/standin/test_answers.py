@@ -46,10 +46,10 @@ def test_the_events_add_up_to_the_message(text: str) -> None:
 def test_the_events_add_up_to_the_message_wherever_it_is_cut(text: str, max_tokens: int) -> None:
     answer = answer_to(text, max_tokens=max_tokens)
     assert answer.output_tokens <= max_tokens
-    made, told = accumulated(answer), Message.model_validate(whole(answer))
-    if made.content and made.content[-1].type == "tool_use" and told.stop_reason == "max_tokens":
-        del made.content[-1], told.content[-1]  # the official client guesses at half an input
-    assert made == told
+    made, result = accumulated(answer), Message.model_validate(whole(answer))
+    if made.content and made.content[-1].type == "tool_use" and result.stop_reason == "max_tokens":
+        del made.content[-1], result.content[-1]  # the official client guesses at half an input
+    assert made == result
 
 
 def test_the_order_of_the_events() -> None:

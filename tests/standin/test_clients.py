@@ -47,12 +47,12 @@ async def test_thinking_and_tools(claude: anthropic.AsyncAnthropic) -> None:
     text = '[[standin thinking="a b" text=c tool=weather input={"city":"Paris"} tool=time]]'
     async with claude.messages.stream(**asking(text)) as stream:
         message = await stream.get_final_message()
-    thought, said, weather, time = message.content
+    thought, sent, weather, time = message.content
     assert thought.type == "thinking"
     assert thought.thinking == "a b"
     assert thought.signature
-    assert said.type == "text"
-    assert said.text == "c"
+    assert sent.type == "text"
+    assert sent.text == "c"
     assert weather.type == time.type == "tool_use"
     assert (weather.name, weather.input) == ("weather", {"city": "Paris"})
     assert (time.name, time.input) == ("time", {})

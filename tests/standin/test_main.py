@@ -25,9 +25,9 @@ async def test_it_tells_its_url_and_ends_on_ctrl_c_with_a_stream_open() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         async with process.stdout, process.stderr:
-            told = await process.stdout.receive_some()
-            found = re.search(rb"http://127\.0\.0\.1:\d+", told)
-            assert found is not None, told
+            result = await process.stdout.receive_some()
+            found = re.search(rb"http://127\.0\.0\.1:\d+", result)
+            assert found is not None, result
             body = streaming("hello")
             async with (
                 httpx.AsyncClient(base_url=found[0].decode()) as client,

@@ -35,8 +35,8 @@ def test_messages_are_the_posts_to_messages() -> None:
     record = Record()
     record.add("POST", "/v1/messages/count_tokens")
     record.add("GET", "/v1/messages")
-    wanted = record.add("POST", "/v1/messages", query="beta=true")
-    assert record.messages == [wanted]
+    expected = record.add("POST", "/v1/messages", query="beta=true")
+    assert record.messages == [expected]
 
 
 async def test_waiting_ends_with_the_last_that_is_waited_for() -> None:

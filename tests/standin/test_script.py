@@ -105,18 +105,18 @@ async def test_a_loop_runs_by_what_the_request_has(standin: StandIn, base_url: s
     tool: Any = {"name": "look", "input_schema": {"type": "object"}}
     messages: list[Any] = [{"role": "user", "content": "Look."}]
     async with anthropic.AsyncAnthropic(base_url=base_url, api_key="any") as client:
-        said = []
+        sent = []
         for tools in ([tool], [tool], [tool], []):
             async with client.messages.stream(
                 model=MODEL, max_tokens=100, messages=messages, tools=tools
             ) as stream:
                 message = await stream.get_final_message()
-            said.append((message.stop_reason, message.content[-1]))
+            sent.append((message.stop_reason, message.content[-1]))
             messages.append({"role": "assistant", "content": message.to_dict()["content"]})
             result = {"tool_use_id": "any", "content": "hello"}
             messages.append({"role": "user", "content": [{"type": "tool_result", **result}]})
-    assert [reason for reason, _ in said] == ["tool_use", "end_turn", "end_turn", "end_turn"]
-    call, first, *usual = [part for _, part in said]
+    assert [reason for reason, _ in sent] == ["tool_use", "end_turn", "end_turn", "end_turn"]
+    call, first, *usual = [part for _, part in sent]
     assert call.type == "tool_use"
     assert call.input == {"at": "it"}
     assert first.type == "text"

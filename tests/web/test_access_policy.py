@@ -21,8 +21,8 @@ def scope(
     server: tuple[str, int | None] | None = ("127.0.0.1", 8000),
     host: str | None = "127.0.0.1:8000",
 ) -> dict[str, Any]:
-    said = [*([("host", host)] if host is not None else []), *headers]
-    encoded = [(name.encode(), value.encode("latin-1")) for name, value in said]
+    body = [*([("host", host)] if host is not None else []), *headers]
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in body]
     raw = path.encode()
     return {"method": method, "raw_path": raw, "path": path, "headers": encoded, "server": server}
 
@@ -87,16 +87,16 @@ def test_an_upstreams_key_beside_a_token_stays() -> None:
 
 
 def test_no_token_goes_on_however_often_it_is_said() -> None:
-    said = (
+    body = (
         ("x-api-key", OTHER),
         ("authorization", f"Bearer {OTHER}"),
         ("authorization", f"bearer  {TOKEN}"),
         ("authorization", "Bearer upstream's"),
     )
-    caller = GUARDED.admit(scope(*said))
+    caller = GUARDED.admit(scope(*body))
     assert caller.token == "alice"
     assert {value.decode() for _, value in caller.credential_headers} == {
-        item for _, item in said[:3]
+        item for _, item in body[:3]
     }
 
 

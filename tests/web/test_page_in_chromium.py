@@ -57,7 +57,7 @@ def pool(*workers: dict[str, Any]) -> dict[str, Any]:
 
 
 @define(eq=False)
-class Told:
+class ItemEvent:
     """A snapshot that a test changes."""
 
     pool: dict[str, Any] = field(factory=pool)
@@ -87,11 +87,11 @@ class Told:
 
 
 @asynccontextmanager
-async def serving(told: Told, port: int = 0) -> AsyncGenerator[str]:
-    """Serve for as long as the block lasts; its end cuts no stream that `told` has ended."""
+async def serving(result: ItemEvent, port: int = 0) -> AsyncGenerator[str]:
+    """Serve for as long as the block lasts; its end cuts no stream that `result` has ended."""
     app = QuartTrio(__name__, static_folder=None)
-    add_routes(app, page.views(told))
-    app.before_request(partial(_refuse, told))
+    add_routes(app, page.views(result))
+    app.before_request(partial(_refuse, result))
     config = Config()
     config.bind, config.errorlog = [f"127.0.0.1:{port}"], None
     async with trio.open_nursery() as nursery:
@@ -100,8 +100,8 @@ async def serving(told: Told, port: int = 0) -> AsyncGenerator[str]:
         nursery.cancel_scope.cancel()
 
 
-async def _refuse(told: Told) -> tuple[str, int] | None:  # noqa: ASYNC124 - or it takes a thread
-    return ("", told.status) if told.status >= 400 else None
+async def _refuse(result: ItemEvent) -> tuple[str, int] | None:  # noqa: ASYNC124 - or it takes a thread
+    return ("", result.status) if result.status >= 400 else None
 
 
 @define(eq=False)
@@ -166,12 +166,12 @@ class Browser:
         script = f"document.querySelector({selector!r})?.textContent ?? ''"
         return str(await self.value(script))
 
-    async def wait_text(self, selector: str, wanted: Callable[[str], bool]) -> None:
+    async def wait_text(self, selector: str, expected: Callable[[str], bool]) -> None:
         text = ""
         with trio.move_on_after(10):
             while True:
                 text = await self.text(selector)
-                if wanted(text):
+                if expected(text):
                     return
                 await trio.sleep(0.05)
         pytest.fail(f"{selector} has {text!r}; the console: {self.console}")
@@ -210,57 +210,57 @@ async def _debugging_port(file: Path) -> int:
 
 
 async def test_it_shows_what_is_now_and_survives_a_restart(tmp_path: Path) -> None:
-    told = Told(pool(worker("w1", "idle")))
+    result = ItemEvent(pool(worker("w1", "idle")))
     async with browsing(tmp_path) as browser:
-        async with serving(told) as url:
+        async with serving(result) as url:
             await browser.context("Page.navigate", url=url)
             await browser.wait_text("#workers", lambda text: "Idle" in text and "w1" in text)
             assert await browser.text("#state-word") == "Serving"
             assert "curl" in await browser.text("#no-latest")
-            told.pool = pool(worker("w1", "busy"), worker("w2", "booting"))
+            result.pool = pool(worker("w1", "busy"), worker("w2", "booting"))
             await browser.wait_text("#workers", lambda text: "Busy" in text and "Booting" in text)
-            told.closing = True
+            result.closing = True
             await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
             assert "goes on by itself" in await browser.text("#notice")
         await trio.sleep(1.5)  # for a look or two at a port where nobody listens
-        told.closing = False
-        told.pool = pool(worker("w9", "idle"))
-        async with serving(told, int(url.rpartition(":")[2])):
+        result.closing = False
+        result.pool = pool(worker("w9", "idle"))
+        async with serving(result, int(url.rpartition(":")[2])):
             await browser.wait_text("#state-word", lambda text: text == "Serving")
             await browser.wait_text("#workers", lambda text: "w9" in text and "w1" not in text)
-            told.closing = True
+            result.closing = True
             await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
         assert browser.console == []
 
 
 async def test_a_server_that_dies_leaves_one_line_in_the_console(tmp_path: Path) -> None:
-    told = Told(pool(worker("w1", "idle")))
+    result = ItemEvent(pool(worker("w1", "idle")))
     async with browsing(tmp_path) as browser:
-        async with serving(told) as url:
+        async with serving(result) as url:
             await browser.context("Page.navigate", url=url)
             await browser.wait_text("#workers", lambda text: "w1" in text)
             await trio.sleep(1)  # the browser fetches the icon when it has time
         await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
         await trio.sleep(1.5)
-        async with serving(told, int(url.rpartition(":")[2])):
+        async with serving(result, int(url.rpartition(":")[2])):
             await browser.wait_text("#state-word", lambda text: text == "Serving")
             # The browser's own, of a response that broke off; of the looks thereafter, none.
             assert len(browser.console) == 1
             assert "ERR_INCOMPLETE_CHUNKED_ENCODING" in browser.console[0]
-            told.closing = True
+            result.closing = True
             await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
 
 
 async def test_it_says_what_to_do_when_a_token_is_wanted(tmp_path: Path) -> None:
-    told = Told(pool(worker("w1", "idle")))
-    async with browsing(tmp_path) as browser, serving(told) as url:
+    result = ItemEvent(pool(worker("w1", "idle")))
+    async with browsing(tmp_path) as browser, serving(result) as url:
         await browser.context("Page.navigate", url=url)
         await browser.wait_text("#workers", lambda text: "w1" in text)
-        told.closing = True
+        result.closing = True
         await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))
-        told.status = 503
+        result.status = 503
         await browser.wait_text("#notice", lambda text: "status 503" in text)
-        told.status = 401
+        result.status = 401
         await browser.wait_text("#state-word", lambda text: text == "Not allowed")
         assert "the password is the token" in await browser.text("#notice")
         assert browser.console == []
@@ -283,8 +283,8 @@ async def test_text_of_callers_stays_text(tmp_path: Path) -> None:
         "tokens": None,
         "failure": "<script>alert(1)</script>",
     }
-    told = Told(latest=[ended])
-    async with browsing(tmp_path) as browser, serving(told) as url:
+    result = ItemEvent(latest=[ended])
+    async with browsing(tmp_path) as browser, serving(result) as url:
         await browser.context("Page.navigate", url=url)
         await browser.wait_text("#latest tbody", lambda text: "<b>bold</b>" in text)
         assert "<img src=x" in await browser.text("#latest .what")
@@ -293,5 +293,5 @@ async def test_text_of_callers_stays_text(tmp_path: Path) -> None:
             == 0
         )
         assert browser.console == []
-        told.closing = True
+        result.closing = True
         await browser.wait_text("#state-word", lambda text: text.startswith("Connection lost"))

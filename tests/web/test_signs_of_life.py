@@ -47,9 +47,9 @@ class Response:
     def text(self) -> str:
         return "".join(text for _, text in self.chunks)
 
-    def times(self, said: str) -> list[float]:
-        """When something that holds `said` came."""
-        return [at for at, text in self.chunks if said in text]
+    def times(self, sent: str) -> list[float]:
+        """When something that holds `sent` came."""
+        return [at for at, text in self.chunks if sent in text]
 
     def events(self) -> list[dict[str, Any]]:
         """The events of a response, or the chunks of a chat; their order is checked."""
@@ -208,12 +208,12 @@ async def test_what_fails_late_is_told_in_the_stream(
         response = await client.ask(path)
     assert response.status == 200
     assert response.times(SIGNS[path])[:3] == pytest.approx([2, 3, 4])
-    at, told = response.chunks[-1]
+    at, output = response.chunks[-1]
     assert at == pytest.approx(5, abs=0.3)  # its own words are waited for
     if path == "/v1/messages":
-        assert '"type":"overloaded_error","message":"Overloaded"' in told
+        assert '"type":"overloaded_error","message":"Overloaded"' in output
     elif path == "/v1/chat/completions":
-        assert json.loads(told.removeprefix("data: "))["error"]["code"] == "overloaded"
+        assert json.loads(output.removeprefix("data: "))["error"]["code"] == "overloaded"
     else:
         error, failed = response.events()[-2:]
         assert error.items() >= {"type": "error", "code": "overloaded", "param": None}.items()

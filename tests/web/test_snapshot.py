@@ -35,7 +35,7 @@ class Server:
     client: ForwardClient
     registry: RequestRegistry
 
-    def told(self, *, settings: PoolSettings | None = None) -> dict[str, Any]:
+    def result(self, *, settings: PoolSettings | None = None) -> dict[str, Any]:
         found = snapshot(
             self.pool,
             self.client,
@@ -67,22 +67,22 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_it_tells_of_the_server_and_both_pools(autojump_clock: MockClock) -> None:
     async with server() as running:
-        told = running.told(settings=TWO)
-    assert (told["pid"], told["version"]) == (os.getpid(), trioproxy.__version__)
-    assert (told["offline"], told["closing"]) == (True, False)
-    assert (told["starting"], told["trouble"]) == (False, None)
-    assert told["uptime"] >= 0
-    assert [worker["state"] for worker in told["pool"]["workers"]] == ["idle", "idle"]
-    assert told["http_pool"]["up"]["url"] == "http://127.0.0.1:1"
-    assert told["settings"]["max_size"] == 4
-    assert told["running"] == told["latest"] == told["history"] == []
-    assert told["recent"] == {"ended": 0, "failed": 0, "p50": None, "p90": None, "p99": None}
+        result = running.result(settings=TWO)
+    assert (result["pid"], result["version"]) == (os.getpid(), trioproxy.__version__)
+    assert (result["offline"], result["closing"]) == (True, False)
+    assert (result["starting"], result["trouble"]) == (False, None)
+    assert result["uptime"] >= 0
+    assert [worker["state"] for worker in result["pool"]["workers"]] == ["idle", "idle"]
+    assert result["http_pool"]["up"]["url"] == "http://127.0.0.1:1"
+    assert result["settings"]["max_size"] == 4
+    assert result["running"] == result["latest"] == result["history"] == []
+    assert result["recent"] == {"ended": 0, "failed": 0, "p50": None, "p90": None, "p99": None}
 
 
 async def test_without_pooling_there_is_no_pool_to_tell_of(autojump_clock: MockClock) -> None:
     async with server(evolve(TWO, enabled=False)) as running:
-        told = running.told()
-    assert (told["pool"], told["settings"]) == (None, None)
+        result = running.result()
+    assert (result["pool"], result["settings"]) == (None, None)
 
 
 async def test_a_running_request_says_where_its_time_went(autojump_clock: MockClock) -> None:
@@ -94,18 +94,18 @@ async def test_a_running_request_says_where_its_time_went(autojump_clock: MockCl
             seen = []
             for name in ("assigned_at", "accepted_at", "first_event_at"):
                 await trio.sleep(1)
-                seen.append(running.told()["running"][0])
+                seen.append(running.result()["running"][0])
                 setattr(timings, name, start + len(seen))
             await trio.sleep(1)
-            seen.append(running.told()["running"][0])
+            seen.append(running.result()["running"][0])
         await trio.sleep(1)
-        seen.append(running.told()["running"][0])
-        assert running.told()["latest"] == []
+        seen.append(running.result()["running"][0])
+        assert running.result()["latest"] == []
         timings.cost = 0.5
         timings.mark_done()
         await trio.sleep(1)
-        (ended,) = running.told()["latest"]
-        assert running.told()["running"] == []
+        (ended,) = running.result()["latest"]
+        assert running.result()["running"] == []
     assert [it["stage"] for it in seen] == STAGES
     assert [it["seconds"] for it in seen] == [1, 2, 3, 4, 4]
     assert [list(it["spent"].values()) for it in seen] == [
@@ -126,7 +126,7 @@ async def test_a_turn_that_was_taken_twice_still_adds_up(autojump_clock: MockClo
             begun = trio.current_time()
             record.timings = TurnTimings(assigned_at=begun + 3, accepted_at=begun + 1)
             await trio.sleep(4)
-            spent = running.told()["running"][0]["spent"]
+            spent = running.result()["running"][0]["spent"]
     assert list(spent.values()) == [3, 0, 1, 0, 0]
 
 
@@ -140,10 +140,10 @@ async def test_a_real_turn_adds_up_too(autojump_clock: MockClock) -> None:
             async for _ in answer:
                 pass
         await trio.testing.wait_all_tasks_blocked()
-        (told,) = running.told()["latest"]
-    assert sum(told["spent"].values()) == pytest.approx(told["seconds"])
-    assert told["spent"]["streaming"] == pytest.approx(1)
-    assert told["cost"] == fakes.COST
+        (result,) = running.result()["latest"]
+    assert sum(result["spent"].values()) == pytest.approx(result["seconds"])
+    assert result["spent"]["streaming"] == pytest.approx(1)
+    assert result["cost"] == fakes.COST
 
 
 async def test_what_asks_no_model_has_a_first_byte_too(autojump_clock: MockClock) -> None:
@@ -152,8 +152,8 @@ async def test_what_asks_no_model_has_a_first_byte_too(autojump_clock: MockClock
             await trio.sleep(2)
             record.first_byte_at = trio.current_time()
             await trio.sleep(1)
-        (told,) = running.told()["latest"]
-    assert list(told["spent"].values()) == [0, 0, 2, 1, 0]
+        (result,) = running.result()["latest"]
+    assert list(result["spent"].values()) == [0, 0, 2, 1, 0]
 
 
 async def test_the_latest_come_newest_first(autojump_clock: MockClock, later: None) -> None:
@@ -164,7 +164,7 @@ async def test_the_latest_come_newest_first(autojump_clock: MockClock, later: No
                 record.sent = 10 * number
                 await trio.sleep(1)
         record.usage = Usage(input=3, output=4)
-        first, *_, last = running.told()["latest"]
+        first, *_, last = running.result()["latest"]
     assert (first["id"], last["id"]) == ("req_2", "req_0")
     assert (first["at"], last["at"]) == (LATER, LATER - 2)
     assert (first["status"], first["sent"], first["stage"]) == (200, 20, "done")
@@ -178,8 +178,8 @@ async def test_viewers_are_counted_and_not_listed(autojump_clock: MockClock) -> 
             record.route = "/status"
         with running.registry.record("req_2", "GET", "/status/events") as record:
             record.route = "/status/events"
-            told = running.told()
-    assert (told["watching"], told["running"], told["latest"]) == (1, [], [])
+            result = running.result()
+    assert (result["watching"], result["running"], result["latest"]) == (1, [], [])
 
 
 async def test_nothing_that_a_caller_types_is_told(autojump_clock: MockClock) -> None:
@@ -187,11 +187,11 @@ async def test_nothing_that_a_caller_types_is_told(autojump_clock: MockClock) ->
         with running.registry.record("req_1", "GET", "/<script>secret") as record:
             record.model = "a\x1b[31mb\u202ec\ud800"
             record.failure = "x" * 1000
-            text = orjson.dumps(running.told()).decode()
-        (told,) = running.told()["latest"]
+            text = orjson.dumps(running.result()).decode()
+        (result,) = running.result()["latest"]
     assert "script" not in text
-    assert told["model"] == "a\ufffd[31mb\ufffdc\ufffd"
-    assert len(told["failure"]) == 200
+    assert result["model"] == "a\ufffd[31mb\ufffdc\ufffd"
+    assert len(result["failure"]) == 200
 
 
 async def test_the_history_has_five_minutes(autojump_clock: MockClock, later: None) -> None:
@@ -200,12 +200,12 @@ async def test_the_history_has_five_minutes(autojump_clock: MockClock, later: No
         running.registry.history.append(SecondBucket(now - 400, 1, [9.0]))
         running.registry.history.append(SecondBucket(now - 10, 1, [1.0, 2.0, 3.0]))
         running.registry.history.append(SecondBucket(now, 0, [4.0]))
-        told = running.told()
+        result = running.result()
         running.registry.history[-1].times.append(6.0)
-        then = running.told()
-    assert told["history"] == [[now - 10, 3, 1, 2.0, 3.0], [now, 1, 0, 4.0, 4.0]]
+        then = running.result()
+    assert result["history"] == [[now - 10, 3, 1, 2.0, 3.0], [now, 1, 0, 4.0, 4.0]]
     assert then["history"][-1] == [now, 2, 0, 4.0, 6.0]
-    assert (told["recent"]["ended"], told["recent"]["failed"]) == (4, 1)
+    assert (result["recent"]["ended"], result["recent"]["failed"]) == (4, 1)
     assert then["recent"]["p99"] == 6.0
 
 
@@ -217,5 +217,5 @@ async def test_the_percentiles_are_of_the_latest_thousand(
         running.registry.history.append(SecondBucket(now - 2, 0, [9.0] * 800))
         running.registry.history.append(SecondBucket(now - 1, 0, [9.0] * 50 + [5.0] * 400))
         running.registry.history.append(SecondBucket(now, 0, [1.0] * 600))
-        recent = running.told()["recent"]
+        recent = running.result()["recent"]
     assert (recent["ended"], recent["p50"], recent["p99"]) == (1850, 1.0, 5.0)

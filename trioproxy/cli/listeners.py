@@ -10,9 +10,9 @@ _LISTENS = "0A"
 
 def listener(port: int, proc: Path = Path("/proc")) -> str | None:
     """The program that listens on `port`, with its number; None if that is not known."""
-    wanted = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
+    sockets = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
     for process in proc.glob("[0-9]*"):
-        if wanted & set(_links(process / "fd")):
+        if sockets & set(_links(process / "fd")):
             return f"{_name(process)} (process {process.name})"
     return None
 

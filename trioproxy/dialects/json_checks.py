@@ -109,12 +109,12 @@ def a_whole_number(least: int) -> Check:
 def one_of(*words: str) -> Check:
     """One of these strings."""
     listed = [f'"{word}"' for word in words]
-    wanted = " or ".join([", ".join(listed[:-1]), listed[-1]]) if listed[1:] else listed[0]
+    allowed = " or ".join([", ".join(listed[:-1]), listed[-1]]) if listed[1:] else listed[0]
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, str) or value not in words:
             shown = f'"{short(value)}"' if isinstance(value, str) else kind(value)
-            raise InvalidRequest(Refusal.WRONG_VALUE, f"must be {wanted}, not {shown}", path=path)
+            raise InvalidRequest(Refusal.WRONG_VALUE, f"must be {allowed}, not {shown}", path=path)
 
     return check
 

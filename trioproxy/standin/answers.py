@@ -168,8 +168,8 @@ def _text(asked: Directives, request: Body) -> str | None:
 def _usual_text(request: Body) -> str:
     count = len(conversation(request))
     messages = "1 message" if count == 1 else f"{count} messages"
-    said = last_text(request)
-    quote = said if len(said) <= MAX_QUOTE else said[:MAX_QUOTE] + "…"
+    prompt = last_text(request)
+    quote = prompt if len(prompt) <= MAX_QUOTE else prompt[:MAX_QUOTE] + "…"
     sent = f"You sent {messages} to {request['model']}; the last one says: {quote}"
     return f"I am the offline stand-in. {sent}"
 

@@ -75,8 +75,8 @@ def conversation(body: Body) -> list[Mapping[str, Any]]:
 
 def last_text(body: Body) -> str:
     """What the last user message says, without what a client reminds the model of."""
-    said = [message["content"] for message in body["messages"] if message["role"] == "user"]
-    return "\n".join(_texts(said[-1])) if said else ""
+    contents = [message["content"] for message in body["messages"] if message["role"] == "user"]
+    return "\n".join(_texts(contents[-1])) if contents else ""
 
 
 def _texts(content: str | list[dict[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from jiter import from_json
 
 from trioproxy.dialects.openai.tools import TEXT, Tool
 
-Told: TypeAlias = tuple[str, dict[str, Any]]
+ItemEvent: TypeAlias = tuple[str, dict[str, Any]]
 """The type of an event, less its "response.", and the fields that are its own."""
 
 _LONGEST_BEGIN = 64
@@ -138,7 +138,7 @@ class Call:
         about = {"id": f"{prefix}_{number}", "type": type_, "status": "in_progress"}
         return cls(tool, {**about, "call_id": call_id, **fields})
 
-    def add(self, piece: str) -> list[Told]:
+    def add(self, piece: str) -> list[ItemEvent]:
         """Take in a piece of the input."""
         match self.tool.kind:
             case "function":
@@ -150,7 +150,7 @@ class Call:
                 self._pieces.append(piece)
                 return []
 
-    def _add_text(self, text: str) -> list[Told]:
+    def _add_text(self, text: str) -> list[ItemEvent]:
         if not text:
             return []
         self._pieces.append(text)
@@ -162,23 +162,23 @@ class Call:
         name = fields.get(self.tool.kind)
         return {**self.item, name: "".join(self._pieces)} if name else self.item
 
-    def end(self, *, is_cut: bool = False) -> list[Told]:
+    def end(self, *, is_cut: bool = False) -> list[ItemEvent]:
         """No more of it comes. `is_cut`: the model was stopped in the middle of it."""
-        told: list[Told] = []
+        events: list[ItemEvent] = []
         if self.tool.kind == "custom":
-            told = self._add_text(self._text.rest())
+            events = self._add_text(self._text.rest())
         whole = "".join(self._pieces)
         match self.tool.kind:
             case "function":
                 # A call without arguments has none written, but a client reads JSON.
                 self.item["arguments"] = whole or ("" if is_cut else "{}")
                 done = {"name": self.tool.name, "arguments": self.item["arguments"]}
-                told.append(("function_call_arguments.done", done))
+                events.append(("function_call_arguments.done", done))
             case "custom":
                 self.item["input"] = whole
-                told.append(("custom_tool_call_input.done", {"input": whole}))
+                events.append(("custom_tool_call_input.done", {"input": whole}))
             case "local_shell":
                 self.item["action"] = action_of(whole)
             case "tool_search":
                 self.item["arguments"] = parsed(whole)
-        return told
+        return events

@@ -19,7 +19,7 @@ from trioproxy.dialects import sse
 from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_object
 from trioproxy.dialects.json_checks import an_object, by_type, is_object, is_string
 from trioproxy.dialects.openai import messages_request
-from trioproxy.dialects.openai.calls import Call, Told
+from trioproxy.dialects.openai.calls import Call, ItemEvent
 from trioproxy.dialects.openai.conversation import Conversation, read_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.parameters import CHAT, checked
@@ -148,18 +148,18 @@ def completion(answer: WholeAnswer, now: int, tools: Toolbox) -> dict[str, Any]:
         if block["type"] == "tool_use"
     ]
     is_refusal = message.get("stop_reason") == "refusal"
-    said: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "role": "assistant",
         "content": text or None,
         "refusal": refusal(message) if is_refusal else None,
     }
     if annotations := _annotations(texts):
-        said["annotations"] = annotations
+        shown["annotations"] = annotations
     if calls:
-        said["tool_calls"] = calls
+        shown["tool_calls"] = calls
     choice = {
         "index": 0,
-        "message": said,
+        "message": shown,
         "logprobs": None,
         "finish_reason": reason,
     }
@@ -284,8 +284,8 @@ class ChatRenderer:
         self._calls[index] = (at, call)
         kind, field_ = _KINDS[call.item["type"]]
         about = {"name": call.item["name"], field_: ""}
-        said = {"index": at, "id": block["id"], "type": kind, kind: about}
-        return [self._chunk({"tool_calls": [said]})]
+        opened = {"index": at, "id": block["id"], "type": kind, kind: about}
+        return [self._chunk({"tool_calls": [opened]})]
 
     def _delta(self, index: int, delta: Mapping[str, Any]) -> list[dict[str, Any]]:
         match delta["type"]:
@@ -307,8 +307,8 @@ class ChatRenderer:
             return [self._chunk({"annotations": _as_annotations(found)})]
         if index not in self._calls or self._is_function(index):
             return []
-        told = self._calls[index][1].end()
-        return self._pieces(index, [event for event in told if event[0].endswith(".delta")])
+        events = self._calls[index][1].end()
+        return self._pieces(index, [event for event in events if event[0].endswith(".delta")])
 
     def _close(self) -> list[dict[str, Any]]:
         """What follows a block shows that it is whole.
@@ -320,19 +320,19 @@ class ChatRenderer:
             index for index in self._calls.keys() - self._has_input if self._is_function(index)
         ]
         self._has_input.update(bare)
-        empty: Told = ("function_call_arguments.delta", {"delta": "{}"})
+        empty: ItemEvent = ("function_call_arguments.delta", {"delta": "{}"})
         return [chunk for index in bare for chunk in self._pieces(index, [empty])]
 
     def _is_function(self, index: int) -> bool:
         return self._calls[index][1].tool.kind == "function"
 
-    def _pieces(self, index: int, told: Iterable[Told]) -> list[dict[str, Any]]:
+    def _pieces(self, index: int, events: Iterable[ItemEvent]) -> list[dict[str, Any]]:
         """What has come of a call's input."""
         at, call = self._calls[index]
         kind, field_ = _KINDS[call.item["type"]]
         return [
             self._chunk({"tool_calls": [{"index": at, kind: {field_: fields["delta"]}}]})
-            for _, fields in told
+            for _, fields in events
         ]
 
     def _finish(self, event: Event) -> list[dict[str, Any]]:

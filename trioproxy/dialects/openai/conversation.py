@@ -227,8 +227,8 @@ def _read(message: object, path: str, found: Conversation) -> None:
             text = _text(message.get("content"), f"{path}.content")
             found.instruct(text, path, _mark_of(message, path))
         case "user":
-            said = _without_blanks(message.get("content"), path, found)
-            found.say("user", _marked(said, _mark(message, path)), path)
+            filled = _without_blanks(message.get("content"), path, found)
+            found.say("user", _marked(filled, _mark(message, path)), path)
         case "assistant":
             _read_answer(message, path, found)
         case _:
@@ -247,10 +247,10 @@ def _without_blanks(content: object, path: str, found: Conversation) -> list[dic
     parts = list(_parts(content, f"{path}.content"))
     if not parts:
         raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=f"{path}.content")
-    said = [part for part in parts if part["type"] != "text" or not is_blank(part["text"])]
-    if said and len(said) < len(parts):
+    filled = [part for part in parts if part["type"] != "text" or not is_blank(part["text"])]
+    if filled and len(filled) < len(parts):
         found.notes.append(f"{path}: blank text left out")
-    return said or parts
+    return filled or parts
 
 
 def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> None:

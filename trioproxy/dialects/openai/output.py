@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, field
 
-from trioproxy.dialects.openai.calls import Call, Told, parsed
+from trioproxy.dialects.openai.calls import Call, ItemEvent, parsed
 from trioproxy.dialects.openai.items import sealed, sealed_summary
 from trioproxy.dialects.openai.search import sources, url_citations
 
@@ -20,7 +20,7 @@ class Item:
 
     item: dict[str, Any]
 
-    def begin(self) -> list[Told]:
+    def begin(self) -> list[ItemEvent]:
         """What stands behind `output_item.added`."""
         return []
 
@@ -32,15 +32,15 @@ class Item:
         """Whether the next block of the answer belongs to this item too."""
         return False
 
-    def add(self, delta: Mapping[str, Any]) -> list[Told]:  # noqa: ARG002 - as above
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:  # noqa: ARG002 - as above
         """Take in a delta of the block."""
         return []
 
-    def pause(self) -> list[Told]:
+    def pause(self) -> list[ItemEvent]:
         """Take note that the block has ended."""
         return []
 
-    def end(self, status: str) -> list[Told]:
+    def end(self, status: str) -> list[ItemEvent]:
         """What stands before `output_item.done`. `status`: whether the item is `completed`."""
         self.item["status"] = status
         return []
@@ -66,7 +66,7 @@ class Text(Item):
         item = {"id": f"msg_{number}", "type": "message", "role": "assistant"}
         return cls({**item, "status": "in_progress", "content": []}, is_joined)
 
-    def begin(self) -> list[Told]:
+    def begin(self) -> list[ItemEvent]:
         """Its one part."""
         return [("content_part.added", {"content_index": 0, "part": self._part()})]
 
@@ -78,7 +78,7 @@ class Text(Item):
         """A text that stands beside it."""
         return self.is_joined and block["type"] == "text"
 
-    def add(self, delta: Mapping[str, Any]) -> list[Told]:
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:
         """A piece of the text; where it is from is known before its end."""
         if delta["type"] == "citations_delta":
             self._citations.append(delta["citation"])
@@ -86,21 +86,21 @@ class Text(Item):
             return []
         self._pieces.append(delta["text"])
         self._length += len(delta["text"])
-        told = {"content_index": 0, "delta": delta["text"], "logprobs": []}
-        return [("output_text.delta", told)]
+        events = {"content_index": 0, "delta": delta["text"], "logprobs": []}
+        return [("output_text.delta", events)]
 
-    def pause(self) -> list[Told]:
+    def pause(self) -> list[ItemEvent]:
         """Where the piece that ends here is from."""
         found = url_citations(self._citations, self._start, self._length)
-        told: list[Told] = []
+        events: list[ItemEvent] = []
         for index, item in enumerate(found, start=len(self._annotations)):
             fields = {"content_index": 0, "annotation_index": index, "annotation": item}
-            told.append(("output_text.annotation.added", fields))
+            events.append(("output_text.annotation.added", fields))
         self._annotations += found
         self._citations, self._start = [], self._length
-        return told
+        return events
 
-    def end(self, status: str) -> list[Told]:
+    def end(self, status: str) -> list[ItemEvent]:
         """All of the text."""
         part = self._part()
         self.item |= {"content": [part], "status": status}
@@ -126,12 +126,12 @@ class Called(Item):
         """The call with what has come of its input."""
         return self.call.so_far()
 
-    def add(self, delta: Mapping[str, Any]) -> list[Told]:
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:
         """A piece of its input."""
         piece = delta.get("partial_json")
         return self.call.add(piece) if piece else []
 
-    def end(self, status: str) -> list[Told]:
+    def end(self, status: str) -> list[ItemEvent]:
         """All of its input."""
         self.item["status"] = status
         return self.call.end(is_cut=status != "completed")
@@ -149,7 +149,7 @@ class Thought(Item):
         """A thought of which nothing has come yet. `is_shown`: sealed, so it can come back."""
         return cls({"id": f"rs_{number}", "type": "reasoning", "summary": []}, is_shown, {**block})
 
-    def add(self, delta: Mapping[str, Any]) -> list[Told]:
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:
         """A piece of it, or its signature."""
         if delta["type"] == "thinking_delta":
             self._block["thinking"] += delta["thinking"]
@@ -157,7 +157,7 @@ class Thought(Item):
             self._block["signature"] = delta["signature"]
         return []
 
-    def end(self, status: str) -> list[Told]:  # noqa: ARG002 - a thought has none
+    def end(self, status: str) -> list[ItemEvent]:  # noqa: ARG002 - a thought has none
         """All of it, if the API has signed it."""
         if self.is_shown and self._block.get("signature", "none of its own"):
             self.item["encrypted_content"] = sealed(self._block)
@@ -179,7 +179,7 @@ class Search(Item):
         item = {"id": f"ws_{number}", "type": "web_search_call", "status": "in_progress"}
         return cls({**item, "action": _action("")}, has_sources, block["id"])
 
-    def begin(self) -> list[Told]:
+    def begin(self) -> list[ItemEvent]:
         """That it is there."""
         return [("web_search_call.in_progress", {})]
 
@@ -193,12 +193,12 @@ class Search(Item):
             self.item["action"]["sources"] = found or []
         return True
 
-    def add(self, delta: Mapping[str, Any]) -> list[Told]:
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:
         """A piece of the query."""
         self._pieces.append(delta.get("partial_json") or "")
         return []
 
-    def pause(self) -> list[Told]:
+    def pause(self) -> list[ItemEvent]:
         """The query is there, or the pages are."""
         if self.item["status"] != "in_progress":
             return []
@@ -206,7 +206,7 @@ class Search(Item):
         self.item |= {"status": "searching", "action": _action(str(query or ""))}
         return [("web_search_call.searching", {})]
 
-    def end(self, status: str) -> list[Told]:
+    def end(self, status: str) -> list[ItemEvent]:
         """It is over."""
         self.item["status"] = "failed" if self._has_failed else status
         return [("web_search_call.completed", {})]
@@ -227,7 +227,7 @@ class Summary(Item):
         """A summary of which nothing has come yet."""
         return cls({"id": f"cmp_{number}", "type": "compaction", "encrypted_content": ""})
 
-    def begin(self) -> list[Told]:
+    def begin(self) -> list[ItemEvent]:
         """That it is being written."""
         return [("compaction.compacting", {})]
 
@@ -235,13 +235,13 @@ class Summary(Item):
         """All of the answer."""
         return True
 
-    def add(self, delta: Mapping[str, Any]) -> list[Told]:
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:
         """A piece of it."""
         if delta["type"] == "text_delta":
             self._pieces.append(delta["text"])
         return []
 
-    def end(self, status: str) -> list[Told]:  # noqa: ARG002 - the response has it
+    def end(self, status: str) -> list[ItemEvent]:  # noqa: ARG002 - the response has it
         """All of it."""
         self.item["encrypted_content"] = sealed_summary("".join(self._pieces))
         return []

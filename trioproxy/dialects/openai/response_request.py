@@ -109,15 +109,15 @@ def _read(
 ) -> ResponsesRequest:
     """The request that checked parameters are. `read`: makes one of the Messages API of them."""
     tools.add(data.get("tools", []), "tools")
-    said = read_input(data.get("input"), tools)
-    conversation = said.conversation
+    conversation_input = read_input(data.get("input"), tools)
+    conversation = conversation_input.conversation
     if not is_blank(data.get("instructions", "")):
         conversation.system.insert(0, data["instructions"])
     found, noted = messages_request.sampling(data, "max_output_tokens")
     _REASONING(data.get("reasoning", {}), "reasoning")
     effort = data.get("reasoning", {}).get("effort")
     form, choice = _form(data, conversation), data.get("tool_choice")
-    if said.wants_summary:  # of what was said, and not an answer to it
+    if conversation_input.wants_summary:  # of what was said, and not an answer to it
         conversation.say("user", [{"type": "text", "text": SUMMARIZE}], "input")
         form, choice = None, "none"
     found |= tools.chosen(choice, in_parallel=data.get("parallel_tool_calls", True))
@@ -133,7 +133,7 @@ def _read(
         _ENCRYPTED in include,
         tools=tools,
         has_sources=_SOURCES in include,
-        wants_summary=said.wants_summary,
+        wants_summary=conversation_input.wants_summary,
     )
 
 
@@ -195,6 +195,6 @@ def _echo(given: Mapping[str, Any]) -> dict[str, Any]:
         "reasoning": {"effort": None, "summary": None},
         "user": None,
     }
-    said = {k: v for k, v in given.items() if k in assumed and v is not None}
+    repeated = {k: v for k, v in given.items() if k in assumed and v is not None}
     fixed = {"previous_response_id": None, "store": False, "background": False}
-    return {**assumed, **said, **fixed}
+    return {**assumed, **repeated, **fixed}

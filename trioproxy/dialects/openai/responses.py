@@ -28,7 +28,7 @@ from attrs import define, field
 
 from trioproxy.claude.turn import Event
 from trioproxy.dialects import sse
-from trioproxy.dialects.openai.calls import Call, Told
+from trioproxy.dialects.openai.calls import Call, ItemEvent
 from trioproxy.dialects.openai.chat import refusal
 from trioproxy.dialects.openai.errors import error_fields
 from trioproxy.dialects.openai.output import Called, Item, Search, Summary, Text, Thought
@@ -43,14 +43,14 @@ def usage(counted: Mapping[str, Any]) -> dict[str, Any]:
     cached = counted.get("cache_read_input_tokens") or 0
     made = counted.get("cache_creation_input_tokens") or 0
     given = (counted.get("input_tokens") or 0) + cached + made
-    said = counted.get("output_tokens") or 0
+    output_tokens = counted.get("output_tokens") or 0
     thought = (counted.get("output_tokens_details") or {}).get("thinking_tokens") or 0
     return {
         "input_tokens": given,
         "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": made},
-        "output_tokens": said,
+        "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": thought},
-        "total_tokens": given + said,
+        "total_tokens": given + output_tokens,
     }
 
 
@@ -82,7 +82,7 @@ class ResponsesRenderer:
 
     def events(self, batch: Iterable[Event]) -> bytes:
         """The events that these become, as they are sent."""
-        return sse.encode_events(told for event in batch for told in self.add(event))
+        return sse.encode_events(typed for event in batch for typed in self.add(event))
 
     def ping(self) -> bytes:
         """A sign of life: the response as it is."""
@@ -91,7 +91,7 @@ class ResponsesRenderer:
         # With the item that is open: a client may take a response's items for all there are.
         unfinished = [] if self._open_item is None else [self._open_item.so_far()]
         so_far = {**self._response, "output": [*self._output, *unfinished]}
-        return sse.encode_event(self._told("response.in_progress", response=so_far))
+        return sse.encode_event(self._event("response.in_progress", response=so_far))
 
     def end(self) -> bytes:
         """What ends the stream: its last event has."""
@@ -107,11 +107,11 @@ class ResponsesRenderer:
         fields["code"] = fields["code"] or fields["type"]
         shown = {name: fields[name] for name in ("code", "message")}
         self._response |= {"status": "failed", "error": shown}
-        told = [
-            self._told("error", **shown, param=fields["param"], error=fields),
-            self._told("response.failed", response=self._as_it_is()),
+        events = [
+            self._event("error", **shown, param=fields["param"], error=fields),
+            self._event("response.failed", response=self._as_it_is()),
         ]
-        return sse.encode_events(told)
+        return sse.encode_events(events)
 
     def whole(self, answer: WholeAnswer) -> bytes:
         """The whole answer, told from the events that it was made of."""
@@ -145,7 +145,7 @@ class ResponsesRenderer:
             case _:
                 return []
 
-    def _told(self, kind: str, **fields: Any) -> Event:  # noqa: ANN401 - JSON
+    def _event(self, kind: str, **fields: Any) -> Event:  # noqa: ANN401 - JSON
         self._sequence += 1
         return {"type": kind, "sequence_number": self._sequence - 1, **fields}
 
@@ -172,21 +172,21 @@ class ResponsesRenderer:
             **self.echo,
         }
         return [
-            self._told("response.created", response=self._as_it_is()),
-            self._told("response.in_progress", response=self._as_it_is()),
+            self._event("response.created", response=self._as_it_is()),
+            self._event("response.in_progress", response=self._as_it_is()),
         ]
 
     def _open(self, index: int, block: Mapping[str, Any]) -> list[Event]:
         if self._open_item is not None and self._open_item.takes(block):
             return []
-        told = self._close("completed")
+        events = self._close("completed")
         name = f"{self._response['id'].removeprefix('resp_')}_{index}"
         self._open_item = self._item(name, block)
         if self._open_item is not None:
             at, item = len(self._output), {**self._open_item.item}
-            told.append(self._told("response.output_item.added", output_index=at, item=item))
-            told += self._told_of_item(self._open_item.begin())
-        return told
+            events.append(self._event("response.output_item.added", output_index=at, item=item))
+            events += self._item_events(self._open_item.begin())
+        return events
 
     def _item(self, name: str, block: Mapping[str, Any]) -> Item | None:
         """The item that a block begins; None: there is none for it."""
@@ -205,40 +205,40 @@ class ResponsesRenderer:
             case _:
                 return None
 
-    def _told_of_item(self, told: Iterable[Told]) -> list[Event]:
+    def _item_events(self, events: Iterable[ItemEvent]) -> list[Event]:
         assert self._open_item is not None
         at = {"item_id": self._open_item.item["id"], "output_index": len(self._output)}
-        return [self._told(f"response.{kind}", **at, **fields) for kind, fields in told]
+        return [self._event(f"response.{kind}", **at, **fields) for kind, fields in events]
 
     def _delta(self, delta: Mapping[str, Any]) -> list[Event]:
-        return [] if self._open_item is None else self._told_of_item(self._open_item.add(delta))
+        return [] if self._open_item is None else self._item_events(self._open_item.add(delta))
 
     def _pause(self) -> list[Event]:
-        return [] if self._open_item is None else self._told_of_item(self._open_item.pause())
+        return [] if self._open_item is None else self._item_events(self._open_item.pause())
 
     def _close(self, status: str) -> list[Event]:
         """The item that is open has ended."""
         if self._open_item is None:
             return []
-        told = self._told_of_item(self._open_item.end(status))
+        events = self._item_events(self._open_item.end(status))
         item, at = self._open_item.item, len(self._output)
-        told.append(self._told("response.output_item.done", output_index=at, item={**item}))
+        events.append(self._event("response.output_item.done", output_index=at, item={**item}))
         self._output.append(item)
         self._open_item = None
-        return told
+        return events
 
     def _finish(self, event: Event) -> list[Event]:
         self._usage |= {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
         reason = event["delta"].get("stop_reason")
         why = _CUT.get(str(reason))
-        told = self._close("incomplete" if why else "completed")
+        events = self._close("incomplete" if why else "completed")
         if reason == "refusal":
-            told += self._refuse(refusal(event["delta"]))
+            events += self._refuse(refusal(event["delta"]))
         self._response["status"] = "incomplete" if why else "completed"
         self._response["incomplete_details"] = {"reason": why} if why else None
         self._response["usage"] = usage(self._usage)
         kind = f"response.{self._response['status']}"
-        return [*told, self._told(kind, response=self._as_it_is())]
+        return [*events, self._event(kind, response=self._as_it_is())]
 
     def _refuse(self, text: str) -> list[Event]:
         name = f"{self._response['id'].removeprefix('resp_')}_{len(self._output)}"
@@ -247,18 +247,18 @@ class ResponsesRenderer:
         at = {"item_id": item["id"], "output_index": len(self._output), "content_index": 0}
         index = {"output_index": len(self._output)}
         whole = {**item, "status": "completed", "content": [part]}
-        told = [
-            self._told(
+        events = [
+            self._event(
                 "response.output_item.added", **index, item={**item, "status": "in_progress"}
             ),
-            self._told("response.content_part.added", **at, part={**part, "refusal": ""}),
-            self._told("response.refusal.delta", **at, delta=text),
-            self._told("response.refusal.done", **at, refusal=text),
-            self._told("response.content_part.done", **at, part=part),
-            self._told("response.output_item.done", **index, item=whole),
+            self._event("response.content_part.added", **at, part={**part, "refusal": ""}),
+            self._event("response.refusal.delta", **at, delta=text),
+            self._event("response.refusal.done", **at, refusal=text),
+            self._event("response.content_part.done", **at, part=part),
+            self._event("response.output_item.done", **index, item=whole),
         ]
         self._output.append(whole)
-        return told
+        return events
 
 
 def _deltas(block: Mapping[str, Any], written: str) -> Iterator[dict[str, Any]]:

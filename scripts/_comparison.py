@@ -36,7 +36,7 @@ class Case:
 
 @define
 class Figures:
-    """How one server did in one case. Latencies in seconds; a rate for each bout."""
+    """How one server did in one case. Latencies in seconds; a rate for each round."""
 
     server: str
     case: Case
@@ -46,7 +46,7 @@ class Figures:
     failures: dict[str, int] = field(factory=dict)
 
     def add(self, outcome: Mapping[str, Any]) -> None:
-        """One more bout."""
+        """One more round."""
         self.rates.append(outcome["rate"])
         self.latencies += outcome["latencies"]
         self.answered += outcome["answered"]
@@ -55,7 +55,7 @@ class Figures:
 
     @property
     def rate(self) -> float:
-        """Answers a second, in the median bout."""
+        """Answers a second, in the median round."""
         return median(self.rates)
 
     @property
@@ -70,9 +70,9 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         """All but the single latencies."""
-        told = asdict(self)
-        del told["latencies"]
-        return {**told, "rate": self.rate, "p50": self.p50, "p99": self.p99}
+        output = asdict(self)
+        del output["latencies"]
+        return {**output, "rate": self.rate, "p50": self.p50, "p99": self.p99}
 
 
 @frozen
@@ -130,16 +130,16 @@ class Result:
     @property
     def cases(self) -> list[Case]:
         """Each once."""
-        return list(dict.fromkeys(one.case for one in self.figures))
+        return list(dict.fromkeys(item.case for item in self.figures))
 
     @property
     def servers(self) -> tuple[str, ...]:
         """Each once, as they were asked."""
-        return tuple(dict.fromkeys(one.server for one in self.figures))
+        return tuple(dict.fromkeys(item.server for item in self.figures))
 
     def of(self, server: str, case: Case) -> Figures:
         """The figures of a server."""
-        return next(one for one in self.figures if (one.server, one.case) == (server, case))
+        return next(item for item in self.figures if (item.server, item.case) == (server, case))
 
     def times(self, server: str, case: Case) -> float:
         """How many times as many requests a second the pool answers."""
@@ -147,11 +147,11 @@ class Result:
 
     def memory_of(self, server: str) -> Memory:
         """The memory of a server."""
-        return next(one for one in self.memory if one.server == server)
+        return next(item for item in self.memory if item.server == server)
 
     def instant(self, upstream: str) -> list[Case]:
         """The cases where the upstream does not tarry."""
-        return [one for one in self.cases if (one.upstream, one.path) == (upstream, "instant")]
+        return [item for item in self.cases if (item.upstream, item.path) == (upstream, "instant")]
 
     def as_json(self) -> dict[str, Any]:
         """All the numbers; times in seconds, memory in bytes."""
@@ -161,12 +161,14 @@ class Result:
             "seconds": self.seconds,
             "rounds": self.rounds,
             "simultaneous": self.simultaneous,
-            "figures": [one.as_json() for one in self.figures],
-            "memory": [{**asdict(one), "growth": one.growth} for one in self.memory],
+            "figures": [item.as_json() for item in self.figures],
+            "memory": [{**asdict(item), "growth": item.growth} for item in self.memory],
             "crowd": self.crowd.as_json(),
             "reuse": dict(self.reuse),
-            "recoveries": [{**asdict(one), "is_ok": one.is_ok} for one in self.recoveries],
-            "targets": [asdict(one) for one in targets(self)],
+            "recoveries": [
+                {**asdict(recovery), "is_ok": recovery.is_ok} for recovery in self.recoveries
+            ],
+            "targets": [asdict(target) for target in targets(self)],
         }
 
 
@@ -181,19 +183,19 @@ def targets(result: Result) -> Iterator[Target]:
     yield _held(result)
     yield _memory(result)
     yield _crowd(result)
-    failed = sum(sum(one.failures.values()) for one in result.figures if one.server == POOLED)
+    failed = sum(sum(item.failures.values()) for item in result.figures if item.server == POOLED)
     yield Target("no request fails, pooled", f"{failed} failed", not failed)
-    bad = sum(not one.is_ok for one in result.recoveries)
+    bad = sum(not recovery.is_ok for recovery in result.recoveries)
     yield Target("each fault is told and got over", f"{bad} were not", not bad)
 
 
-def _quicker(result: Result, server: str, cases: Sequence[Case], wanted: int) -> Target:
+def _quicker(result: Result, server: str, cases: Sequence[Case], required: int) -> Target:
     """In each of the cases by itself."""
     times = {case: result.times(server, case) for case in cases}
-    what = f"ahead of {server}" if wanted == 1 else f"at least {wanted} times {server}"
+    what = f"ahead of {server}" if required == 1 else f"at least {required} times {server}"
     scheme = str(cases[0]).partition(",")[0]
     figure = "  ".join(f"{ratio:.1f} ({case.clients})" for case, ratio in times.items())
-    is_met = all(ratio > 1 and ratio >= wanted for ratio in times.values())
+    is_met = all(ratio > 1 and ratio >= required for ratio in times.values())
     return Target(f"{what}, {scheme}", f"times (clients): {figure}", is_met)
 
 
@@ -209,7 +211,7 @@ def _latency(result: Result) -> Target:
 
 
 def _held(result: Result) -> Target:
-    (case,) = [one for one in result.cases if one.path == "held"]
+    (case,) = [item for item in result.cases if item.path == "held"]
     rate = result.of(POOLED, case).rate
     figure = f"{rate:,.0f}/s, {result.times(FASTAPI, case):.1f} times {FASTAPI}"
     return Target(f"at least {_HELD_RATE}/s, {case}", figure, rate >= _HELD_RATE)

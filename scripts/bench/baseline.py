@@ -1,8 +1,8 @@
 """Claude processes driven by hand, over their pipes, with nothing between: the limit.
 
-    python by_hand.py '{"argv": [...], "env": {...}, "cwd": "...", "processes": 2}'
+    python baseline.py '{"argv": [...], "env": {...}, "cwd": "...", "processes": 2}'
 
-`{"processes": 2}` is told when all have booted. Then each line told is a `Bout`, and what
+`{"processes": 2}` is told when all have booted. Then each line told is a `Round`, and what
 came of it is told back. The exchange is the server's: settings where they differ, the history,
 the query, and the rewind. What is written is made beforehand; what is read is looked at no
 closer than it takes to know how far a turn is.
@@ -21,7 +21,7 @@ from typing import Any
 from uuid import uuid4
 
 from _child import tell
-from bench.bout import Bout, Outcome, Turn
+from bench.round import Outcome, Round, Turn
 
 _READ = 65_536  # what a pipe holds
 _MOST = 400  # turns a second, of one process
@@ -149,29 +149,29 @@ class Process:
             data = data[os.write(self._stdin, data) :]
 
 
-def _drive(process: Process, bout: Bout, plans: Sequence[Plan], outcome: Outcome) -> _Lines:
+def _drive(process: Process, round_: Round, plans: Sequence[Plan], outcome: Outcome) -> _Lines:
     """One turn after the other."""
     begun = perf_counter()
     for done, plan in enumerate(plans):
-        if bout.is_over(done, perf_counter() - begun):
+        if round_.is_over(done, perf_counter() - begun):
             return
-        turn = yield from process.turn(plan, wants_deltas=bout.wants_deltas)
+        turn = yield from process.turn(plan, wants_deltas=round_.wants_deltas)
         outcome.ended.append((perf_counter() - begun, turn))
-        sleep(bout.pause)
-    if not bout.turns:
+        sleep(round_.pause)
+    if not round_.turns:
         sys.exit("By hand, there were more turns than had been made ready: raise _MOST.")
 
 
-def _run(processes: Sequence[Process], bout: Bout) -> Outcome:
+def _run(processes: Sequence[Process], round_: Round) -> Outcome:
     """All of them, by one thread: nobody waits for the interpreter."""
-    assert len(processes) == 1 or not bout.pause, "a pause would be everybody's"
-    outcome = Outcome(bout.seconds)
+    assert len(processes) == 1 or not round_.pause, "a pause would be everybody's"
+    outcome = Outcome(round_.seconds)
     # Made before the time begins: more than there can be turns.
-    most = bout.turns or max(10, int(bout.seconds * _MOST))
-    plans = [[Plan(body) for body in islice(cycle(bout.bodies), most)] for _ in processes]
+    most = round_.turns or max(10, int(round_.seconds * _MOST))
+    plans = [[Plan(body) for body in islice(cycle(round_.bodies), most)] for _ in processes]
     with selectors.DefaultSelector() as selector:
         for process, planned in zip(processes, plans, strict=True):
-            driver = _drive(process, bout, planned, outcome)
+            driver = _drive(process, round_, planned, outcome)
             next(driver)
             selector.register(process.stdout, selectors.EVENT_READ, (process, driver))
         while selector.get_map():
@@ -189,15 +189,15 @@ def _run(processes: Sequence[Process], bout: Bout) -> Outcome:
 
 def main() -> None:
     """Be driven by the lines of standard input."""
-    told = json.loads(sys.argv[1])
-    start = partial(Process, told["argv"], told["env"], told["cwd"])
-    processes = [start() for _ in range(told["processes"])]
+    result = json.loads(sys.argv[1])
+    start = partial(Process, result["argv"], result["env"], result["cwd"])
+    processes = [start() for _ in range(result["processes"])]
     for process in processes:
         process.bind()
     tell({"processes": len(processes)})
     for line in sys.stdin:
-        bout = Bout(**json.loads(line))
-        tell(_run(processes[: bout.at_once], bout).as_json())
+        round_ = Round(**json.loads(line))
+        tell(_run(processes[: round_.at_once], round_).as_json())
 
 
 if __name__ == "__main__":

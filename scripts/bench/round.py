@@ -1,10 +1,10 @@
-"""What came of a bout: turns for a while, or so many of them. Quick to import."""
+"""What came of a round: turns for a while, or so many of them. Quick to import."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-_LEAD = 0.2  # of a bout: what ends then does not count for the rate, since all begin at once
+_LEAD = 0.2  # of a round: what ends then does not count for the rate, since all begin at once
 _FEW = 10  # answers: with fewer, all of them count, until the last one
 
 
@@ -23,10 +23,10 @@ class Turn:
 
 @dataclass
 class Outcome:
-    """All answers of a bout. `seconds`: how long it was meant to be; 0: as long as it took."""
+    """All answers of a round. `seconds`: how long it was meant to be; 0: as long as it took."""
 
     seconds: float
-    ended: list[tuple[float, Turn]] = field(default_factory=list)  # when, in the bout
+    ended: list[tuple[float, Turn]] = field(default_factory=list)  # when, in the round
     failures: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Bout:
+class Round:
     """What is to be done, by so many at once, each beginning anew when it has its answer.
 
     Either for `seconds`, or `turns` of each. `bodies` are requests, taken in turn; `pause` is the

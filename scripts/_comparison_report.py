@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import _distributions
-from _contest import POOLED, Case, Result, targets
+from _comparison import POOLED, Case, Result, targets
 
 _MEGABYTE = 1_000_000
 
@@ -42,15 +42,15 @@ def _rates(result: Result, case: Case) -> tuple[str, ...]:
 
 def _latencies(result: Result, case: Case) -> tuple[str, ...]:
     every = (result.of(server, case) for server in result.servers)
-    return tuple(f"{1000 * one.p50:,.1f} / {1000 * one.p99:,.1f}" for one in every)
+    return tuple(f"{1000 * item.p50:,.1f} / {1000 * item.p99:,.1f}" for item in every)
 
 
 def _memory(result: Result) -> Iterator[str]:
     name = f"MB, {result.simultaneous} requests at once"
     yield _row(name, ("at rest", "peak", "growth"))
-    for one in result.memory:
-        sizes = (one.at_rest, one.peak, one.growth)
-        yield _row(one.server, tuple(f"{size / _MEGABYTE:,.1f}" for size in sizes))
+    for item in result.memory:
+        sizes = (item.at_rest, item.peak, item.growth)
+        yield _row(item.server, tuple(f"{size / _MEGABYTE:,.1f}" for size in sizes))
 
 
 def _crowd(result: Result) -> Iterator[str]:
@@ -64,16 +64,16 @@ def _crowd(result: Result) -> Iterator[str]:
 
 def _reuse(result: Result) -> Iterator[str]:
     yield _row("connections", ("requests", "opened", "used again"))
-    for name, one in result.reuse.items():
-        columns = (f"{one['requests']:,}", f"{one['connections_created']:,}")
-        yield _row(f"to {name}", (*columns, f"{one['reuse_rate'] or 0:.1%}"))
+    for name, item in result.reuse.items():
+        columns = (f"{item['requests']:,}", f"{item['connections_created']:,}")
+        yield _row(f"to {name}", (*columns, f"{item['reuse_rate'] or 0:.1%}"))
 
 
 def _recoveries(result: Result) -> Iterator[str]:
     yield f"{'the upstream ...':<48} {'expected':<28} got"
-    for one in result.recoveries:
-        mark = "" if one.is_ok else "  WRONG"
-        yield f"... {one.what:<44} {one.expected:<28} {one.got}{mark}"
+    for recovery in result.recoveries:
+        mark = "" if recovery.is_ok else "  WRONG"
+        yield f"... {recovery.what:<44} {recovery.expected:<28} {recovery.got}{mark}"
 
 
 def save_picture(result: Result, file: Path) -> None:
@@ -85,8 +85,8 @@ def save_picture(result: Result, file: Path) -> None:
         figures = [result.of(server, case) for case in result.cases]
         offset = width * (place - (len(result.servers) - 1) / 2)
         left = [at + offset for at in range(len(figures))]
-        rates.bar(left, [one.rate for one in figures], width, label=server)
-        latencies.bar(left, [1000 * one.p50 for one in figures], width)
+        rates.bar(left, [item.rate for item in figures], width, label=server)
+        latencies.bar(left, [1000 * item.p50 for item in figures], width)
     for axes, title in (rates, "requests a second"), (latencies, "p50 in ms"):
         axes.set_yscale("log")
         axes.set_xticks(range(len(result.cases)), [_label(case) for case in result.cases])

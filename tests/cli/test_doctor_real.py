@@ -54,7 +54,7 @@ async def test_an_answer_that_does_not_come_in_time() -> None:
 @pytest.mark.parametrize(
     ("claude", "reason"),
     [
-        (ClaudeSettings(cwd="/no/such/place"), "claude.cwd: there is no directory"),
+        (ClaudeSettings(cwd="/no/such/place"), "claude.cwd: no such directory"),
         (ClaudeSettings(cli_path="/no/such/cli"), "The Claude CLI was not found"),
     ],
 )

@@ -82,3 +82,13 @@ def test_settings_that_cannot_be_used(serving: Serving) -> None:
         "trioproxy: ccproxy.toml: claude.ofline: unknown key (did you mean offline?)\n"
         "trioproxy: ccproxy.toml: claude.cwd: must be a quoted string, not 3\n"
     )
+
+
+def test_renamed_setting_is_logged_once(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run("serve", SERVER__MAX_REQUESTS="5").status == 0
+    assert serving.calls[0][0].server.max_concurrent_requests == 5
+    assert [message for message in caplog.messages if "is now called" in message] == [
+        "[STARTUP] environment: server.max_requests is now called server.max_concurrent_requests"
+    ]

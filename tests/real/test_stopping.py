@@ -190,9 +190,7 @@ async def test_two_workers_have_a_pool_each(tmp_path: Path) -> None:
                 async with httpx.AsyncClient() as http:
                     with trio.move_on_after(2):
                         pids.add((await http.get(server.url + "/pool/stats")).json()["pid"])
-        assert (
-            "2 workers, each with a pool of its own: 2 to 20 processes" in server.log.read_text()
-        )
+        assert "2 workers, each with its own pool: 2 to 20 processes" in server.log.read_text()
         below = server.children()
         server.process.send_signal(signal.SIGTERM)
         with trio.fail_after(15):

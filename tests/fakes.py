@@ -208,6 +208,16 @@ class ThinksUnseen(FakeProcess):
         self.event("message_stop")
 
 
+class ResetsInItsReadersTask(FakeProcess):
+    """Is clean a quarter of a second later, and its worker wakes up at that very instant."""
+
+    async def receive_some(self) -> bytes:
+        data = await super().receive_some()
+        if b'"rewound":true' in data:
+            await trio.sleep(0.25)
+        return data
+
+
 class AnswersLate(FakeProcess):
     """Says nothing for five seconds."""
 

@@ -20,7 +20,7 @@ import trio
 from _child import tell
 
 from trioproxy.claude.turn import Message, Turn
-from trioproxy.pool import worker as worker_module
+from trioproxy.pool import pool as pool_module
 from trioproxy.pool.job import Signal
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import Pipes
@@ -93,7 +93,7 @@ async def _measure(waiters: int, turns: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    vars(worker_module)["run"] = _in_memory  # in place of a process's
+    vars(pool_module)["run_worker"] = _in_memory  # in place of a process's
     logging.getLogger("trioproxy").setLevel(logging.WARNING)
     for line in sys.stdin:
         tell(trio.run(_measure, *json.loads(line)))

@@ -192,10 +192,68 @@ def test_a_row_of_the_table(row: Row) -> None:
     assert [event["type"] for event in events] == row.events
 
 
-def test_the_table_has_these_rows_and_no_others() -> None:
-    assert module.__doc__ is not None
-    found = set(re.findall(r"^    ([A-Z]+) .* ([A-Z]+)$", module.__doc__, re.MULTILINE))
-    assert found == {(row.before.name, row.after.name) for row in ROWS}
+COMES = {
+    "a history message is taken, more history to come": "result of a history message",
+    "the last history message is taken": "... when one segment is left",
+    "the caller leaves the history": "abandon()",
+    "the history message that was left is taken": "result of a history message",
+    "an event": "stream_event",
+    "the end of an answer that is complete": "... when it is message_stop",
+    "an answer is cut": "stream_event",
+    "the end of an answer that was cut": "... when it is message_stop",
+    "a result with no whole answer before it": "result",
+    "the caller leaves before the query has begun": "abandon()",
+    "the caller leaves after the query has begun": "abandon()",
+    "the query that was left begins": "a sign that it goes on",
+    "an answer that is complete goes on all the same": "a sign that it goes on",
+    "an answer to what the API has refused before": "message_start after refused()",
+    "the result of a complete answer": "result",
+    "the result of what was interrupted": "result",
+    "the conversation is empty": "rewound: true",
+    "the conversation is said not to be empty": "anything but rewound: true",
+    "a second result": "anything but rewound: true",
+}
+"""What comes in each row, as the documented table calls it."""
+
+FOLLOWS: dict[str, tuple[list[list[str]], bool]] = {
+    "next segment": ([["a1", "u2"]], False),
+    "the query": ([["a1", "u2?"]], False),
+    "nothing: that result is due": ([[]], False),
+    "rewind": ([["rewind_conversation"]], False),
+    "it is handed on": ([[], ["interrupt"]], False),
+    "interrupt, if it was cut": ([[]], False),
+    "`error` is set; rewind": ([["rewind_conversation"]], True),
+    "`error` is set": ([[]], True),
+    "interrupt, once it has begun": ([[], ["interrupt"]], False),
+    "interrupt": ([["interrupt"]], False),
+    "nothing": ([[]], False),
+}
+"""What may be written for each "what follows" of the table, and whether there is an error."""
+
+TABLE = re.findall(
+    r"^    ([A-Z]+|any) +(\S.*?)  +(\S.*?)  +([A-Z]+)$", module.__doc__ or "", re.MULTILINE
+)
+
+
+def test_table_has_each_row_once_and_a_test_for_each() -> None:
+    of_states = [line for line in TABLE if line[0] != "any"]
+    assert len(of_states) == len(set(of_states)) == len(TABLE) - 1
+    tested = {(row.before.name, COMES[row.name], row.after.name) for row in ROWS}
+    assert {(before, comes, after) for before, comes, _, after in of_states} == tested
+
+
+@row
+def test_table_says_what_follows(row: Row) -> None:
+    key = (row.before.name, COMES[row.name], row.after.name)
+    ((_, _, follows, _),) = [line for line in TABLE if (line[0], line[1], line[3]) == key]
+    written, has_error = FOLLOWS[follows]
+    exchange = begun(row.conversation, *row.given)
+    had_error = exchange.error is not None
+    output, events = feed(exchange, [row.comes])
+    assert output in written
+    assert (exchange.error is not None and not had_error) == has_error
+    is_event = isinstance(row.comes, dict) and row.comes["type"] == "stream_event"
+    assert bool(events) == (is_event and not has_error)
 
 
 @each_state

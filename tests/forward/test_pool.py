@@ -27,11 +27,12 @@ class FakeConnection:
     is_stale: bool = False
     is_closed: bool = False
     idle_since: float = 0.0
+    seconds_to_close: float = 0.0
 
     async def aclose(self) -> None:
         assert not self.is_closed
         with trio.CancelScope(shield=True):
-            await trio.lowlevel.checkpoint()
+            await trio.sleep(self.seconds_to_close)
         self.is_closed = True
         self.is_open = False
 
@@ -269,18 +270,20 @@ async def test_who_is_cancelled_leaves_nothing(autojump_clock: MockClock, second
         bench.check()
 
 
-async def test_cancelled_while_what_is_stale_is_closed() -> None:
+async def test_acquire_cancelled_while_a_stale_connection_closes_leaks_nothing(
+    autojump_clock: MockClock,
+) -> None:
     bench = Bench()
     async with bench.using():
         pass
-    bench.upstream.opened[0].is_stale = True
-    with trio.CancelScope() as scope:
-        nobody = await bench.pool.acquire()
-        scope.cancel()
-        bench.upstream.opened[-1].is_stale = True
-        await bench.pool.release(nobody)
-        await bench.pool.release(await bench.pool.acquire())
-    assert scope.cancelled_caught
+    stale = bench.upstream.opened[0]
+    stale.is_stale, stale.seconds_to_close = True, 2.0
+    with trio.move_on_after(1) as scope:
+        connection = await bench.pool.acquire()
+        assert (trio.current_time(), scope.cancel_called) == (2.0, True)
+        assert number(connection) == 2
+        bench.check()
+        await bench.pool.release(connection)
     assert bench.pool.statistics().in_use_connections == 0
     async with bench.using(), bench.using():
-        pass
+        bench.check()

@@ -1,7 +1,7 @@
 """The pool on processes in memory, at exact virtual times."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -128,18 +128,42 @@ async def test_waiting_ends_at_acquire_timeout(autojump_clock: trio.testing.Mock
             assert (stats.acquire_timeouts, stats.waiting) == (1, 0)
 
 
-async def test_a_worker_in_the_tick_of_the_deadline_still_serves(
+async def test_acquire_timeout_in_the_tick_in_which_a_worker_is_free(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with pool_of(FakeCLI(), evolve(ONE, acquire_timeout=ANSWER)) as pool:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ask, pool, "first")
-            await trio.testing.wait_all_tasks_blocked()
-            with suppress(AcquireTimeout):  # either is right; what counts is a whole worker
-                await ask(pool, "second")
-        await trio.sleep(10)
-        assert pool.statistics().available_connections == 1
-        await ask(pool, "third")
+    """Either may come first: a turn that has a worker is answered, one without is counted."""
+    cli = FakeCLI(fakes.ResetsInItsReadersTask)
+    async with pool_of(cli, ONE) as pool, trio.open_nursery() as nursery:
+        await ask(pool, "first")
+        await trio.sleep(1)
+        nursery.start_soon(ask, pool, "second")
+        await trio.testing.wait_all_tasks_blocked()
+        start = trio.current_time()
+        with pool.submit(turn("third")) as answer:
+            await answer.wait_taken()
+            until_free = trio.current_time() - start
+    timed_out = 0
+    for _ in range(100):
+        async with pool_of(cli, evolve(ONE, acquire_timeout=until_free)) as pool:
+            await ask(pool, "first")
+            await trio.sleep(1)
+            before = pool.statistics().connections_reused
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask, pool, "second")
+                await trio.testing.wait_all_tasks_blocked()
+                try:
+                    await ask(pool, "third")
+                except AcquireTimeout:
+                    timed_out += 1
+                    served, counted = 1, 1
+                else:
+                    served, counted = 2, 0
+            await trio.sleep(10)
+            stats = pool.statistics()
+            assert stats.connections_reused - before == served
+            assert stats.acquire_timeouts == counted
+            assert stats.available_connections == 1
+    assert 0 < timed_out < 100  # that it was the same tick
 
 
 async def test_it_grows_to_max_size_and_no_further(autojump_clock: trio.testing.MockClock) -> None:

@@ -13,6 +13,7 @@ from tests.sizing import Sized
 from trioproxy.errors import (
     AcquireTimeout,
     BootFailed,
+    PoolClosed,
     ProcessDied,
     TooManyWaiting,
     TrioproxyError,
@@ -492,6 +493,8 @@ async def test_a_stop_ends_the_rest_at_drain_timeout(autojump_clock: Clock) -> N
         answer = pool.submit(turn())
         await answer.receive()
     assert trio.current_time() == BOOT + 30.0
+    with pytest.raises(PoolClosed, match="stopped before the answer was complete"):
+        await answer.receive()
     answer.release()
 
 

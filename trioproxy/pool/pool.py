@@ -36,7 +36,7 @@ from trioproxy.errors import (
     TooManyWaiting,
     TurnTimeout,
 )
-from trioproxy.pool import policy, worker, worker_log
+from trioproxy.pool import policy, worker_log
 from trioproxy.pool.backoff import SETTLED, Backoff
 from trioproxy.pool.job import Job, Lease
 from trioproxy.pool.model_catalog import ModelCatalog
@@ -45,6 +45,7 @@ from trioproxy.pool.stats import PoolCounters, PoolStatistics, WorkerStatistics
 from trioproxy.pool.waiters import Waiters
 from trioproxy.pool.warmup import Warmup
 from trioproxy.pool.worker import Retired, Worker, WorkerState
+from trioproxy.pool.worker import run as run_worker
 from trioproxy.pool.workers import SOON, WorkerSet
 from trioproxy.settings import PoolSettings
 
@@ -105,7 +106,7 @@ class Pool:
         if not self._hand_over(job):
             if len(self._waiters) >= self._settings.max_waiting:
                 raise TooManyWaiting(
-                    f"{len(self._waiters)} requests wait for a Claude process already "
+                    f"{len(self._waiters)} requests are already waiting for a Claude process "
                     "(`[pool_settings] max_waiting`). Try again later."
                 )
             job.wait_again()
@@ -163,53 +164,53 @@ class Pool:
             available=self._workers.count(WorkerState.IDLE),
             booting=self._workers.count(WorkerState.BOOTING),
             waiting=len(self._waiters),
-            workers=tuple(WorkerStatistics.of(item, now) for item in self._workers),
+            workers=tuple(WorkerStatistics.of(worker, now) for worker in self._workers),
         )
 
-    # For workers: see `worker.Owner`.
+    # For workers: see `PoolCallbacks`.
 
-    def booted(self, item: Worker) -> None:
+    def booted(self, worker: Worker) -> None:
         """A process has answered its first ping."""
-        item.booted_at = trio.current_time()
+        worker.booted_at = trio.current_time()
         if self._backoff.error is not None:
-            self._nursery.start_soon(self._settle, item)
-        self._tally.booted(trio.current_time() - item.created_at)
-        most, is_first = self._limits.max_size, item.id in self._warmup
-        worker_log.created(item.id, len(self._workers), most, is_first=is_first)
-        self._warmed(item)
+            self._nursery.start_soon(self._settle, worker)
+        self._tally.booted(trio.current_time() - worker.created_at)
+        max_size, is_first = self._limits.max_size, worker.id in self._warmup
+        worker_log.created(worker.id, len(self._workers), max_size, is_first=is_first)
+        self._warmed(worker)
 
-    def next_job(self, item: Worker) -> Job | None:
+    def next_job(self, worker: Worker) -> Job | None:
         """A worker is free: the turn that it takes now, or None if it is to wait for one."""
-        was_used = item.state is WorkerState.RESETTING
+        was_used = worker.state is WorkerState.RESETTING
         if was_used:
-            self._tally.was_reset(trio.current_time() - item.resetting_since)
+            self._tally.was_reset(trio.current_time() - worker.resetting_since)
             self._settled()
-        self._set_state(item, WorkerState.IDLE)
-        item.idle_since = trio.current_time()
-        if policy.is_due_for_replacement(item, self._limits):
+        self._set_state(worker, WorkerState.IDLE)
+        worker.idle_since = trio.current_time()
+        if policy.is_due_for_replacement(worker, self._limits):
             self._grow()
-            if item.state is WorkerState.CLOSING:
+            if worker.state is WorkerState.CLOSING:
                 return None
         first = self._waiters.first
         is_covered = first is not None and self._workers.has_somebody_for(
-            first.turn.system, item.idle_since
+            first.turn.system, worker.idle_since
         )
-        job = self._waiters.first_for(item.bound, may_pass_first=is_covered)
+        job = self._waiters.first_for(worker.bound, may_pass_first=is_covered)
         if job is not None:
             self._waiters.leave(job)
-            self._assign(item, job)
+            self._assign(worker, job)
         elif was_used:
             available = self._workers.count(WorkerState.IDLE)
-            worker_log.released(item.id, available, self._workers.count(WorkerState.BUSY))
+            worker_log.released(worker.id, available, self._workers.count(WorkerState.BUSY))
         elif not self.is_enabled:
-            item.retire("not needed")
+            worker.retire("not needed")
         self._grow()
         return job
 
-    def unhealthy(self, item: Worker) -> None:
+    def unhealthy(self, worker: Worker) -> None:
         """A process was found dead, stopped or odd while nobody used it."""
         self._tally.health_check_failures += 1
-        logger.warning("[POOL] Health check failed for connection %s", item.id)
+        logger.warning("[POOL] Health check failed for connection %s", worker.id)
 
     def try_again(self, job: Job) -> None:
         """Give this turn to another worker: it goes to the head of the queue."""
@@ -257,13 +258,13 @@ class Pool:
         self._assign(chosen, job)
         return True
 
-    def _assign(self, item: Worker, job: Job) -> None:
-        self._set_state(item, WorkerState.BUSY)
-        item.uses += 1
-        job.worker_id = item.id
+    def _assign(self, worker: Worker, job: Job) -> None:
+        self._set_state(worker, WorkerState.BUSY)
+        worker.uses += 1
+        job.worker_id = worker.id
         job.tries += 1
-        self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=item.uses > 1)
-        worker_log.assigned(item.id, item.uses, len(self._workers))
+        self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=worker.uses > 1)
+        worker_log.assigned(worker.id, worker.uses, len(self._workers))
 
     async def _look_again(self, job: Job, time: float) -> None:
         """The process that a turn waited for has not become clean in time."""
@@ -288,15 +289,15 @@ class Pool:
             limits = evolve(limits, min_size=0, spare_size=0)
         idle = self._workers.in_state(WorkerState.IDLE)
         due_for_replacement = [
-            item for item in idle if policy.is_due_for_replacement(item, limits)
+            worker for worker in idle if policy.is_due_for_replacement(worker, limits)
         ]
         to_boot = policy.boots_wanted(census, limits, due_for_replacement=len(due_for_replacement))
         if self._backoff.error is not None:
             to_boot = min(to_boot, 1 - census.booting)  # one tries the water for all
         for _ in range(to_boot):
             self._boot()
-        for item in policy.to_retire(idle, census, limits):
-            item.retire("made room")
+        for worker in policy.to_retire(idle, census, limits):
+            worker.retire("made room")
         if due_for_replacement:
             self._retire_due(due_for_replacement, census)
 
@@ -304,41 +305,41 @@ class Pool:
         """Retire due processes once replacements are up, or if there is no room for them."""
         fresh = census.idle_unbound
         has_no_room = census.total >= self._limits.max_size and not census.booting
-        for item in due_for_replacement:
-            if item.state is WorkerState.IDLE and (fresh or has_no_room):
-                item.retire("worn")
+        for worker in due_for_replacement:
+            if worker.state is WorkerState.IDLE and (fresh or has_no_room):
+                worker.retire("worn")
                 fresh = max(0, fresh - 1)
 
-    def _set_state(self, item: Worker, state: WorkerState) -> None:
-        item.state = state
+    def _set_state(self, worker: Worker, state: WorkerState) -> None:
+        worker.state = state
         self._is_unused.value = not self._workers.count(WorkerState.BUSY)
 
     # Processes, coming and going.
 
     def _boot(self) -> Worker:
-        subject = Worker(token_hex(3), trio.current_time(), session=self._new_session())
-        self._workers.add(subject)
+        worker = Worker(token_hex(3), trio.current_time(), session=self._new_session())
+        self._workers.add(worker)
         self._tally.connections_created += 1
-        self._nursery.start_soon(self._run_worker, subject, name=f"worker {subject.id}")
-        return subject
+        self._nursery.start_soon(self._run_worker, worker, name=f"worker {worker.id}")
+        return worker
 
-    async def _run_worker(self, item: Worker) -> None:
+    async def _run_worker(self, worker: Worker) -> None:
         end: Exception
         try:
-            end = await worker.run(item, self._launch, self, self._settings, self._max_line_size)
+            end = await run_worker(worker, self._launch, self, self._settings, self._max_line_size)
         except Exception as error:
             logger.exception(
-                "[POOL] Connection %s failed because of a fault in this server", item.id
+                "[POOL] Connection %s failed because of a fault in this server", worker.id
             )
             end = error
         finally:
-            self._workers.remove(item)
+            self._workers.remove(worker)
             self._is_unused.value = not self._workers.count(WorkerState.BUSY)
             self._tally.connections_destroyed += 1
-            worker_log.destroyed(item.id, len(self._workers))
-        self._ended(item, end)
+            worker_log.destroyed(worker.id, len(self._workers))
+        self._ended(worker, end)
 
-    def _ended(self, item: Worker, end: Exception) -> None:
+    def _ended(self, worker: Worker, end: Exception) -> None:
         if isinstance(end, BootFailed):
             reason = "boot failed"
             self._boot_failed(end)
@@ -346,17 +347,17 @@ class Pool:
             reason = str(end) if isinstance(end, Retired) else "server fault"
         self._tally.retirements[reason] += 1
         is_unhealthy = reason in _UNHEALTHY_ENDS
-        worker_log.ended(item.id, reason, is_unhealthy=is_unhealthy)
-        if is_unhealthy and _was_short_lived(item) and self._backoff.is_storm():
+        worker_log.ended(worker.id, reason, is_unhealthy=is_unhealthy)
+        if is_unhealthy and _was_short_lived(worker) and self._backoff.is_storm():
             self._boot_failed(BootFailed("The Claude CLI starts, but exits soon afterwards."))
-        self._warmed(item)
+        self._warmed(worker)
         if self._is_open:
             self._dispatch()
             self._grow()
 
-    async def _settle(self, item: Worker) -> None:
+    async def _settle(self, worker: Worker) -> None:
         await trio.sleep(SETTLED)
-        if item in self._workers:
+        if worker in self._workers:
             self._settled()
 
     def _settled(self) -> None:
@@ -386,10 +387,10 @@ class Pool:
             now = trio.current_time()
             idle = self._workers.in_state(WorkerState.IDLE)
             census = self._workers.census(self._waiters, trio.current_time())
-            for item in policy.to_close(idle, census, self._limits, now):
-                item.retire("idle")
-                worker_log.cleaned_up(item.id, self._limits.idle_timeout)
-            deadlines = [item.idle_since + self._limits.idle_timeout for item in idle]
+            for worker in policy.to_close(idle, census, self._limits, now):
+                worker.retire("idle")
+                worker_log.cleaned_up(worker.id, self._limits.idle_timeout)
+            deadlines = [worker.idle_since + self._limits.idle_timeout for worker in idle]
             latest = now + self._limits.idle_timeout
             await trio.sleep_until(min((d for d in deadlines if d > now), default=latest))
 
@@ -404,9 +405,9 @@ class Pool:
         self._grow()
         self._nursery.start_soon(self._close_surplus)
 
-    def _warmed(self, item: Worker) -> None:
+    def _warmed(self, worker: Worker) -> None:
         """A process has booted, or is not coming."""
-        if self._warmup.settled(item.id):
+        if self._warmup.settled(worker.id):
             self._end_warmup()
 
     def _end_warmup(self) -> None:
@@ -441,13 +442,13 @@ class Pool:
         await self._is_unused.wait_value(True)
 
     def __repr__(self) -> str:
-        states = " ".join(f"{item.id}:{item.state.value}" for item in self._workers)
+        states = " ".join(f"{worker.id}:{worker.state.value}" for worker in self._workers)
         return f"<Pool, {len(self._waiters)} waiting, {states or 'no workers'}>"
 
 
-def _was_short_lived(item: Worker) -> bool:
-    booted_at = item.booted_at
-    return not item.uses and booted_at is not None and trio.current_time() < booted_at + SETTLED
+def _was_short_lived(worker: Worker) -> bool:
+    booted_at = worker.booted_at
+    return not worker.uses and booted_at is not None and trio.current_time() < booted_at + SETTLED
 
 
 @asynccontextmanager

@@ -1,0 +1,144 @@
+"""The pool's decisions, each by itself."""
+
+from attrs import evolve, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.pool.policy import (
+    Census,
+    PoolLimits,
+    boots_wanted,
+    choose,
+    effective,
+    is_due_for_replacement,
+    to_close,
+    to_retire,
+)
+from trioproxy.settings import PoolSettings
+
+LIMITS = PoolLimits(
+    min_size=2, max_size=5, spare_size=1, idle_timeout=300.0, max_requests=500, max_rss=1_000
+)
+NOBODY = Census(total=0, booting=0, closing=0, idle_unbound=0, waiting=0)
+
+
+@frozen
+class Idle:
+    """What a decision sees of an idle worker."""
+
+    bound: str | None = None
+    idle_since: float = 0.0
+    uses: int = 0
+    rss: int | None = None
+
+
+# -- Who answers ---------------------------------------------------------------------------------
+
+OLD, NEW, UNBOUND = Idle("a", 1.0), Idle("a", 2.0), Idle(None, 3.0)
+
+
+def test_choose_takes_the_bound_worker_used_last() -> None:
+    assert choose("a", [OLD, UNBOUND, NEW], may_bind=True) is NEW
+
+
+def test_choose_binds_only_where_it_may() -> None:
+    assert choose("b", [OLD, UNBOUND], may_bind=True) is UNBOUND
+    assert choose("b", [OLD, UNBOUND], may_bind=False) is None
+
+
+# -- How many to start ---------------------------------------------------------------------------
+
+
+def test_boots_for_min_size() -> None:
+    assert boots_wanted(NOBODY, LIMITS) == 2
+    assert boots_wanted(evolve(NOBODY, total=1, booting=1), LIMITS) == 1
+    assert boots_wanted(evolve(NOBODY, total=2, idle_unbound=2), LIMITS) == 0
+
+
+def test_boots_for_min_size_do_not_count_those_that_close() -> None:
+    assert boots_wanted(evolve(NOBODY, total=2, closing=1, idle_unbound=1), LIMITS) == 1
+
+
+def test_boots_for_waiters_that_no_boot_is_under_way_for() -> None:
+    limits = evolve(LIMITS, spare_size=0)
+    assert boots_wanted(evolve(NOBODY, total=2, waiting=2), limits) == 2
+    assert boots_wanted(evolve(NOBODY, total=3, booting=1, waiting=2), limits) == 1
+
+
+def test_boots_for_spare_size_beside_the_waiters() -> None:
+    assert boots_wanted(evolve(NOBODY, total=2, waiting=2), LIMITS) == 3
+
+
+def test_boots_for_replacements_before_the_old_ones_go() -> None:
+    settled = evolve(NOBODY, total=2, idle_unbound=0)
+    limits = evolve(LIMITS, spare_size=0)
+    assert boots_wanted(settled, limits, due_for_replacement=2) == 2
+    assert boots_wanted(evolve(settled, booting=1), limits, due_for_replacement=1) == 1
+
+
+def test_boots_never_exceed_max_size() -> None:
+    assert boots_wanted(evolve(NOBODY, total=4, waiting=9), LIMITS) == 1
+    assert boots_wanted(evolve(NOBODY, total=5, waiting=9), LIMITS) == 0
+
+
+small = st.integers(0, 8)
+
+
+@given(small, small, small, small, small, small, small, small)
+def test_boots_are_neither_negative_nor_above_the_room(
+    total: int,
+    booting: int,
+    closing: int,
+    unbound: int,
+    waiting: int,
+    due: int,
+    low: int,
+    spare: int,
+) -> None:
+    limits = evolve(LIMITS, min_size=low, spare_size=spare, max_size=8)
+    census = Census(total, booting, closing, unbound, waiting)
+    boots = boots_wanted(census, limits, due_for_replacement=due)
+    assert 0 <= boots <= max(0, 8 - total)
+    if booting < waiting and total < 8:
+        assert boots >= 1  # nobody waits for a process that nobody starts
+
+
+# -- Who goes ------------------------------------------------------------------------------------
+
+
+def test_retire_makes_room_only_in_a_full_pool_with_uncovered_waiters() -> None:
+    full = evolve(NOBODY, total=5, waiting=2)
+    assert to_retire([NEW, OLD], full, LIMITS) == [OLD, NEW]
+    assert to_retire([NEW, OLD], evolve(full, booting=1), LIMITS) == [OLD]
+    assert to_retire([NEW, OLD], evolve(full, closing=2), LIMITS) == []
+    assert to_retire([NEW, OLD], evolve(full, total=4), LIMITS) == []
+
+
+def test_idle_timeout_closes_the_surplus_least_recently_used_first() -> None:
+    idle = [Idle("a", 10.0), Idle("b", 5.0), Idle("c", 200.0)]
+    census = evolve(NOBODY, total=4)
+    assert to_close(idle, census, LIMITS, now=310.0) == [idle[1], idle[0]]
+    assert to_close(idle, census, LIMITS, now=309.9) == [idle[1]]
+    assert to_close(idle, evolve(census, total=3), LIMITS, now=310.0) == [idle[1]]
+    assert to_close(idle, evolve(census, total=2), LIMITS, now=310.0) == []
+
+
+def test_idle_timeout_keeps_the_newest_spares() -> None:
+    idle = [Idle(None, 1.0), Idle(None, 2.0)]
+    assert to_close(idle, evolve(NOBODY, total=5), LIMITS, now=1_000.0) == [idle[0]]
+    no_spares = evolve(LIMITS, spare_size=0)
+    assert to_close(idle, evolve(NOBODY, total=5), no_spares, now=1_000.0) == idle
+
+
+def test_max_requests_and_max_rss_but_not_before_the_first_turn() -> None:
+    assert not is_due_for_replacement(Idle(uses=499, rss=1_000), LIMITS)
+    assert is_due_for_replacement(Idle(uses=500), LIMITS)
+    assert is_due_for_replacement(Idle(uses=1, rss=1_001), LIMITS)
+    assert not is_due_for_replacement(Idle(uses=0, rss=1_001), LIMITS)
+
+
+def test_enabled_false_keeps_nothing_before_or_after_use() -> None:
+    settings = effective(PoolSettings(enabled=False))
+    kept = (settings.min_size, settings.spare_size, settings.warmup_on_startup, settings.reuse)
+    assert kept == (0, 0, False, "never")
+    assert effective(PoolSettings()) == PoolSettings()

@@ -2,8 +2,10 @@
 
 `FakeCLI` launches processes that behave; the classes below it stall or fail at the moment that
 their name says. Its times are round so that a test can say when each thing happens.
+tests/real/test_fake_contract.py runs the same behaviours on this and on the real CLI.
 """
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +13,9 @@ from typing import Any
 import orjson
 import trio
 from attrs import define, field
+from trio_util import RepeatedEvent
 
 from trioproxy.claude.turn import Message, Turn
-from trioproxy.claude.wire import LineDecoder
 
 BOOT = 0.5  # from the launch to the first answered ping
 ANSWER = 1.0  # from the query to its result, with the default number of words
@@ -35,6 +37,7 @@ class FakeProcess:
     boot: float = BOOT
     answer: float = ANSWER
     memory: int | None = None
+    models: tuple[dict[str, str], ...] = ()
     system: str | None = field(default=None, init=False)
     conversation: list[dict[str, Any]] = field(factory=list, init=False)
     asked: list[tuple[str, list[str]]] = field(factory=list, init=False)
@@ -42,7 +45,10 @@ class FakeProcess:
     has_ended: bool = field(default=False, init=False)
     cost: float = field(default=0.0, init=False)
     nursery: trio.Nursery = field(init=False)
-    _decoder: LineDecoder = field(factory=lambda: LineDecoder(1_000_000), init=False)
+    _results_due: int = field(default=0, init=False)
+    _stderr: str = field(default="", init=False)
+    _stderr_written: RepeatedEvent = field(factory=RepeatedEvent, init=False)
+    _stderr_closed: trio.Event = field(factory=trio.Event, init=False)
     _answering: trio.CancelScope | None = field(default=None, init=False)
     _stdin: Any = field(init=False)
     _stdout: Any = field(init=False)
@@ -55,8 +61,16 @@ class FakeProcess:
 
     async def send_all(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
-        if not self.has_ended:
-            for line in self._decoder.feed(data):
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        assert data.endswith(b"\n"), "part of a line"
+        for line in map(json.loads, data.splitlines()):
+            if line["type"] in {"user", "assistant"}:
+                # The real CLI loses its place in the conversation, and answers something else.
+                assert not self._results_due, "a message before the result of the last"
+            self._results_due += line["type"] == "user"
+            if not self.has_ended:
                 self._stdin[0].send_nowait(line)
 
     async def receive_some(self) -> bytes:
@@ -64,7 +78,13 @@ class FakeProcess:
             first: bytes = await self._stdout[1].receive()
         except trio.EndOfChannel:
             return b""
-        return first
+        return self._handed_out(first)
+
+    def _handed_out(self, data: bytes) -> bytes:
+        self._results_due -= sum(
+            json.loads(line)["type"] == "result" for line in data.splitlines() if line[:1] == b"{"
+        )
+        return data
 
     def receive_nowait(self) -> bytes | None:
         try:
@@ -73,39 +93,45 @@ class FakeProcess:
             return None
         except trio.EndOfChannel:
             return b""
-        return data
+        return self._handed_out(data)
 
     def send_nowait(self, data: bytes) -> bool:
-        if not self.has_ended:
-            for line in self._decoder.feed(data):
-                self._stdin[0].send_nowait(line)
+        self._take(data)
         return True
 
     def rss(self) -> int | None:
         return self.memory
 
     def clear_stderr(self) -> None:
-        pass
+        self._stderr = ""
 
     async def wait_stderr_closed(self) -> None:
-        await trio.lowlevel.checkpoint()
+        await self._stderr_closed.wait()
 
     @property
     def has_stderr(self) -> bool:
-        return False
+        return bool(self._stderr)
 
     async def wait_stderr(self) -> None:
-        await trio.sleep_forever()
+        await self._stderr_written.wait()
 
     def stderr_tail(self) -> str:
-        return "fake words" if self.has_ended else ""
+        return self._stderr.strip()
 
     # What it does.
 
     def end(self) -> None:
         """Die: nothing is read or written any more."""
-        self.has_ended = True
-        self._stdout[0].close()
+        if not self.has_ended:
+            self.has_ended = True
+            self.print_stderr("fake words")
+            self._stderr_closed.set()
+            self._stdout[0].close()
+
+    def print_stderr(self, text: str) -> None:
+        """Write a line to stderr."""
+        self._stderr += f"{text}\n"
+        self._stderr_written.set()
 
     def write(self, *lines: dict[str, Any]) -> None:
         """Print lines at one go."""
@@ -135,6 +161,7 @@ class FakeProcess:
         match request["subtype"]:
             case "initialize":
                 self.system = request["systemPrompt"] if self.system is None else self.system
+                body = {"models": self.models}
             case "interrupt":
                 self.interrupts += 1
                 if self._answering is not None:
@@ -216,6 +243,36 @@ class ResetsInItsReadersTask(FakeProcess):
         if b'"rewound":true' in data:
             await trio.sleep(0.25)
         return data
+
+
+class RejectsSettings(FakeProcess):
+    """Rejects the settings of a turn."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] != "apply_flag_settings":
+            super().on_control(request_id, request)
+            return
+        response = {"subtype": "error", "request_id": request_id, "error": "no such setting"}
+        self.write({"type": "control_response", "response": response})
+
+
+class RefusedByTheAPI(FakeProcess):
+    """The API refuses the request: its own words are on stderr, the CLI's in the result."""
+
+    async def answer_query(self, uuid: str) -> None:
+        self.write({"type": "command_lifecycle", "command_uuid": uuid, "state": "started"})
+        error = {"type": "overloaded_error", "message": "Overloaded"}
+        body = json.dumps({"type": "error", "error": error, "request_id": "req_1"})
+        self.print_stderr(f"2026-11-21T03:14:08.538Z [ERROR] API error (attempt 1/1): 529 {body}")
+        self.write(
+            {
+                "type": "result",
+                "subtype": "success",
+                "is_error": True,
+                "api_error_status": 529,
+                "result": "API Error: 529 Overloaded. This is a server-side issue, usually brief.",
+            }
+        )
 
 
 class AnswersLate(FakeProcess):

@@ -11,7 +11,9 @@ from tests import fakes
 from tests.fakes import ANSWER, BOOT, FakeCLI, turn
 from trioproxy.errors import (
     AcquireTimeout,
+    ApiError,
     BootFailed,
+    CliFailed,
     PoolClosed,
     ProcessDied,
     TrioproxyError,
@@ -432,3 +434,25 @@ async def test_who_wants_it_in_one_has_nothing_of_what_breaks_off(
     async with pool_of(FakeCLI(kind=fakes.DiesMidAnswer)) as pool:
         with pool.submit(turn(), is_buffered=True) as answer, pytest.raises(ProcessDied):
             await answer.receive()
+
+
+async def test_api_error_has_the_apis_own_words_from_stderr(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with pool_of(FakeCLI(fakes.RefusedByTheAPI), ONE) as pool:
+        with pytest.raises(ApiError) as caught:
+            await ask(pool)
+    error = caught.value
+    assert (error.status, error.type, error.message) == (529, "overloaded_error", "Overloaded")
+
+
+async def test_settings_that_the_cli_rejects_fail_the_turn_and_replace_the_process(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with pool_of(FakeCLI(planned=[fakes.RejectsSettings]), ONE) as pool:
+        with pytest.raises(CliFailed, match="rejected a setting: no such setting"):
+            await ask(pool)
+        await trio.sleep(5)
+        await ask(pool)
+        assert balanced(pool)
+        assert pool.statistics().connections_destroyed == 1

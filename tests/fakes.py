@@ -384,3 +384,92 @@ class FakeCLI:
         finally:
             self.alive -= 1
             process.end()
+
+
+class Forgets(FakeProcess):
+    """Keeps no record of what it was asked."""
+
+    async def stream(self) -> None:
+        self.asked.clear()
+        await super().stream()
+
+
+class IgnoresRewind(FakeProcess):
+    """Does not answer when it is to rewind."""
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        if request["subtype"] != "rewind_conversation":
+            super().on_control(request_id, request)
+
+
+class HearsNothing(FakeProcess):
+    """Boots, and is stopped when it is handed a turn."""
+
+    async def answer_query(self, uuid: str) -> None:
+        await trio.sleep_forever()
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        if request["subtype"] == "mcp_status":
+            super().on_control(request_id, request)
+
+
+class DiesYoung(FakeProcess):
+    """Answers its first ping, and ends."""
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        super().on_control(request_id, request)
+        self.end()
+
+
+class Stops(FakeProcess):
+    """Boots, and hears nothing after that, like a process that was stopped."""
+
+    is_stopped = False
+
+    def on_control(self, request_id: str, request: dict[str, object]) -> None:
+        if not self.is_stopped:
+            super().on_control(request_id, request)
+
+
+class NeverBegins(FakeProcess):
+    """Takes the query and answers nothing; an interrupt still works."""
+
+    async def stream(self) -> None:
+        await trio.sleep_forever()
+
+
+class GoesOnForEver(FakeProcess):
+    """Writes a word a second, without end."""
+
+    async def stream(self) -> None:
+        self.event("message_start", message={"id": "msg_1", "usage": {}})
+        while True:
+            await trio.sleep(1.0)
+            self.event("content_block_delta", index=0, delta={"type": "text_delta", "text": "w"})
+
+
+class ResetsSlowly(FakeProcess):
+    """Takes a second to rewind."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] == "rewind_conversation":
+            self.nursery.start_soon(self._rewind_later, request_id, request)
+        else:
+            super().on_control(request_id, request)
+
+    async def _rewind_later(self, request_id: str, request: dict[str, Any]) -> None:
+        await trio.sleep(1)
+        super().on_control(request_id, request)
+
+
+class Introduces(FakeProcess):
+    """Says which models there are, when it is initialized."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] != "initialize":
+            super().on_control(request_id, request)
+            return
+        self.system = request["systemPrompt"]
+        models = [{"value": "owl", "resolvedModel": "claude-owl-1", "displayName": "Owl"}]
+        response = {"subtype": "success", "request_id": request_id, "response": {"models": models}}
+        self.write({"type": "control_response", "response": response})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from tests.test_scripts import SCRIPTS, Run, assert_in_order, environment
+from tests.scripts import SCRIPTS, Run, assert_in_order, environment
 
 CASES = ["latency", "throughput", "modes", "prompts", "history", "pace", "pool", "memory"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from tests.test_scripts import SCRIPTS, assert_in_order, environment, run
+from tests.scripts import SCRIPTS, assert_in_order, environment, run
 
 pytestmark = pytest.mark.real
 

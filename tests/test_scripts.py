@@ -1,60 +1,21 @@
 """The scripts for operators, run as an operator runs them."""
 
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from attrs import frozen
 
-from tests.real.serving import running
+from tests.real.servers import running
+from tests.scripts import SCRIPTS, SMALL, assert_in_order, environment, run
 from trioproxy.settings import PoolSettings
 
 pytestmark = pytest.mark.real
-
-SCRIPTS = Path(__file__).parent.parent / "scripts"
-SMALL = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__SPARE_SIZE": "0"}  # quick to start
-
-
-@frozen
-class Run:
-    """How a script ended, and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-def environment(extra: dict[str, str]) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], **extra}
-
-
-async def run(name: str, *options: str, **env: str) -> Run:
-    with trio.fail_after(60):
-        done = await trio.run_process(
-            [sys.executable, SCRIPTS / name, *options],
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            env=environment(env),
-        )
-    return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def assert_in_order(patterns: Iterable[str], text: str) -> None:
-    at = 0
-    for pattern in patterns:
-        found = re.compile(pattern, re.MULTILINE).search(text, at)
-        assert found is not None, f"{pattern!r} is not after:\n{text[:at][-500:]}\nbut:\n{text}"
-        at = found.end()
 
 
 async def test_the_log_is_shown_beside_the_requests() -> None:

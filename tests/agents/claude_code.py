@@ -13,7 +13,7 @@ import orjson
 from attrs import define, field
 
 from tests.agents.install import Program
-from tests.agents.running import TIMEOUT, Ended, Place, end
+from tests.agents.runner import TIMEOUT, Ended, Place, end
 from tests.agents.terminal import Terminal, terminal
 from trioproxy.standin import Pace
 from trioproxy.standin.bodies import Body

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from tests.agents.install import Program
-from tests.agents.running import TIMEOUT, Ended, Place, end
+from tests.agents.runner import TIMEOUT, Ended, Place, end
 
 MODEL: Final = "claude-sonnet-4-5"
 

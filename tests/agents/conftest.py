@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.agents.install import Program, installed, names
-from tests.agents.playing import Play
-from tests.agents.serving import Ways, open_ways
+from tests.agents.player import Play
+from tests.agents.servers import Ways, open_ways
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

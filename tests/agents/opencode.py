@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 
 from tests.agents.install import Program
-from tests.agents.running import TIMEOUT, Ended, Place
+from tests.agents.runner import TIMEOUT, Ended, Place
 
 Provider: TypeAlias = Literal["anthropic", "own"]
 """The provider that opencode has, with another address; one of the user's, by OpenAI's chats."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.agents.claude_code import begun, says
-from tests.agents.playing import Done, Play
-from tests.agents.running import Ended, Place
+from tests.agents.player import Done, Play
+from tests.agents.runner import Ended, Place
 from trioproxy.standin import Pace
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import ODD, Call, Say, Script, Think, Turn, results, steps

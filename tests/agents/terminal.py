@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
-from tests.agents.running import TIMEOUT, Ended, Place, end
+from tests.agents.runner import TIMEOUT, Ended, Place, end
 
 LINES: Final = 40
 COLUMNS: Final = 120

@@ -6,7 +6,7 @@ import pytest
 
 from tests.agents import sdk_tasks
 from tests.agents.claude_code import environ
-from tests.agents.playing import Play
+from tests.agents.player import Play
 
 PROGRAM = Path(__file__).with_name("sdk_program.py")
 

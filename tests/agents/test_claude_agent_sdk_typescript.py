@@ -7,8 +7,8 @@ import pytest
 
 from tests.agents import sdk_tasks
 from tests.agents.claude_code import environ
-from tests.agents.playing import Play
-from tests.agents.running import Ended, Place
+from tests.agents.player import Play
+from tests.agents.runner import Ended, Place
 
 PROGRAM = Path(__file__).with_name("sdk_program.mts")
 

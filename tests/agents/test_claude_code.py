@@ -8,8 +8,8 @@ import pytest
 from tests.agents.claude_code import asking, begun, result, says, session
 from tests.agents.files import pdf, png
 from tests.agents.install import ROOT
-from tests.agents.playing import Done, Play
-from tests.agents.running import Ended, Place
+from tests.agents.player import Done, Play
+from tests.agents.runner import Ended, Place
 from trioproxy.standin import ApiError, Pace
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import (

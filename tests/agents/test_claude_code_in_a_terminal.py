@@ -1,8 +1,8 @@
 """Tasks of Claude Code as a person sets them, at a terminal, with a new user's settings."""
 
 from tests.agents.claude_code import begun, in_a_terminal, says
-from tests.agents.playing import Done, Play
-from tests.agents.running import Ended, Place
+from tests.agents.player import Done, Play
+from tests.agents.runner import Ended, Place
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import ODD, Call, Say, Think, Turn, results, steps
 

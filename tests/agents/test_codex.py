@@ -11,10 +11,10 @@ from tests.agents import results as noted
 from tests.agents.codex import asking, compacting, messages
 from tests.agents.files import png
 from tests.agents.install import Program
-from tests.agents.playing import Check, Done, Drive
+from tests.agents.player import Check, Done, Drive
 from tests.agents.responses import asked, lost
-from tests.agents.running import make_place
-from tests.agents.serving import Ways
+from tests.agents.runner import make_place
+from tests.agents.servers import Ways
 from trioproxy.standin.bodies import Body, conversation
 from trioproxy.standin.script import (
     ODD,

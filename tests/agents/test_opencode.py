@@ -10,7 +10,7 @@ import pytest
 
 from tests.agents import chats
 from tests.agents.opencode import Provider, asking, printed_text
-from tests.agents.playing import Check, Dialect, Done, Drive, Play
+from tests.agents.player import Check, Dialect, Done, Drive, Play
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import (
     ODD,

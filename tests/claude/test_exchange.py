@@ -5,7 +5,7 @@ import orjson
 import pytest
 from attrs import field, frozen
 
-from tests.claude.driving import (
+from tests.claude.driver import (
     ABANDON,
     REACHED,
     RUNNING,

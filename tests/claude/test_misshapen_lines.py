@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.claude.driving import (
+from tests.claude.driver import (
     ABANDON,
     RUNNING,
     Input,

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from attrs import field, frozen
 
-from tests.claude.driving import exchange_of
+from tests.claude.driver import exchange_of
 from tests.claude.lines import (
     CLOSE,
     COMPLETED,

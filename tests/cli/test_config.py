@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.cli.running import run
+from tests.cli.runner import run
 from trioproxy.settings import FIELDS, Settings
 
 SECRET = "hush-hush"

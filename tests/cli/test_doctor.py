@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import define
 
-from tests.cli.running import Run, run
+from tests.cli.runner import Run, run
 from trioproxy.cli import doctor, round_trip
 from trioproxy.cli.checks import Answered, NoAnswer
 from trioproxy.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.cli.running import Run
+from tests.cli.runner import Run
 from trioproxy.cli import round_trip
 from trioproxy.cli.checks import NoAnswer
 from trioproxy.settings import ClaudeSettings, PoolSettings, Settings

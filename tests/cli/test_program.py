@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 import trioproxy
-from tests.cli.running import run
+from tests.cli.runner import run
 from trioproxy.cli.main import Program, program
 from trioproxy.errors import CliNotFound
 from trioproxy.settings import SettingsError

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.cli.running import run
+from tests.cli.runner import run
 from trioproxy.cli.schema import kind_schema, settings_schema
 from trioproxy.settings import FIELDS
 

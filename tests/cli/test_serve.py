@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from tests.cli.running import run
+from tests.cli.runner import run
 from trioproxy.settings import Settings
 
 

@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from tests.cli.running import run
+from tests.cli.runner import run
 from trioproxy.api_keys import ApiKeys
 
 

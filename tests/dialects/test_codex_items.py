@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.dialects.asking import HI, response
-from tests.saying import assistant, result, user
+from tests.dialects.openai_requests import HI, response
+from tests.messages import assistant, result, user
 from trioproxy.dialects.openai.items import sealed, sealed_summary
 from trioproxy.dialects.openai.response_request import ResponsesRequest
 from trioproxy.errors import InvalidRequest

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import Response
 
-from tests.dialects.asking import HI, chat, response
-from tests.dialects.test_whole_answer import closed, delta, end, opened, start, text_block
+from tests.dialects.events import closed, delta, end, opened, start, text_block
+from tests.dialects.openai_requests import HI, chat, response
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.openai.calls import TextOfCall, action_of
 from trioproxy.dialects.openai.chat import ChatRenderer

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from openai.types.responses import CompactedResponse, Response
 
-from tests.dialects.asking import HI, compact, response
-from tests.dialects.test_whole_answer import end, start, text_block, thinking_block
+from tests.dialects.events import end, start, text_block, thinking_block
+from tests.dialects.openai_requests import HI, compact, response
 from trioproxy.dialects.openai.items import SUMMARIZE
 from trioproxy.dialects.openai.parameters import COMPACT, RESPONSES
 from trioproxy.dialects.openai.responses import CompactRenderer, ResponsesRenderer

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.saying import assistant, image, result, text, use, user
+from tests.messages import assistant, image, result, text, use, user
 from trioproxy.dialects.anthropic.request import MessagesRequest, parse_request
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.saying import assistant, document, image, png, result, text, use, user
+from tests.messages import assistant, document, image, png, result, text, use, user
 from trioproxy.dialects.anthropic.blocks import BLOCKS
 from trioproxy.dialects.anthropic.messages import most_media
 from trioproxy.dialects.anthropic.request import MessagesRequest, parse_request

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, completion_create_params
 from openai.types.responses import Response, response_create_params
 
-from tests.dialects.test_whole_answer import delta, end, opened, start, text_block, thinking_block
+from tests.dialects.events import delta, end, opened, start, text_block, thinking_block
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.dialects.openai.chat import ChatRenderer, ChatRequest, parse_chat

@@ -8,7 +8,7 @@ from anthropic.types import message_create_params
 from anthropic.types.beta import message_create_params as beta_params
 from attrs import frozen
 
-from tests.saying import image
+from tests.messages import image
 from trioproxy.dialects.anthropic.parameters import PARAMETERS
 from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, parse_request
 from trioproxy.errors import InvalidRequest

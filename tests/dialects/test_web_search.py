@@ -7,8 +7,8 @@ import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from tests.dialects.asking import chat, response
-from tests.dialects.test_whole_answer import closed, delta, end, opened, start, text_block
+from tests.dialects.events import closed, delta, end, opened, start, text_block
+from tests.dialects.openai_requests import chat, response
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.openai.chat import ChatRenderer
 from trioproxy.dialects.openai.response_request import ResponsesRequest

@@ -8,7 +8,7 @@ import pytest
 import trio
 from attrs import frozen
 
-from tests.forward.serving import OK, Peer, forwarding, upstream, value_of
+from tests.forward.servers import OK, Peer, forwarding, upstream, value_of
 from tests.sizing import Sized
 from tests.standin.raw import connect, read_all, read_until
 from trioproxy.settings import HttpPoolSettings

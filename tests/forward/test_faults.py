@@ -12,7 +12,7 @@ import trio
 import trustme
 from attrs import frozen
 
-from tests.forward.serving import (
+from tests.forward.servers import (
     OK,
     Forwarding,
     Handler,

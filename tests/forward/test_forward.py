@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from tests.forward.serving import OK, Peer, answers_ok, forwarding, upstream, value_of
+from tests.forward.servers import OK, Peer, answers_ok, forwarding, upstream, value_of
 from tests.standin.raw import connect, read_all
 from trioproxy.settings import HttpPoolSettings
 

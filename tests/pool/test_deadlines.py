@@ -5,29 +5,12 @@ import trio
 from attrs import evolve, frozen
 
 from tests import fakes
-from tests.fakes import BOOT, FakeCLI, FakeProcess, Kind, turn
-from tests.pool.test_pool import ONE, ask, pool_of
+from tests.fakes import BOOT, FakeCLI, GoesOnForEver, Kind, NeverBegins, turn
+from tests.pool.pools import ONE, ask, pool_of
 from trioproxy.errors import TurnTimeout
 from trioproxy.settings import PoolSettings
 
 Clock = trio.testing.MockClock
-
-
-class NeverBegins(FakeProcess):
-    """Takes the query and answers nothing; an interrupt still works."""
-
-    async def stream(self) -> None:
-        await trio.sleep_forever()
-
-
-class GoesOnForEver(FakeProcess):
-    """Writes a word a second, without end."""
-
-    async def stream(self) -> None:
-        self.event("message_start", message={"id": "msg_1", "usage": {}})
-        while True:
-            await trio.sleep(1.0)
-            self.event("content_block_delta", index=0, delta={"type": "text_delta", "text": "w"})
 
 
 @frozen

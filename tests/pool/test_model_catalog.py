@@ -1,32 +1,17 @@
 """Which models there are, asked of processes in memory."""
 
-from typing import Any
-
 import pytest
 import trio
 from attrs import evolve
 
 from tests import fakes
-from tests.fakes import BOOT, FakeCLI, FakeProcess
-from tests.pool.test_pool import ONE, ask, pool_of
+from tests.fakes import BOOT, FakeCLI, Introduces
+from tests.pool.pools import ONE, ask, pool_of
 from trioproxy.claude.models import Models
 from trioproxy.errors import BootFailed, PoolClosed, ProcessDied, TrioproxyError
 from trioproxy.pool.pool import Pool
 
 Clock = trio.testing.MockClock
-
-
-class Introduces(FakeProcess):
-    """Says which models there are, when it is initialized."""
-
-    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
-        if request["subtype"] != "initialize":
-            super().on_control(request_id, request)
-            return
-        self.system = request["systemPrompt"]
-        models = [{"value": "owl", "resolvedModel": "claude-owl-1", "displayName": "Owl"}]
-        response = {"subtype": "success", "request_id": request_id, "response": {"models": models}}
-        self.write({"type": "control_response", "response": response})
 
 
 def names(models: Models) -> list[str]:

@@ -1,14 +1,12 @@
 """The pool on processes in memory, at exact virtual times."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
 from attrs import evolve
 
 from tests import fakes
 from tests.fakes import ANSWER, BOOT, FakeCLI, turn
+from tests.pool.pools import ONE, TWO, ask, balanced, pool_of
 from trioproxy.errors import (
     AcquireTimeout,
     ApiError,
@@ -18,36 +16,7 @@ from trioproxy.errors import (
     ProcessDied,
     TrioproxyError,
 )
-from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import PoolSettings
-
-ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
-TWO = PoolSettings(min_size=2, max_size=2, spare_size=0)
-
-
-@asynccontextmanager
-async def pool_of(cli: FakeCLI, settings: PoolSettings = ONE) -> AsyncGenerator[Pool]:
-    async with open_pool(settings, cli, max_line_size=1_000_000) as pool:
-        yield pool
-    assert cli.alive == 0
-
-
-async def ask(pool: Pool, text: str = "hello", system: str = "") -> str:
-    """Ask, read the whole answer, and say who gave it."""
-    with pool.submit(turn(text, system=system)) as answer:
-        await answer.wait_taken()
-        kinds = [event["type"] async for batch in answer for event in batch]
-        assert kinds[0] == "message_start"
-        assert kinds[-1] == "message_stop"
-        assert answer.worker_id is not None
-        return answer.worker_id
-
-
-def balanced(pool: Pool) -> bool:
-    stats = pool.statistics()
-    total = stats.available_connections + stats.in_use_connections + stats.booting
-    created = stats.connections_created - stats.connections_destroyed
-    return created == stats.total_connections == total == len(stats.workers)
 
 
 async def test_opening_waits_for_the_first_boot_only(

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from tests import fakes
 from tests.fakes import FakeCLI, turn
-from tests.pool.test_pool import ONE, ask, pool_of
+from tests.pool.pools import ONE, ask, pool_of
 from trioproxy.errors import AcquireTimeout
 
 Clock = trio.testing.MockClock

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
 import trio
@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests import fakes
-from tests.fakes import ANSWER, BOOT, COST, FakeCLI, FakeProcess, turn
+from tests.fakes import ANSWER, BOOT, COST, FakeCLI, ResetsSlowly, turn
 from trioproxy.errors import PoolClosed, TrioproxyError
 from trioproxy.pool.job import Lease, TurnTimings
 from trioproxy.pool.pool import Pool, open_pool
@@ -160,20 +160,6 @@ async def test_each_turn_of_a_process_has_its_own_cost(autojump_clock: MockClock
             costs.append(answer.timings.cost)
         assert costs == [COST] * 3
         assert sum(pool.statistics().cost_usd.values()) == 3 * COST
-
-
-class ResetsSlowly(FakeProcess):
-    """Takes a second to rewind."""
-
-    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
-        if request["subtype"] == "rewind_conversation":
-            self.nursery.start_soon(self._rewind_later, request_id, request)
-        else:
-            super().on_control(request_id, request)
-
-    async def _rewind_later(self, request_id: str, request: dict[str, Any]) -> None:
-        await trio.sleep(1)
-        super().on_control(request_id, request)
 
 
 async def test_the_reset_has_its_own_time(autojump_clock: MockClock) -> None:

@@ -7,8 +7,18 @@ import trio
 from attrs import evolve
 
 from tests import fakes
-from tests.fakes import ANSWER, BOOT, FakeCLI, FakeProcess, turn
-from tests.pool.test_pool import ONE, TWO, ask, balanced, pool_of
+from tests.fakes import (
+    ANSWER,
+    BOOT,
+    DiesYoung,
+    FakeCLI,
+    FakeProcess,
+    HearsNothing,
+    IgnoresRewind,
+    Stops,
+    turn,
+)
+from tests.pool.pools import ONE, TWO, ask, balanced, pool_of
 from tests.sizing import Sized
 from trioproxy.errors import (
     AcquireTimeout,
@@ -74,16 +84,6 @@ async def test_a_spare_is_not_surplus(autojump_clock: Clock) -> None:
 # -- Health
 
 
-class Stops(FakeProcess):
-    """Boots, and hears nothing after that, like a process that was stopped."""
-
-    is_stopped = False
-
-    def on_control(self, request_id: str, request: dict[str, object]) -> None:
-        if not self.is_stopped:
-            super().on_control(request_id, request)
-
-
 def stops(process: FakeProcess, is_stopped: bool) -> None:  # noqa: FBT001 - it reads well
     assert isinstance(process, Stops)
     process.is_stopped = is_stopped
@@ -144,25 +144,6 @@ async def test_a_check_never_makes_the_pool_look_empty(autojump_clock: Clock) ->
 
 
 # -- A second try
-
-
-class NeverRewinds(FakeProcess):
-    """Does not answer when it is to rewind."""
-
-    def on_control(self, request_id: str, request: dict[str, object]) -> None:
-        if request["subtype"] != "rewind_conversation":
-            super().on_control(request_id, request)
-
-
-class HearsNothing(FakeProcess):
-    """Boots, and is stopped when it is handed a turn."""
-
-    async def answer_query(self, uuid: str) -> None:
-        await trio.sleep_forever()
-
-    def on_control(self, request_id: str, request: dict[str, object]) -> None:
-        if request["subtype"] == "mcp_status":
-            super().on_control(request_id, request)
 
 
 async def test_a_death_before_the_first_event_is_tried_again_unseen(
@@ -353,7 +334,7 @@ async def test_without_reuse_each_process_answers_once(autojump_clock: Clock) ->
 
 async def test_without_reuse_nobody_waits_for_one_that_has_answered(autojump_clock: Clock) -> None:
     settings = evolve(TWO, reuse="never")
-    cli = FakeCLI(kind=NeverRewinds)  # and whose end takes its time
+    cli = FakeCLI(kind=IgnoresRewind)  # and whose end takes its time
     async with pool_of(cli, settings) as pool:
         await trio.sleep(1)
         start = trio.current_time()
@@ -421,14 +402,6 @@ async def test_one_message_a_cause(
     gaps = [b - a for a, b in zip(cli.launched_at[2:], cli.launched_at[3:], strict=False)]
     assert max(gaps) <= 60.25 + 0.01
     assert min(gaps) >= 0.5
-
-
-class DiesYoung(FakeProcess):
-    """Answers its first ping, and ends."""
-
-    def on_control(self, request_id: str, request: dict[str, object]) -> None:
-        super().on_control(request_id, request)
-        self.end()
 
 
 async def test_processes_that_boot_and_end_are_no_storm(autojump_clock: Clock) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.real.background import Background, in_background
-from tests.real.comparing import Both, both_ways
-from tests.real.serving import ROOMY, Running
+from tests.real.comparison import Both, both_ways
+from tests.real.servers import ROOMY, Running
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ import trio
 from attrs import define, field, frozen
 
 from tests.real.background import in_background
-from tests.real.comparing import OWN_SYSTEM, as_blocks, betas
-from tests.real.serving import MODEL, environment
+from tests.real.comparison import OWN_SYSTEM, as_blocks, betas
+from tests.real.servers import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Command, build_command
 from trioproxy.claude.exchange import GUARD, Exchange

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.messages import image, user
 from tests.real.background import there
-from tests.real.serving import MODEL, Running, running
-from tests.saying import image, user
+from tests.real.servers import MODEL, Running, running
 from trioproxy.dialects.anthropic.parameters import PARAMETERS
 from trioproxy.refusals import Refusal
 from trioproxy.settings import ClaudeSettings, PoolSettings, ServerSettings

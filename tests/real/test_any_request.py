@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.messages import document, image, result, use
 from tests.real.background import Background, in_background
-from tests.real.comparing import Both, as_blocks, both_ways, without_own
-from tests.real.serving import MODEL
-from tests.saying import document, image, result, use
+from tests.real.comparison import Both, as_blocks, both_ways, without_own
+from tests.real.servers import MODEL
 from trioproxy.dialects.json_checks import is_blank
 from trioproxy.settings import PoolSettings
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.real.background import there
-from tests.real.serving import MODEL, Running, running
+from tests.real.servers import MODEL, Running, running
 from trioproxy.settings import ClaudeSettings
 from trioproxy.standin.errors import ERRORS
 

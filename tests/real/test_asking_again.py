@@ -9,9 +9,9 @@ import anthropic
 import httpx
 import pytest
 
+from tests.messages import assistant, user
 from tests.real.background import there
-from tests.real.serving import MODEL, Running
-from tests.saying import assistant, user
+from tests.real.servers import MODEL, Running
 from trioproxy.standin.errors import ApiError
 
 pytestmark = pytest.mark.real

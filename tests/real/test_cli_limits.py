@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from attrs import field, frozen
 
+from tests.messages import assistant, document, image, result, text, use, user
 from tests.real.one_process import (
     BOUNDARY,
     OWN_WORDS,
@@ -22,7 +23,6 @@ from tests.real.one_process import (
     one_process,
     turn,
 )
-from tests.saying import assistant, document, image, result, text, use, user
 from trioproxy.dialects.anthropic.names import DROPPED_BETAS
 from trioproxy.refusals import Category, Refusal
 

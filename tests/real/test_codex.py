@@ -10,7 +10,7 @@ import httpx
 import pytest
 from attrs import define, evolve
 
-from tests.real.serving import MODEL, ONE, Running, running
+from tests.real.servers import MODEL, ONE, Running, running
 from trioproxy.settings import OpenAISettings
 from trioproxy.standin.script import ODD, Call, Given, Say, Script, Think, Turn, offered, steps
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.real.serving import MODEL, running
-from tests.web.test_decoding import bomb
+from tests.real.servers import MODEL, running
+from tests.web.bombs import bomb
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -8,8 +8,7 @@ import pytest
 import trio
 
 from tests.real.background import in_background
-from tests.real.test_server import NO_PROCESS
-from tests.real.test_stopping import served
+from tests.real.programs import NO_PROCESS, served
 from tests.standin.raw import connect, read_all, read_until
 
 pytestmark = pytest.mark.real

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import trio
 
-from tests.real.serving import NOT_NEEDED, running
+from tests.real.servers import NOT_NEEDED, running
 from trioproxy.settings import ClaudeSettings, CountTokensSettings
 
 pytestmark = pytest.mark.real

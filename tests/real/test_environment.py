@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from tests.real.test_server import free_port, request
+from tests.real.programs import free_port, request
 from trioproxy.claude.command import FIXED_ENVIRONMENT, MAX_RETRIES
 from trioproxy.standin import StandIn, serve_standin
 

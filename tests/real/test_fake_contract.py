@@ -13,7 +13,7 @@ import trio
 
 from tests import fakes
 from tests.fakes import FakeCLI, FakeProcess, Kind
-from tests.real.serving import MODEL, environment
+from tests.real.servers import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import build_command
 from trioproxy.claude.exchange import Exchange, State

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.real.comparing import as_blocks, without_own
-from tests.real.serving import MODEL, running
+from tests.real.comparison import as_blocks, without_own
+from tests.real.servers import MODEL, running
 from tests.sizing import Sized
 
 pytestmark = pytest.mark.real

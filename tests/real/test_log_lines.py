@@ -10,7 +10,7 @@ import orjson
 import pytest
 import trio
 
-from tests.real.test_server import OFFLINE, ONE, command, environment, free_port, request
+from tests.real.programs import OFFLINE, ONE, command, environment, free_port, request
 
 pytestmark = pytest.mark.real
 

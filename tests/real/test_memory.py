@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trio
 
-from tests.fakes import FakeCLI, FakeProcess
-from tests.real.serving import loopback
+from tests.fakes import FakeCLI, Forgets
+from tests.real.servers import loopback
 from tests.sizing import Sized
 from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
@@ -26,14 +26,6 @@ BODY = {
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "hello " * 1000}],
 }
-
-
-class Forgets(FakeProcess):
-    """Keeps no record of what it was asked."""
-
-    async def stream(self) -> None:
-        self.asked.clear()
-        await super().stream()
 
 
 def rss() -> int:

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from tests.real.background import there
-from tests.real.serving import MODEL, Running, running
+from tests.real.servers import MODEL, Running, running
 from tests.sizing import Sized
 from trioproxy.settings import PoolSettings
 

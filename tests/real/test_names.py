@@ -9,7 +9,7 @@ import orjson
 import pytest
 import trio
 
-from tests.real.serving import MODEL, Running, running
+from tests.real.servers import MODEL, Running, running
 from tests.standin.raw import connect, read_all
 from trioproxy import logs
 

@@ -10,8 +10,8 @@ import trio
 from anthropic import beta_async_tool
 
 from tests.real.background import there
-from tests.real.comparing import Both, as_blocks, betas, same_ids, without_own
-from tests.real.serving import MODEL, NOT_NEEDED, Running, running
+from tests.real.comparison import Both, as_blocks, betas, same_ids, without_own
+from tests.real.servers import MODEL, NOT_NEEDED, Running, running
 from trioproxy.claude.turn import Event
 from trioproxy.dialects.whole_message import WholeAnswer
 

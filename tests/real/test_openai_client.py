@@ -13,11 +13,11 @@ import pytest
 import trio
 from attrs import evolve, frozen
 
+from tests.messages import assistant as answered
+from tests.messages import image, png, result, use, user
 from tests.real.background import Background, in_background, there
-from tests.real.comparing import as_blocks, without_own
-from tests.real.serving import MODEL, NAMES, ONE, ROOMY, Running, running
-from tests.saying import assistant as answered
-from tests.saying import image, png, result, use, user
+from tests.real.comparison import as_blocks, without_own
+from tests.real.servers import MODEL, NAMES, ONE, ROOMY, Running, running
 from trioproxy.claude.turn import Event
 from trioproxy.settings import ServerSettings
 

@@ -8,8 +8,9 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.forward.serving import upstream
-from tests.real.serving import MODEL, NOT_NEEDED, Running, running
+from tests.forward.servers import upstream
+from tests.real.bodies import body
+from tests.real.servers import NOT_NEEDED, Running, running
 from tests.standin.raw import connect, read_all
 from trioproxy.api_keys import hashed, new_token
 from trioproxy.pool.worker import WorkerState
@@ -21,11 +22,6 @@ pytestmark = pytest.mark.real
 TOKEN = new_token()
 AUTH = AuthSettings(tokens={"alice": hashed(TOKEN), "bob": "bob's-own-token"})
 KEY = {"x-api-key": TOKEN}
-
-
-def body(text: str = "hello", **more: Any) -> dict[str, Any]:
-    sent = [{"role": "user", "content": text}]
-    return {"model": MODEL, "max_tokens": 100, "messages": sent, **more}
 
 
 def routes() -> set[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from tests.real.serving import MODEL, ONE, running
+from tests.real.servers import MODEL, ONE, running
 from trioproxy.settings import ClaudeSettings
 from trioproxy.standin.answers import plan
 

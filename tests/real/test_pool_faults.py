@@ -11,7 +11,7 @@ import pytest
 import trio
 from attrs import evolve, frozen
 
-from tests.real.serving import environment
+from tests.real.servers import environment
 from trioproxy.claude.binary import wheel_binary
 from trioproxy.claude.command import build_command
 from trioproxy.claude.turn import Message, Turn

@@ -7,9 +7,9 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from tests.real.comparing import both_ways, same_ids
-from tests.real.serving import MODEL, ONE, Running, running
-from tests.saying import user
+from tests.messages import user
+from tests.real.comparison import both_ways, same_ids
+from tests.real.servers import MODEL, ONE, Running, running
 
 pytestmark = [
     pytest.mark.real,

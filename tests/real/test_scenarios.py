@@ -11,9 +11,9 @@ import anthropic
 import pytest
 from attrs import field, frozen
 
-from tests.real.comparing import Asked, Both, both_ways, with_input_tokens
-from tests.real.serving import MODEL
-from tests.saying import assistant, document, image, result, text, use, user
+from tests.messages import assistant, document, image, result, text, use, user
+from tests.real.comparison import Asked, Both, both_ways, with_input_tokens
+from tests.real.servers import MODEL
 
 pytestmark = pytest.mark.real
 

@@ -4,11 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anthropic
 import httpx
@@ -16,108 +14,22 @@ import orjson
 import pytest
 import trio
 from anthropic.lib.streaming import AsyncMessageStream
-from attrs import frozen
 
-from tests.real.serving import MODEL
+from tests.real.programs import (
+    NO_PROCESS,
+    Hypercorn,
+    command,
+    environment,
+    free_port,
+    gone_within,
+    hypercorn,
+    request,
+)
+from tests.real.servers import MODEL
 
 pytestmark = pytest.mark.real
 
-OFFLINE = {"CLAUDE__OFFLINE": "true"}
-ONE = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__SPARE_SIZE": "0"}
-NO_PROCESS = {
-    "POOL_SETTINGS__MIN_SIZE": "0",
-    "POOL_SETTINGS__SPARE_SIZE": "0",
-    "POOL_SETTINGS__WARMUP_ON_STARTUP": "false",
-}
 LONG = "[[standin words=500 rate=20]]"
-
-
-@frozen
-class Hypercorn:
-    """A server in processes of its own."""
-
-    process: trio.Process
-    url: str
-
-    async def get(self, path: str) -> Any:
-        async with httpx.AsyncClient() as http:
-            return (await http.get(self.url + path)).json()
-
-    async def pids(self) -> list[int]:
-        """The CLI processes that it has."""
-        stats = (await self.get("/pool/stats"))["stats"]
-        return [worker["pid"] for worker in stats["workers"]]
-
-    def workers(self) -> list[int]:
-        """The processes that Hypercorn has started."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [
-            pid
-            for pid in map(int, children.read_text().split())
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
-
-
-def command(port: int) -> list[str]:
-    module = [sys.executable, "-m", "hypercorn"]
-    return [*module, "trioproxy.app:app", "--worker-class=trio", f"--bind=127.0.0.1:{port}"]
-
-
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], **extra}
-
-
-async def free_port() -> int:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with listener:
-        port: int = listener.socket.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def hypercorn(tmp_path: Path, **env: str) -> AsyncGenerator[Hypercorn]:
-    port = await free_port()
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(
-            partial(
-                trio.run_process,
-                command(port),
-                check=False,
-                cwd=tmp_path,
-                env=environment(OFFLINE | ONE | env),
-            )
-        )
-        server = Hypercorn(process, f"http://127.0.0.1:{port}")
-        with trio.fail_after(60):
-            while process.returncode is None:
-                try:
-                    await server.get("/health")
-                except httpx.TransportError:
-                    await trio.sleep(0.05)
-                else:
-                    break
-        yield server
-        nursery.cancel_scope.cancel()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-async def gone_within(seconds: float, pids: list[int]) -> bool:
-    with trio.move_on_after(seconds):
-        while any(map(is_alive, pids)):  # noqa: ASYNC110 - the kernel tells only a parent
-            await trio.sleep(0.01)
-    return not any(map(is_alive, pids))
-
-
-def request(text: str, *, stream: bool) -> dict[str, Any]:
-    messages = [{"role": "user", "content": text}]
-    return {"model": MODEL, "max_tokens": 1000, "stream": stream, "messages": messages}
 
 
 async def test_it_serves_offline_and_says_so(tmp_path: Path) -> None:

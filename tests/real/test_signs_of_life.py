@@ -12,7 +12,7 @@ import pytest
 import trio
 from attrs import frozen
 
-from tests.real.serving import MODEL, Running, running
+from tests.real.servers import MODEL, Running, running
 from trioproxy.settings import PoolSettings, ServerSettings
 
 pytestmark = [

@@ -3,92 +3,24 @@
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 import trio
-from attrs import define, field
 
-from tests.real.test_server import ONE, free_port, gone_within, is_alive, request
+from tests.real.programs import (
+    SERVE,
+    gone_within,
+    ignoring,
+    is_alive,
+    request,
+    served,
+)
 from trioproxy.serving import check_free
 from trioproxy.settings import SettingsError
 
 pytestmark = pytest.mark.real
-
-SERVE = "from trioproxy.cli import main; main()"
-SLOW = "[[standin words=30 rate=20]]"  # a second and a half
-
-
-@define(eq=False)
-class Served:
-    """A `trioproxy serve` that runs."""
-
-    process: trio.Process
-    url: str
-    http: httpx.AsyncClient
-    log: Path
-    ended: list[str] = field(factory=list)
-
-    async def stream(self, text: str = SLOW) -> None:
-        """Ask for a stream; notes how it ended."""
-        async with self.http.stream(
-            "POST", self.url + "/v1/messages", json=request(text, stream=True)
-        ) as answer:
-            got = b"".join([chunk async for chunk in answer.aiter_raw()])
-        self.ended.append(got.decode().rstrip().split("event: ")[-1].split("\n")[0])
-
-    async def wait_running(self, count: int) -> None:
-        with trio.fail_after(20):
-            while True:
-                running = (await self.http.get(self.url + "/status")).json()["running"]
-                streams = [record for record in running if record["route"] == "/v1/messages"]
-                if len([stream for stream in streams if stream["stage"] == "streaming"]) >= count:
-                    return
-                await trio.sleep(0.02)
-
-    async def readiness(self) -> str:
-        answer = await self.http.get(self.url + "/health/ready")
-        assert answer.is_success == (answer.json()["status"] == "ok")
-        status: str = answer.json()["status"]
-        return status
-
-    def children(self) -> list[int]:
-        """The pids of all below it."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            parent = todo.pop()
-            for task in Path(f"/proc/{parent}/task").glob("*/children"):
-                below = [int(pid) for pid in task.read_text().split()]
-                found += below
-                todo += below
-        return found
-
-
-@asynccontextmanager
-async def served(tmp_path: Path, *options: str, **env: str) -> AsyncGenerator[Served]:
-    port = await free_port()
-    log = tmp_path / "log"
-    command = [sys.executable, "-c", SERVE, "serve", "--offline", "--port", str(port), *options]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ONE, **env}
-    with log.open("wb") as file:
-        async with trio.open_nursery() as nursery:
-            run = partial(trio.run_process, check=False, cwd=tmp_path, env=environment)
-            process: trio.Process = await nursery.start(partial(run, command, stderr=file))
-            async with httpx.AsyncClient(timeout=30) as http:
-                server = Served(process, f"http://127.0.0.1:{port}", http, log)
-                with trio.fail_after(60):
-                    while process.returncode is None:
-                        try:
-                            await http.get(server.url + "/health/live")
-                            break
-                        except httpx.TransportError:
-                            await trio.sleep(0.05)
-                yield server
-            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -145,11 +77,6 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         with trio.fail_after(2):
             assert await server.process.wait() == 128 + signal.SIGTERM
     assert await gone_within(2, below)
-
-
-async def ignoring(awaitable: Awaitable[None]) -> None:
-    with suppress(httpx.TransportError):
-        await awaitable
 
 
 async def test_another_address_wants_a_token_or_to_be_told_twice(tmp_path: Path) -> None:

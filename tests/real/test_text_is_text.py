@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.serving import LOGIN, MODEL, running
+from tests.real.servers import LOGIN, MODEL, running
 from trioproxy.settings import ClaudeSettings
 
 pytestmark = pytest.mark.real

@@ -5,8 +5,8 @@ import pytest
 import trio
 
 from tests.real.background import there
-from tests.real.serving import Running
-from tests.real.test_operating import body
+from tests.real.bodies import body
+from tests.real.servers import Running
 from trioproxy.dialects.renderer import MessagesRenderer
 
 pytestmark = pytest.mark.real

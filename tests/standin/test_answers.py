@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.standin.accumulating import accumulated
-from tests.standin.asking import asking, streaming
+from tests.standin.requests import asking, streaming
 from trioproxy.standin import ApiError, Pace, Plan, events, plan, whole
 from trioproxy.standin.answers import MAX_QUOTE
 

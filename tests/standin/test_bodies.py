@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.standin.asking import asking
+from tests.standin.requests import asking
 from trioproxy.standin import ApiError, plan
 
 BAD_BODIES: dict[str, object] = {

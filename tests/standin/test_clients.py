@@ -7,7 +7,7 @@ import anthropic
 import pytest
 import trio
 
-from tests.standin.asking import asking
+from tests.standin.requests import asking
 
 OPTIONS: Any = {"api_key": "sk-any", "max_retries": 0}
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.standin import raw
-from tests.standin.asking import asking, streaming
+from tests.standin.requests import asking, streaming
 from trioproxy.standin import StandIn, serve_standin
 
 

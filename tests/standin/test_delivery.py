@@ -8,7 +8,7 @@ import trio
 import trio.testing
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent
 
-from tests.standin.asking import asking, streaming
+from tests.standin.requests import asking, streaming
 from trioproxy.standin import ApiError, plan
 from trioproxy.standin.delivery import deliver
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from tests.standin.asking import streaming
+from tests.standin.requests import streaming
 from trioproxy.standin.__main__ import main
 
 COMMAND = [sys.executable, "-m", "trioproxy.standin"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.standin.asking import asking
+from tests.standin.requests import asking
 from trioproxy.standin import Pace, events, plan
 from trioproxy.standin.pace import timetable
 

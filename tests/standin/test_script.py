@@ -7,7 +7,7 @@ import pytest
 from anthropic.types import Message
 
 from tests.standin.accumulating import accumulated
-from tests.standin.asking import MODEL, asking, streaming
+from tests.standin.requests import MODEL, asking, streaming
 from trioproxy.standin import ApiError, StandIn, events, whole
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import (

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.standin import raw
-from tests.standin.asking import asking, streaming
+from tests.standin.requests import asking, streaming
 from trioproxy.dialects.sse import encode_events
 from trioproxy.standin import Pace, StandIn, events, plan, serve_standin, whole
 from trioproxy.standin.errors import ERRORS

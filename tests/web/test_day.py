@@ -10,9 +10,8 @@ import httpx
 import pytest
 import trio
 
-from tests.fakes import FakeCLI, FakeProcess
-from tests.real.serving import loopback
-from tests.real.test_memory import Forgets
+from tests.fakes import FakeCLI, FakeProcess, Forgets
+from tests.real.servers import loopback
 from tests.sizing import Sized
 from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.web.bombs import bomb
 from trioproxy.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
 from trioproxy.web.bodies import TAKEN, decoded
 
@@ -73,18 +74,6 @@ async def test_a_body_may_be_as_long_as_the_limit_and_no_longer(name: str, limit
     assert len(await decoded(pack(b"x" * limit), encoding, limit)) == limit
     with pytest.raises(BodyTooLarge, match=f"longer than {limit} bytes when decompressed"):
         await decoded(pack(b"x" * (limit + 1)), encoding, limit)
-
-
-def bomb(name: str) -> bytes:
-    """A gigabyte of zeros."""
-    if name == "zstd":
-        packer = zstd.ZstdCompressor()
-        return b"".join([*(packer.compress(bytes(2**20)) for _ in range(1024)), packer.flush()])
-    deflater = zlib.compressobj(wbits=31)
-    head = deflater.compress(b"") + deflater.flush(zlib.Z_FULL_FLUSH)
-    # Behind a full flush, the same bytes are packed in the same way.
-    megabyte = deflater.compress(bytes(2**20)) + deflater.flush(zlib.Z_FULL_FLUSH)
-    return head + megabyte * 1024
 
 
 @pytest.mark.parametrize("name", ["zstd", "gzip"])

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 from attrs import field, frozen
 
-from tests.agents.mending import ADDED, as_arrived, as_sent, is_named
+from tests.agents.mends import ADDED, as_arrived, as_sent, is_named
 
 SHOWN: Final = 200  # characters of a value that differs
 

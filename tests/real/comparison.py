@@ -15,7 +15,7 @@ import orjson
 import trio
 from attrs import frozen
 
-from tests.real.serving import NAMES, Running, running
+from tests.real.servers import NAMES, Running, running
 from trioproxy.settings import PoolSettings
 from trioproxy.standin import StandIn, serve_standin
 

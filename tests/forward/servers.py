@@ -10,7 +10,7 @@ import trio
 from attrs import define, field, frozen
 
 from tests.fakes import FakeCLI
-from tests.real.serving import loopback
+from tests.real.servers import loopback
 from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import ForwardClient, open_forward_client

@@ -9,12 +9,12 @@ import orjson
 from attrs import define, frozen
 
 from tests.agents import results
-from tests.agents.comparing import Difference, carried, repeated, request
+from tests.agents.comparison import Difference, carried, repeated, request
 from tests.agents.install import Program
-from tests.agents.mending import ANY
+from tests.agents.mends import ANY
 from tests.agents.recorded import Exchange
-from tests.agents.running import Ended, Place, make_place
-from tests.agents.serving import Ways
+from tests.agents.runner import Ended, Place, make_place
+from tests.agents.servers import Ways
 from trioproxy.standin import RecordedRequest
 from trioproxy.standin.script import Script
 

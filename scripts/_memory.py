@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import psutil
+
 _PROC = Path("/proc")
 
 
@@ -13,7 +15,8 @@ def is_told() -> bool:
 
 def resident(pid: int) -> int:
     """What it has in memory."""
-    return _size(pid, "VmRSS")
+    size: int = psutil.Process(pid).memory_info().rss
+    return size
 
 
 def peak(pid: int) -> int:
@@ -28,8 +31,7 @@ def forget_peak(pid: int) -> None:
 
 def biggest_child(pid: int) -> int:
     """Of a server, the process that answers: its other children are small."""
-    children = (_PROC / f"{pid}/task/{pid}/children").read_text().split()
-    return max(map(int, children), key=resident)
+    return max((child.pid for child in psutil.Process(pid).children()), key=resident)
 
 
 def _size(pid: int, name: str) -> int:

@@ -89,13 +89,11 @@ def _other(port: int) -> int:
     return port + 1 if 1024 <= port < 65535 else 8001  # noqa: PLR2004 - those that anybody may use
 
 
-def check_memory(available: int | None, settings: Settings) -> Finding:
+def check_memory(available: int, settings: Settings) -> Finding:
     """Whether as many processes as are allowed find room."""
     sizes = settings.pool_settings
     needed = sizes.max_size * PROCESS_SIZE
     demand = f"{sizes.max_size} processes may take {_mb(needed)}"
-    if available is None:
-        return note("memory", f"{demand}; available memory is unknown on this system")
     found = f"{_mb(available)} available; {demand}"
     if available >= needed:
         return ok("memory", found)

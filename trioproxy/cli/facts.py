@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_KB = 1024
+import psutil
 
 
 def versions(packages: Iterable[str]) -> Mapping[str, str | None]:
@@ -33,27 +33,18 @@ def binding_error(host: str, port: int) -> OSError | None:
         return error
 
 
-def available_memory() -> int | None:
-    """Bytes available to programs without swapping; None where the system does not report it."""
-    found = [_of_machine(), _of_group(Path("/sys/fs/cgroup"))]
-    return min((size for size in found if size is not None), default=None)
-
-
-def _of_machine() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    sizes = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    size = next(sizes, None)
-    return int(size) * _KB if size else None
+def available_memory() -> int:
+    """Bytes available to programs without swapping, in this container if it is one."""
+    available = psutil.virtual_memory().available
+    rest = _of_group(Path("/sys/fs/cgroup"))
+    return available if rest is None else min(available, rest)
 
 
 def _of_group(directory: Path) -> int | None:
     """The rest of what a container may have; None if it may have all."""
     try:
-        most, used = ((directory / f"memory.{name}").read_text() for name in ("max", "current"))
-        return max(int(most) - int(used), 0)
+        limit, used = ((directory / f"memory.{name}").read_text() for name in ("max", "current"))
+        return max(int(limit) - int(used), 0)
     except (OSError, ValueError):  # no such group, or "max"
         return None
 

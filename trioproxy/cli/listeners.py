@@ -1,42 +1,23 @@
-"""Who listens on a port, from /proc: known on Linux, for processes that this user may see."""
+"""Which program listens on a port: known for processes that this user may see."""
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-
-_LISTENS = "0A"
+import psutil
 
 
-def listener(port: int, proc: Path = Path("/proc")) -> str | None:
-    """The program that listens on `port`, with its number; None if that is not known."""
-    sockets = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
-    for process in proc.glob("[0-9]*"):
-        if sockets & set(_links(process / "fd")):
-            return f"{_name(process)} (process {process.name})"
+def listener(port: int) -> str | None:
+    """The program that listens on `port`, with its process id; None if that is not known."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:  # macOS shows them to root only
+        return None
+    for connection in connections:
+        at_port = getattr(connection.laddr, "port", None) == port
+        if at_port and connection.status == psutil.CONN_LISTEN and connection.pid is not None:
+            return f"{_name(connection.pid)} (process {connection.pid})"
     return None
 
 
-def _inodes(port: int, proc: Path) -> Iterator[str]:
-    """The numbers of the sockets that listen on `port`."""
-    for table in ("tcp", "tcp6"):
-        with suppress(OSError):  # without IPv6, or without /proc
-            for line in (proc / "net" / table).read_text().splitlines()[1:]:
-                _, local, _, state, *rest = line.split()
-                if state == _LISTENS and int(local.rpartition(":")[2], 16) == port:
-                    yield rest[5]
-
-
-def _links(directory: Path) -> Iterator[str]:
-    """What a process has open, as far as this user may see it."""
-    with suppress(OSError):
-        for entry in directory.iterdir():
-            with suppress(OSError):  # closed meanwhile
-                yield os.readlink(entry)
-
-
-def _name(process: Path) -> str:
+def _name(pid: int) -> str:
     try:
-        return (process / "comm").read_text().strip()
-    except OSError:
+        return psutil.Process(pid).name()
+    except psutil.Error:
         return "a process"

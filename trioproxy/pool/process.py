@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from select import PIPE_BUF
 from typing import Protocol, TypeAlias
 
+import psutil
 import trio
 from trio_util import RepeatedEvent
 
@@ -21,7 +22,6 @@ from trioproxy.errors import BootFailed
 from trioproxy.pool.guard import Guard
 
 _READ_SIZE = 65_536  # what a pipe holds
-_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STDERR_CHUNKS = 20
 _STDERR_KEPT = 8_000  # bytes of each
 _STEPS = 3
@@ -54,7 +54,7 @@ class Pipes(Protocol):
         ...
 
     def rss(self) -> int | None:
-        """Resident memory in bytes; None where the system does not report it."""
+        """Resident memory in bytes; None when the process has ended."""
         ...
 
     async def wait_stderr_closed(self) -> None:
@@ -91,6 +91,7 @@ class Process:
         assert isinstance(child.stdout, trio.lowlevel.FdStream)
         assert child.stderr is not None
         self._child = child
+        self._system = psutil.Process(child.pid)  # kept: to make one costs as much as two reads
         self._stdin = child.stdin
         self._stdout = child.stdout
         self._stderr = child.stderr
@@ -136,12 +137,12 @@ class Process:
             return False
 
     def rss(self) -> int | None:
-        """Bytes of memory, from /proc."""
+        """Resident memory in bytes; see `Pipes`."""
         try:
-            with open(f"/proc/{self.pid}/statm", "rb") as statm:
-                return int(statm.read().split()[1]) * _PAGE_SIZE
-        except OSError:
+            size: int = self._system.memory_info().rss
+        except psutil.Error:  # it has ended
             return None
+        return size
 
     def stderr_tail(self) -> str:
         """The end of its error output; see `Pipes`."""

@@ -147,8 +147,8 @@ def _without_references(block: Block, names: set[str]) -> Block:
 MENDED: Final[Mapping[str, Callable[[Body], Body]]] = {
     "billing header left out": _without_billing,
     "identity left out": _without_a_lone_identity,
-    "system messages in the conversation carried as reminders": _with_reminders,
-    "tool_reference: a text in its place": _with_loaded_tools,
+    "system messages in the conversation sent as reminders": _with_reminders,
+    "tool_reference: replaced by a text": _with_loaded_tools,
 }
 """What each note says becomes of a request."""
 

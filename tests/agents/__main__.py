@@ -7,16 +7,15 @@ import time
 from hashlib import md5
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Final
 
 import pytest
 
 from tests.agents import install, results
 
-HERE: Final = install.ROOT / "tests" / "agents"
-_CHECKOUT: Final = md5(bytes(install.ROOT), usedforsecurity=False).hexdigest()[:8]
+HERE = install.ROOT / "tests" / "agents"
+_CHECKOUT = md5(bytes(install.ROOT), usedforsecurity=False).hexdigest()[:8]
 # Not below this repository: programs look for instructions in the folders above their own.
-RUNS: Final = Path(gettempdir()) / f"trioproxy-agents-{_CHECKOUT}"
+RUNS = Path(gettempdir()) / f"trioproxy-agents-{_CHECKOUT}"
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from subprocess import Popen
 from threading import Thread
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from attrs import define, field
@@ -19,7 +19,7 @@ from trioproxy.standin import Pace
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import Say, Turn
 
-TOOLS: Final = "Read,Write,Edit,Bash,Task,WebSearch,mcp__ours"
+TOOLS = "Read,Write,Edit,Bash,Task,WebSearch,mcp__ours"
 """Those that may be used without asking; the others are offered all the same."""
 
 

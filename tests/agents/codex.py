@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from tests.agents.install import Program
 from tests.agents.runner import TIMEOUT, Ended, Place, end
 
-MODEL: Final = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-4-5"
 
-_CONFIG: Final = """\
+_CONFIG = """\
 model = "{model}"
 model_provider = "own"
 
@@ -25,7 +25,7 @@ stream_max_retries = 0
 """
 
 # There is no sandbox in a container; it is a repository of the test's own.
-_FREE: Final = "--dangerously-bypass-approvals-and-sandbox"
+_FREE = "--dangerously-bypass-approvals-and-sandbox"
 
 
 def binary(program: Program) -> Path:

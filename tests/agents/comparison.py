@@ -8,17 +8,17 @@ Two comparisons; what is known and right stands in `mending.py`, all else is a d
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from attrs import field, frozen
 
 from tests.agents.mends import ADDED, as_arrived, as_sent, is_named
 
-SHOWN: Final = 200  # characters of a value that differs
+SHOWN = 200  # characters of a value that differs
 
 # What a client makes anew each time it runs.
-OWN_OF_A_RUN: Final[Mapping[str, str]] = {
+OWN_OF_A_RUN: Mapping[str, str] = {
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": "UUID",
     r"device_id\\*\":\\*\"[0-9a-f]{64}": "DEVICE",
     r"standin_\d{6}": "standin",
@@ -189,4 +189,4 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
-_ADDED: Final = {(name, _short("nothing"), _short(value)) for name, value in ADDED}
+_ADDED = {(name, _short("nothing"), _short(value)) for name, value in ADDED}

@@ -12,17 +12,16 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import orjson
 from attrs import asdict, frozen
 
-ROOT: Final = Path(__file__).parents[2]
-FOLDER: Final = ROOT / ".agents"
-VERSIONS: Final = Path(__file__).with_name("versions.toml")
-NODE: Final = "node"
-LINES: Final = 12  # of what a command that failed has printed
-TIMEOUT: Final = 600.0  # seconds for one command of an installation
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".agents"
+VERSIONS = Path(__file__).with_name("versions.toml")
+NODE = "node"
+LINES = 12  # of what a command that failed has printed
+TIMEOUT = 600.0  # seconds for one command of an installation
 
 
 @frozen

@@ -7,19 +7,19 @@ only where it is given; where there is none, nothing may differ.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 Body: TypeAlias = dict[str, Any]
 Block: TypeAlias = dict[str, Any]
 
 # The CLI's own words before the caller's system prompt, and its own beta features.
-BILLING: Final = "x-anthropic-billing-header:"
-IDENTITY: Final = "You are "
-OWN_SYSTEM: Final = 2  # blocks
-OWN_BETAS: Final = {"claude-code-20250219", "oauth-2025-04-20", "effort-2025-11-24"}
+BILLING = "x-anthropic-billing-header:"
+IDENTITY = "You are "
+OWN_SYSTEM = 2  # blocks
+OWN_BETAS = {"claude-code-20250219", "oauth-2025-04-20", "effort-2025-11-24"}
 
 # What the CLI writes out where the caller says nothing: it is what the API assumes, by the model.
-ADDED: Final[Sequence[tuple[str, Any]]] = (
+ADDED: Sequence[tuple[str, Any]] = (
     ("temperature", 1),
     ("thinking", {"type": "adaptive"}),
     ("thinking", {"type": "disabled"}),
@@ -60,7 +60,7 @@ def _plain(given: Body, betas: frozenset[str]) -> Body:
     return {**body, "system": prompt, "messages": messages, "betas": kept, _MARKS: marks}
 
 
-_MARKS: Final = "breakpoints"
+_MARKS = "breakpoints"
 
 
 def _messages(body: Body) -> list[Block]:
@@ -144,7 +144,7 @@ def _without_references(block: Block, names: set[str]) -> Block:
     return {**block, "content": content}
 
 
-MENDED: Final[Mapping[str, Callable[[Body], Body]]] = {
+MENDED: Mapping[str, Callable[[Body], Body]] = {
     "billing header left out": _without_billing,
     "identity left out": _without_a_lone_identity,
     "system messages in the conversation sent as reminders": _with_reminders,
@@ -152,15 +152,15 @@ MENDED: Final[Mapping[str, Callable[[Body], Body]]] = {
 }
 """What each note says becomes of a request."""
 
-LEFT_OUT: Final = re.compile(r"anthropic-beta: (\S+) left out")
+LEFT_OUT = re.compile(r"anthropic-beta: (\S+) left out")
 """The note of a beta feature that the CLI drops."""
 
-BREAKPOINTS: Final = (
+BREAKPOINTS = (
     "cache_control: moved",
     "cache_control: left out",
     "cache_control: in `system`",
 )
 """The notes of breakpoints that are not where they were sent."""
 
-ANY: Final = "; ".join([*MENDED, *BREAKPOINTS])
+ANY = "; ".join([*MENDED, *BREAKPOINTS])
 """The notes of an answer that has none to say: the API's errors are given without them."""

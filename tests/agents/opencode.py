@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
@@ -12,10 +12,10 @@ from tests.agents.runner import TIMEOUT, Ended, Place
 Provider: TypeAlias = Literal["anthropic", "own"]
 """The provider that opencode has, with another address; one of the user's, by OpenAI's chats."""
 
-MODEL: Final = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-4-5"
 
 # The list of models and the language servers would be fetched.
-_ENVIRON: Final = {
+_ENVIRON = {
     "OPENCODE_DISABLE_AUTOUPDATE": "1",
     "OPENCODE_DISABLE_MODELS_FETCH": "1",
     "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",

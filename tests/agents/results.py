@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import orjson
 from attrs import asdict, frozen
 
 from tests.agents.install import FOLDER
 
-FILE: Final = FOLDER / "results.jsonl"
-BEGIN: Final = "<!-- table -->"
-END: Final = "<!-- end of table -->"
+FILE = FOLDER / "results.jsonl"
+BEGIN = "<!-- table -->"
+END = "<!-- end of table -->"
 
 
 @frozen

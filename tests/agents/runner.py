@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from attrs import frozen
 
 from tests.agents.install import FOLDER, NODE
 
-TIMEOUT: Final = 60.0  # seconds for one run of a program
-SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-GIT: Final = {
+TIMEOUT = 60.0  # seconds for one run of a program
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+GIT = {
     "GIT_AUTHOR_NAME": "A",
     "GIT_AUTHOR_EMAIL": "a@example.com",
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",

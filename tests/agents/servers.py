@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Final
 
 import httpx
 import trio
@@ -25,9 +24,9 @@ from tests.agents.recorded import Exchange, exchanges
 from trioproxy.standin import RecordedRequest, StandIn, serve_standin
 from trioproxy.standin.script import Script
 
-START: Final = 60.0  # seconds for a server to answer
-STOP: Final = 30.0  # seconds for it to end all its processes
-SETTLE: Final = 10.0  # seconds for what a client has left behind to end
+START = 60.0  # seconds for a server to answer
+STOP = 30.0  # seconds for it to end all its processes
+SETTLE = 10.0  # seconds for what a client has left behind to end
 
 
 @frozen

@@ -9,15 +9,14 @@ import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Condition, Thread
-from typing import Final
 
 from attrs import define, field
 
 from tests.agents.runner import TIMEOUT, Ended, Place, end
 
-LINES: Final = 40
-COLUMNS: Final = 120
-_CONTROL: Final = re.compile(
+LINES = 40
+COLUMNS = 120
+_CONTROL = re.compile(
     rb"\x1b\[[0-9;?<>=]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>78]"
 )
 

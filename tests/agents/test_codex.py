@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import orjson
 import pytest
@@ -91,16 +91,16 @@ def patch(*lines: str) -> Call:
     return Call("apply_patch", {"input": "\n".join(("*** Begin Patch", *lines, "*** End Patch"))})
 
 
-SEARCH: Final = {"id": "srvtoolu_1", "name": "web_search", "input": {"query": "is it so?"}}
-PAGE: Final = {"type": "web_search_result", "url": "https://example.com/a", "title": "A"}
-CITED: Final = {
+SEARCH = {"id": "srvtoolu_1", "name": "web_search", "input": {"query": "is it so?"}}
+PAGE = {"type": "web_search_result", "url": "https://example.com/a", "title": "A"}
+CITED = {
     "type": "web_search_result_location",
     "url": "https://example.com/a",
     "title": "A",
     "encrypted_index": "aW5k",
     "cited_text": "It is so.",
 }
-SEARCHED: Final[list[Part]] = [
+SEARCHED: list[Part] = [
     Given({"type": "server_tool_use", **SEARCH}),
     Given({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [PAGE]}),
     Say("It is so.", citations=[CITED]),

@@ -4,7 +4,7 @@ The second goes through this server only, for the stand-in does not speak it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -26,7 +26,7 @@ from trioproxy.standin.script import (
 
 Played: TypeAlias = Callable[[Script, Drive, Check, Mapping[str, bytes]], None]
 
-CHATS: Final = Dialect(chats.asked, chats.lost)
+CHATS = Dialect(chats.asked, chats.lost)
 
 both = pytest.mark.parametrize("provider", ["anthropic", "own"])
 

@@ -22,12 +22,12 @@ or, by hand, `python -m trioproxy.standin`.
     errors.py       pure: the API's errors
 """
 
-from .answers import Plan, events, plan, whole
-from .app import StandIn
-from .errors import ApiError
-from .pace import Pace
-from .record import Record, RecordedRequest
-from .server import serve_standin
+from trioproxy.standin.answers import Plan, events, plan, whole
+from trioproxy.standin.app import StandIn
+from trioproxy.standin.errors import ApiError
+from trioproxy.standin.pace import Pace
+from trioproxy.standin.record import Record, RecordedRequest
+from trioproxy.standin.server import serve_standin
 
 __all__ = [
     "ApiError",

@@ -9,9 +9,9 @@ from math import inf
 
 import trio
 
-from .app import StandIn
-from .pace import Pace
-from .server import serve_standin
+from trioproxy.standin.app import StandIn
+from trioproxy.standin.pace import Pace
+from trioproxy.standin.server import serve_standin
 
 USAGE = """\
 The stand-in for the Anthropic API listens on {url}. Ctrl-C ends it.

@@ -5,17 +5,17 @@ a token: `max_tokens` and the usage count deltas.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
-from .blocks import Block, limit, text_block, thinking_block, tool_block
-from .bodies import Body, check_body, conversation, count_tokens, last_text
-from .directives import Directives, ToolCall, read_directives
-from .errors import ApiError
-from .pace import Pace
+from trioproxy.standin.blocks import Block, limit, text_block, thinking_block, tool_block
+from trioproxy.standin.bodies import Body, check_body, conversation, count_tokens, last_text
+from trioproxy.standin.directives import Directives, ToolCall, read_directives
+from trioproxy.standin.errors import ApiError
+from trioproxy.standin.pace import Pace
 
-MAX_QUOTE: Final = 2000  # characters of the caller's text that the usual answer repeats
+MAX_QUOTE = 2000  # characters of the caller's text that the usual answer repeats
 
 
 @attrs.frozen

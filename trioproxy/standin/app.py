@@ -13,23 +13,23 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qs
 
 import attrs
-import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from trio_util import AsyncValue
 
-from .answers import Plan, plan
-from .asgi import Request, read_request, run_lifespan, send_json
-from .bodies import COUNTED, check_body, count_tokens
-from .delivery import deliver
-from .errors import ApiError, request_id
-from .pace import Pace
-from .record import Record
-from .script import Script, play
+from trioproxy.standin.answers import Plan, plan
+from trioproxy.standin.asgi import Request, read_request, run_lifespan, send_json
+from trioproxy.standin.bodies import COUNTED, check_body, count_tokens
+from trioproxy.standin.delivery import deliver
+from trioproxy.standin.errors import ApiError, request_id
+from trioproxy.standin.pace import Pace
+from trioproxy.standin.record import Record
+from trioproxy.standin.script import Script, play
 
-MODEL: Final = {
+MODEL = {
     "type": "model",
     "id": "claude-standin",
     "display_name": "Claude's offline stand-in",
@@ -48,9 +48,8 @@ class StandIn:
     """What the next requests for a message are answered with, whatever they ask."""
     script: Script | None = None
     """A model that is played; what it leaves open is answered as usual."""
-    open_streams: int = attrs.field(default=0, init=False)
+    _streams: AsyncValue[int] = attrs.field(factory=lambda: AsyncValue(0), init=False, repr=False)
     """Answers to `POST /v1/messages` that are being given now, whole ones included."""
-    _idle: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -65,8 +64,13 @@ class StandIn:
 
     async def wait_idle(self) -> None:
         """Wait until no answer is being given."""
-        if self.open_streams:
-            await self._idle.wait()
+        await self._streams.wait_value(0)
+
+    @property
+    def open_streams(self) -> int:
+        """How many answers are being given."""
+        count: int = self._streams.value
+        return count
 
     async def _exchange(
         self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -130,14 +134,11 @@ class StandIn:
 
     @contextmanager
     def _open_stream(self) -> Iterator[None]:
-        self.open_streams += 1
+        self._streams.value += 1
         try:
             yield
         finally:
-            self.open_streams -= 1
-            if self.open_streams == 0:
-                self._idle.set()
-                self._idle = trio.Event()
+            self._streams.value -= 1
 
 
 def _json_or_none(request: Request) -> object:

@@ -5,15 +5,15 @@ Source: https://asgi.readthedocs.io/en/latest/specs/www.html
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import attrs
 import orjson
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
-from .errors import ApiError
+from trioproxy.standin.errors import ApiError
 
-MAX_BODY: Final = 64 * 1024 * 1024  # bytes; the API itself takes 32 MiB
+MAX_BODY = 64 * 1024 * 1024  # bytes; the API itself takes 32 MiB
 
 
 @attrs.frozen

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import attrs
 import orjson
 
-SIGNATURE: Final = "c3RhbmQtaW4="  # "stand-in": a real one is base64 as well, and as opaque
+SIGNATURE = "c3RhbmQtaW4="  # "stand-in": a real one is base64 as well, and as opaque
 
 _WORD = re.compile(r"\S+\s*|\s+")
 _JSON_PIECE = re.compile(r".{1,8}", re.DOTALL)

@@ -1,17 +1,17 @@
 """What the API checks, reads and counts in the body of a request."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-from .errors import ApiError
+from trioproxy.standin.errors import ApiError
 
 Body = Mapping[str, Any]
 """The JSON object of a request, once it is checked."""
 
 _Check = tuple[Callable[[object], bool], str]
 
-_ROLES: Final = ("user", "assistant", "system")
-_TEXTS: Final = ("text", "content", "thinking")
+_ROLES = ("user", "assistant", "system")
+_TEXTS = ("text", "content", "thinking")
 
 
 def _is_model(value: object) -> bool:
@@ -43,13 +43,13 @@ def _is_stop_sequences(value: object) -> bool:
     )
 
 
-COUNTED: Final[Mapping[str, _Check]] = {
+COUNTED: Mapping[str, _Check] = {
     "model": (_is_model, "a name"),
     "messages": (_is_messages, "a list of at least one message, each with a role and a content"),
 }
 """What the body of `count_tokens` must have."""
 
-ANSWERED: Final[Mapping[str, _Check]] = {
+ANSWERED: Mapping[str, _Check] = {
     **COUNTED,
     "max_tokens": (_is_max_tokens, "a whole number, 1 or more"),
     "stop_sequences": (_is_stop_sequences, "a list of texts, none of them empty"),

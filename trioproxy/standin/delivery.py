@@ -7,11 +7,10 @@ import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 
 from trioproxy.dialects.sse import CONTENT_TYPE
-
-from .answers import Plan, events, whole
-from .asgi import send_body, send_head, send_json
-from .errors import request_id
-from .pace import timetable
+from trioproxy.standin.answers import Plan, events, whole
+from trioproxy.standin.asgi import send_body, send_head, send_json
+from trioproxy.standin.errors import request_id
+from trioproxy.standin.pace import timetable
 
 
 async def deliver(answer: Plan, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

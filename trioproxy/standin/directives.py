@@ -28,14 +28,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from json import JSONDecoder
 from math import inf
-from typing import Any, Final
+from typing import Any
 
 import attrs
 import orjson
 
-from .errors import ERRORS, ApiError
+from trioproxy.standin.errors import ERRORS, ApiError
 
-MAX_COUNT: Final = 100_000  # a slip of the finger should not fill the memory
+MAX_COUNT = 100_000  # a slip of the finger should not fill the memory
 
 _OPENING = re.compile(r"\[\[standin(?=\s|\]\])")
 _SPACE = re.compile(r"\s*")
@@ -184,7 +184,7 @@ def _flag(value: object) -> bool:
     return True
 
 
-_CONVERTERS: Final[Mapping[str, Callable[[object], Any]]] = {
+_CONVERTERS: Mapping[str, Callable[[object], Any]] = {
     "error": _status,
     "message": _string,
     "text": _string,

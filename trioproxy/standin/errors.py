@@ -3,11 +3,11 @@
 Source: https://docs.anthropic.com/en/api/errors
 """
 
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
-ERRORS: Final = {
+ERRORS = {
     400: ("invalid_request_error", "Invalid request"),
     401: ("authentication_error", "Invalid API key"),
     403: ("permission_error", "Not allowed"),

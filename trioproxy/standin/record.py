@@ -2,14 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import attrs
-import trio
+from trio_util import RepeatedEvent
 
-MAX_REQUESTS: Final = 10_000
+MAX_REQUESTS = 10_000
 
-SECRET_HEADERS: Final = frozenset(
+SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "x-api-key"},
 )
 """Never stored: what is not kept cannot be shown."""
@@ -41,7 +41,7 @@ class Record:
     def __init__(self, max_requests: int = MAX_REQUESTS) -> None:
         self._requests: deque[RecordedRequest] = deque(maxlen=max_requests)
         self._last_number = 0
-        self._added = trio.Event()
+        self._added = RepeatedEvent()
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -67,7 +67,6 @@ class Record:
         request = RecordedRequest(self._last_number, method, path, query, shown, body)
         self._requests.append(request)
         self._added.set()
-        self._added = trio.Event()
         return request
 
     def since(self, number: int) -> list[RecordedRequest]:

@@ -15,17 +15,25 @@ script returns None, the stand-in answers as usual, directives and all.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
-from .answers import Plan
-from .blocks import Block, cited_block, given_block, limit, text_block, thinking_block, tool_block
-from .bodies import Body, check_body, conversation, count_tokens
-from .errors import ApiError
-from .pace import Pace
+from trioproxy.standin.answers import Plan
+from trioproxy.standin.blocks import (
+    Block,
+    cited_block,
+    given_block,
+    limit,
+    text_block,
+    thinking_block,
+    tool_block,
+)
+from trioproxy.standin.bodies import Body, check_body, conversation, count_tokens
+from trioproxy.standin.errors import ApiError
+from trioproxy.standin.pace import Pace
 
-ODD: Final = (1, 2, 3, 5, 7, 11)
+ODD = (1, 2, 3, 5, 7, 11)
 """Lengths of deltas that fall between no two words, and inside an escape of JSON."""
 
 
@@ -173,7 +181,7 @@ def _resized(block: Block, sizes: Sequence[int]) -> Block:
     return attrs.evolve(block, deltas=tuple(_cut(deltas, sizes)))
 
 
-_CUT: Final = {
+_CUT = {
     "text_delta": "text",
     "thinking_delta": "thinking",
     "input_json_delta": "partial_json",

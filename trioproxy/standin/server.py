@@ -7,7 +7,6 @@ connection is closed when its task is cancelled, whatever is still being written
 
 import logging
 from functools import partial
-from typing import Final
 
 import trio
 from hypercorn import Config
@@ -16,10 +15,10 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from .app import StandIn
+from trioproxy.standin.app import StandIn
 
-LOG = logging.getLogger("trioproxy.standin")
-HOST: Final = "127.0.0.1"
+logger = logging.getLogger("trioproxy.standin")
+HOST = "127.0.0.1"
 
 
 async def serve_standin(
@@ -59,7 +58,7 @@ async def _close_when_cancelled(stream: trio.SocketStream) -> None:
 
 def _config() -> Config:
     config = Config()
-    config.errorlog = LOG
+    config.errorlog = logger
     # A client with a pool of connections should find them open: no end to an idle one,
     # and no limit to what one carries.
     config.keep_alive_timeout = 3600

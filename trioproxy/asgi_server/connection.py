@@ -42,7 +42,7 @@ class ConnectionLimit:
 
 
 class ClientConnection(TCPServer):
-    """One client's connection. What is written while it is `is_holding` goes with what follows."""
+    """One client's connection. While it is holding, writes wait for the next one."""
 
     def __init__(  # noqa: PLR0913 - the first five are Hypercorn's
         self,

@@ -179,7 +179,7 @@ async def open_watcher(send_timeout: float) -> AsyncGenerator[Watcher]:
         if hangups is not None:
             nursery.start_soon(watcher.hear)  # noqa: ASYNC113 - what it hears is kept for it
         nursery.start_soon(watcher.time)  # noqa: ASYNC113 - it only sleeps
-        nursery.start_soon(watcher.see_to_the_end)  # noqa: ASYNC113 - as above
+        nursery.start_soon(watcher.see_to_the_end)  # noqa: ASYNC113 - it only waits
         try:
             yield watcher
         finally:

@@ -1,4 +1,4 @@
-"""What several commands take, and the environment that it makes."""
+"""Options that several commands share, and the environment that they make."""
 
 from collections.abc import Mapping
 

@@ -218,7 +218,7 @@ def has_large_number(value: object) -> bool:
 
 
 def with_large_numbers_as_text(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """The same value, with each whole number that would be rounded as its digits.
+    """The value with each integer that would be rounded as a string of its digits.
 
     A body is nested 200 times at most, so this may call itself.
     """

@@ -1,4 +1,4 @@
-"""How an answer is told: what each dialect makes of the API's events."""
+"""An answer's events as bytes, in the dialect of the caller."""
 
 import json
 from collections.abc import Iterable
@@ -14,26 +14,26 @@ from trioproxy.errors import TrioproxyError
 
 
 class Renderer(Protocol):
-    """One answer on its way, in the dialect of its caller."""
+    """Renders one answer. Each method returns the bytes to send, which may be none."""
 
     def events(self, batch: Iterable[Event]) -> bytes:
-        """What is sent for these events of the API's."""
+        """Some of the API's events."""
         ...
 
     def ping(self) -> bytes:
-        """What is sent so that a silent stream is not taken for dead."""
+        """A sign of life in a silent stream."""
         ...
 
     def end(self) -> bytes:
-        """What is sent behind the last event."""
+        """The end of a complete stream."""
         ...
 
     def failed(self, error: TrioproxyError, request_id: str) -> bytes:
-        """What is sent when the answer breaks off."""
+        """An error in the stream, which ends it."""
         ...
 
     def whole(self, answer: WholeAnswer) -> bytes:
-        """The body of an answer that is not streamed."""
+        """A complete answer as a JSON body."""
         ...
 
 

@@ -11,16 +11,16 @@ from trioproxy.errors import ApiError
 
 @define(eq=False)
 class WholeAnswer:
-    """Takes in the events one by one; `message` is what they have made so far.
+    """Collects events; `message` is the message so far.
 
-    `inputs` are those of the tools, by the index of the block, as the model has written them.
+    `inputs`: the JSON text of each tool_use, by the index of its block, as the model wrote it.
     """
 
     message: dict[str, Any] = field(factory=dict, init=False)
     inputs: dict[int, str] = field(factory=dict, init=False)
 
     def add(self, event: Event) -> None:
-        """Take in the next event."""
+        """Add the next event."""
         match event["type"]:
             case "message_start":
                 self.message = {**event["message"], "content": []}

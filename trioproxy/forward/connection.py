@@ -75,7 +75,7 @@ class Timeouts:
 
 @frozen
 class Request:
-    """What is sent to an upstream: all that it needs."""
+    """A request to an upstream."""
 
     method: str
     target: bytes

@@ -29,7 +29,7 @@ _GZIP, _ZLIB, _RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
 async def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body as it was before `encoding`, the header's value; `limit`: bytes of it at most.
+    """The decompressed body. `encoding`: the header's value; `limit`: maximum bytes.
 
     Raises `UnsupportedEncoding`, `BodyTooLarge`, or `InvalidRequest` for what is no such data.
     """

@@ -42,9 +42,9 @@ async def respond(error: Exception) -> TrioResponse:  # noqa: ASYNC124 - or it t
 
 
 def noted(error: Exception, record: RequestRecord, *, has_begun: bool = False) -> TrioproxyError:
-    """What a caller is told of `error`; the log and the entry of its request have it then.
+    """The error for the caller, logged and recorded.
 
-    `has_begun`: a part of the answer has gone out before.
+    `has_begun`: part of the answer was already sent.
     """
     known = _known(error)
     record.failed(known)

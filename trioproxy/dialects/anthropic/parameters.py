@@ -50,7 +50,7 @@ class Parameter:
 
     @property
     def is_honoured(self) -> bool:
-        """Whether it reaches the model as it was said."""
+        """Whether it reaches the model unchanged."""
         return self.check is not None
 
 

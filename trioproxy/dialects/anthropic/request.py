@@ -129,7 +129,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 def count_request(body: bytes, models: Models, rules: RequestDefaults) -> bytes:
     """The body for the API's own `count_tokens`, with the model's id and the operator's defaults.
 
-    All else is for the API to judge. Raises `InvalidRequest` if it is no JSON object.
+    The API judges the rest. Raises `InvalidRequest` unless it is a JSON object.
     """
     data = read_object(body)
     model = _or_default(data.get("model"), rules.model)

@@ -1,4 +1,4 @@
-"""OpenAI's API: what its requests mean as Messages requests, and how answers are told in it.
+"""OpenAI's API: its requests as Messages requests, and answers in its shapes.
 
     parameters.py   which of its parameters are honoured, have no effect, or are refused
     conversation.py messages of a chat;  parts.py  images, files, arguments

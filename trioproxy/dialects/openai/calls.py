@@ -70,7 +70,7 @@ class TextOfCall:
         return self._is_in_text
 
     def rest(self) -> str:
-        """What is left when the call ends: all of it, where it is another JSON than expected."""
+        """The rest when the call ends: the whole text, if its JSON is of another form."""
         if self._is_in_text:
             return ""
         whole = "".join(self._other) or self._waiting
@@ -109,7 +109,7 @@ def action_of(arguments: str) -> dict[str, Any]:
 
 @define(eq=False)
 class Call:
-    """A call while the model writes it: its `item`, and what is told of it."""
+    """A tool call while the model writes it: its `item`, and the events about it."""
 
     tool: Tool
     item: dict[str, Any]
@@ -139,7 +139,7 @@ class Call:
         return cls(tool, {**about, "call_id": call_id, **fields})
 
     def add(self, piece: str) -> list[ItemEvent]:
-        """Take in a piece of the input."""
+        """Add a piece of the input. Returns the events about it."""
         match self.tool.kind:
             case "function":
                 self._pieces.append(piece)

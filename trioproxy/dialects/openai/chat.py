@@ -1,4 +1,4 @@
-"""Chat completions: what a request means, and how its answer is told, whole or chunk by chunk.
+"""Chat completions: a request, and its answer as one JSON body or as chunks.
 
 message_start          role
 text_delta             content
@@ -243,7 +243,7 @@ class ChatRenderer:
         return b"data: [DONE]\n\n"
 
     def failed(self, error: TrioproxyError, request_id: str) -> bytes:
-        """What is sent when the answer breaks off."""
+        """An error in the stream, which ends it."""
         return sse.encode_data(error_body(error, request_id))
 
     def whole(self, answer: WholeAnswer) -> bytes:

@@ -104,7 +104,7 @@ class Conversation:
         ]
 
     def origin(self, message: int, block: int = 0) -> str | None:
-        """Where a block of one of the `messages` has come from; None: there is no such."""
+        """The caller's path of a block of `messages`; None if there is no such block."""
         if message >= len(self._runs):
             return None
         run = self._runs[message]

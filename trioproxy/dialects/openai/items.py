@@ -236,7 +236,7 @@ def _read_summary(item: Mapping[str, Any], path: str, into: Input) -> None:
 
 
 def _read_agents(item: Mapping[str, Any], path: str, into: Input) -> None:
-    """What another agent of the client's has said."""
+    """A message of another agent of the client."""
     parts = item.get("content")
     parts = parts if isinstance(parts, list) else []
     texts = [part.get("text") for part in parts if isinstance(part, dict)]

@@ -37,7 +37,7 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     mapped: Mapping[str, str],
     rules: RequestDefaults,
 ) -> MessagesRequest:
-    """What a request means; what is wrong with it is told by the names that the caller has used.
+    """The Messages request that a request means. Errors have the caller's own paths.
 
     `renamed`: what the caller calls the parameters of a Messages request.
     """
@@ -137,7 +137,7 @@ def schema_at(value: object, path: str, conversation: Conversation) -> Mapping[s
 
 
 def json_only(conversation: Conversation) -> None:
-    """Claude has no mode for any JSON at all: it is told."""
+    """Ask for JSON in the system prompt: Claude has no mode for JSON without a schema."""
     conversation.system.append(_JSON_ONLY)
 
 

@@ -18,7 +18,7 @@ def mapped_name(name: str, mapped: Mapping[str, str]) -> str | None:
 
 
 def is_mapped(name: str, mapped: Mapping[str, str]) -> bool:
-    """Whether the operator has said what this name means."""
+    """Whether `[openai] models` maps this name."""
     return any(_fits(name, item) for item in mapped)
 
 

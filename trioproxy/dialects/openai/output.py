@@ -1,6 +1,6 @@
 """The items of a response's output, each while the model writes it.
 
-An item is told of from the first of its block on, and closed when the next begins or the answer
+An item begins with its block, and is closed when the next begins or the answer
 ends: only then is it known whether it is whole.
 """
 
@@ -16,7 +16,7 @@ from trioproxy.dialects.openai.search import sources, url_citations
 
 @define(eq=False)
 class Item:
-    """An item that is open. The methods return what is told beside the item itself."""
+    """An open item. The methods return the events beside those of the item itself."""
 
     item: dict[str, Any]
 
@@ -32,8 +32,8 @@ class Item:
         """Whether the next block of the answer belongs to this item too."""
         return False
 
-    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:  # noqa: ARG002 - as above
-        """Take in a delta of the block."""
+    def add(self, delta: Mapping[str, Any]) -> list[ItemEvent]:  # noqa: ARG002 - its base says it
+        """Add a delta of the block."""
         return []
 
     def pause(self) -> list[ItemEvent]:

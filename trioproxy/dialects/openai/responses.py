@@ -1,4 +1,4 @@
-"""Responses: how an answer is told, whole or event by event. What is asked: response_request.py.
+"""Responses: an answer as one JSON body, or as typed events. Requests: response_request.py.
 
     message_start          response.created, response.in_progress
     a block begins         response.output_item.added (and content_part.added for text)
@@ -61,7 +61,7 @@ _CUT = {"max_tokens": "max_output_tokens", "model_context_window_exceeded": "max
 class ResponsesRenderer:
     """The events of one answer, and the response that they make. `now`: seconds since 1970.
 
-    A whole answer is told by the same steps, so it is the response of the last event. `tools` are
+    A whole answer takes the same steps: it is the response of the last event. `tools` are
     those that the model was given; `model` and `name` are those of a response that begins before
     the API's message does; the other fields are as in `ResponsesRequest`.
     """
@@ -98,7 +98,7 @@ class ResponsesRenderer:
         return b""
 
     def failed(self, error: TrioproxyError, _request_id: str) -> bytes:
-        """What is sent when the answer breaks off: `error`, for Codex also `response.failed`.
+        """An error in the stream: `error`, for Codex also `response.failed`.
 
         The reference has the fields of `error` in the event itself, and OpenAI's servers send
         them in an object of their own, which is what its packages and the AI SDK look for.
@@ -114,7 +114,7 @@ class ResponsesRenderer:
         return sse.encode_events(events)
 
     def whole(self, answer: WholeAnswer) -> bytes:
-        """The whole answer, told from the events that it was made of."""
+        """The whole answer, from the events that it was made of."""
         return orjson.dumps(self.of_answer(answer))
 
     def of_answer(self, answer: WholeAnswer) -> dict[str, Any]:

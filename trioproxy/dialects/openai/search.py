@@ -57,7 +57,7 @@ def search_tool(
     can_search: bool,
     most: int | None = None,
 ) -> dict[str, Any] | None:
-    """Claude's tool for that of OpenAI's, or None where there is to be no search.
+    """Claude's search tool in place of OpenAI's; None if there is no search.
 
     `most`: searches in one answer at most. Notes say what is left out.
     """

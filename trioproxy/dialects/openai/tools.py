@@ -186,7 +186,7 @@ class Toolbox:
     # -- What a request says of them
 
     def add(self, given: object, path: str, *, is_nested: bool = False) -> list[str]:
-        """Take in a list of tools, and return what the model calls them.
+        """Add a list of tools. Returns the names that the model calls them by.
 
         `is_nested`: as in a chat, what a tool is stands in a field that its type names.
         """
@@ -233,7 +233,7 @@ class Toolbox:
             tool = Tool(inner["type"], inner["name"], value["name"])
             if about and not index:  # once is enough: the model reads all of them
                 described = f"{value['name']}: {about}\n\n{inner.get('description') or ''}"
-                inner = {**inner, "description": described.strip()}  # noqa: PLW2901 - as above
+                inner = {**inner, "description": described.strip()}  # noqa: PLW2901 - with the text of its namespace
             self._define(tool, inner, at, seen)
 
     def _define(
@@ -257,7 +257,7 @@ class Toolbox:
         self._origins[name] = path
 
     def add_search(self, value: Mapping[str, Any], path: str) -> None:
-        """Take in a search of the web."""
+        """Add the web search."""
         made = search_tool(
             value, path, self.notes, can_search=self.can_search, most=self.searches_at_most
         )

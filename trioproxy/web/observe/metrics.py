@@ -89,7 +89,7 @@ class Metrics:
         yield from _of_upstreams(self._upstreams())
 
     def text(self) -> bytes:
-        """All of it, in the text format of Prometheus."""
+        """All metrics, in the text format of Prometheus."""
         return generate_latest(_WithPid(self._registry))
 
 
@@ -130,7 +130,7 @@ def _gauge(name: str, about: str, values: _Values) -> Metric:
 
 
 def _counter(name: str, about: str, values: _Values) -> Metric:
-    """The same for a counter."""
+    """A counter by one label, or by none (None)."""
     labels = [key[0] for key in values if key][:1]
     family = CounterMetricFamily(name, about, labels=labels)
     for key, value in values.items():

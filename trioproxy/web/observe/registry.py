@@ -1,4 +1,4 @@
-"""What is asked of this server: the requests that run, the latest that ended, and how many.
+"""The requests of this server: those that run, the latest that ended, and their number.
 
 Each ASGI call has a `RequestRecord`, which its handlers fill in. When the call ends, the counters
 are updated; the log line waits until the process is clean and has reported the cost.
@@ -42,7 +42,7 @@ class Usage:
 
 @define(eq=False)
 class Bodies:
-    """What was said in both directions, as far as it is kept."""
+    """The bodies of the request and the response, at most 64 kB of each."""
 
     asked: bytearray = field(factory=bytearray)
     answered: bytearray = field(factory=bytearray)
@@ -102,7 +102,7 @@ class RequestRecord:
         return "streaming"
 
     def failed(self, error: TrioproxyError) -> None:
-        """Note why there is no answer, or no whole one; the latest error counts."""
+        """Record why there is no answer, or an incomplete one; the latest error counts."""
         self.failure = error.type
         self.refusal = error.refusal if isinstance(error, CallerError) else None
         self.refused_at = error.place if isinstance(error, InvalidRequest) else ""
@@ -168,14 +168,14 @@ Listener = Callable[[RequestRecord], None]
 
 @define(eq=False)
 class RequestRegistry:
-    """See above.
+    """All requests.
 
-    `on_ended` are told of each entry whose call is over; `on_settled` when nothing more will be
-    known of it, for which `keeps_bodies`. `running` has those that are not settled: the last of a
-    turn is that its process is made clean.
+    `on_ended`: called with each record whose ASGI call is over; `on_settled`: when nothing more
+    will be known of it, with its bodies if `keeps_bodies`. `running`: records that are not
+    settled yet, by id, for a turn ends when its process is clean.
 
-    `last_answer`: the Unix time of the model's last one; `is_logged_in`: whether the API took the
-    CLI's login when it was last asked; None: not yet.
+    `last_answer`: the Unix time of the model's last answer; `is_logged_in`: whether the API
+    accepted the CLI's login when it was last asked. None: not known yet.
     """
 
     on_ended: list[Listener] = field(factory=list)

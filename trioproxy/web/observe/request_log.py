@@ -1,6 +1,6 @@
-"""One line for each request that has ended: who, what, how long, how much; never what was said.
+"""One log line for each request that has ended: caller, route, times, tokens; no content.
 
-But for `[logging] bodies`: then a second line has that, as far as it is kept.
+With `[logging] bodies`, a second line has the bodies.
 """
 
 import json
@@ -33,7 +33,7 @@ def _plain(value: str | float) -> str:
 
 
 def log_bodies(record: RequestRecord) -> None:
-    """Write what was said, where the operator wants to see it."""
+    """Log the bodies of a request, if they are kept."""
     if record.bodies is not None and table.audience(record.route) is Audience.CALLER:
         asked, answered = (
             bytes(body).decode(errors="backslashreplace")
@@ -43,7 +43,7 @@ def log_bodies(record: RequestRecord) -> None:
 
 
 def fields_of(record: RequestRecord) -> dict[str, str | int | float]:
-    """What is known of a request, by the names of the log; what is not there is left out.
+    """The fields of a request's log line; unknown ones are left out.
 
     `refused`: why, and `at` which part of the request, without a word of the caller's.
     Times in seconds: from its beginning `first` to the first byte of the response's body, `waited`

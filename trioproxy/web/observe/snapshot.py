@@ -147,7 +147,7 @@ def _recent(seconds: list[SecondBucket]) -> dict[str, Any]:
 
 
 def _printable(text: str) -> str:
-    """The same without what is not shown, or shows as something else: controls, text direction."""
+    """The text with control characters and text direction marks replaced, and cut."""
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )[:_LONGEST_TEXT]

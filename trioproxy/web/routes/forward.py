@@ -36,7 +36,7 @@ _REFUSED = {"CONNECT", "TRACE"}  # tunnels, and headers shown to whoever asks
 
 
 class Forward:
-    """See above. `timeout`: seconds that a client may be silent in the middle of its body."""
+    """An ASGI callable. `timeout`: seconds of silence allowed within a request body."""
 
     def __init__(self, client: ForwardClient, timeout: float) -> None:
         self._client = client
@@ -151,9 +151,9 @@ class ResponseWriter:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def fail(self, error: TrioproxyError) -> None:
-        """Tell of an error, if nothing was said yet; else the answer breaks off where it is.
+        """Send an error, if nothing was sent yet; else break the response off.
 
-        A call that ends without the end of its answer is a connection that is closed.
+        A call that ends before its response does closes the connection.
         """
         context = current_context(self._scope)
         context.record.failure = error.type

@@ -23,7 +23,7 @@ def views(pool: Pool, client: ForwardClient, gate: Gate) -> Views:
     async def live() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         return as_json({"status": "ok"})
 
-    async def ready() -> TrioResponse:  # noqa: ASYNC124 - as above
+    async def ready() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         body = readiness(pool, gate)
         # One upstream's failure is no failure of this server.
         body["http_pool"] = {name: item.state for name, item in client.statistics().items()}

@@ -13,11 +13,11 @@ from trioproxy.web.routes.views import Views
 def views(pool: Pool, client: ForwardClient) -> Views:
     """The views."""
 
-    async def pool_stats() -> TrioResponse:  # noqa: ASYNC124 - as above
+    async def pool_stats() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         stats = pool.statistics().as_json() if pool.is_enabled else None
         return as_json({"pool_enabled": pool.is_enabled, "pid": os.getpid(), "stats": stats})
 
-    async def http_pool_stats() -> TrioResponse:  # noqa: ASYNC124 - as above
+    async def http_pool_stats() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         upstreams = {name: item.as_json() for name, item in client.statistics().items()}
         body = {"pool_enabled": client.is_enabled, "pid": os.getpid(), "upstreams": upstreams}
         return as_json(body)

@@ -19,8 +19,9 @@ from trioproxy.forward.upstream import read_upstream
 from trioproxy.pool.job import TurnTimings
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import HttpPoolSettings, PoolSettings
+from trioproxy.web.gate.drain_gate import DrainGate
 from trioproxy.web.observe.registry import RequestRegistry, SecondBucket, Usage
-from trioproxy.web.observe.snapshot import snapshot
+from trioproxy.web.observe.snapshot import Snapshot
 
 TWO = PoolSettings(min_size=2, max_size=4, spare_size=0)
 STAGES = ["waiting", "binding", "thinking", "streaming", "resetting"]
@@ -36,16 +37,10 @@ class Server:
     registry: RequestRegistry
 
     def result(self, *, settings: PoolSettings | None = None) -> dict[str, Any]:
-        found = snapshot(
-            self.pool,
-            self.client,
-            self.registry,
-            now=trio.current_time(),
-            is_offline=True,
-            is_closing=False,
-            settings=settings,
+        snapshot = Snapshot(
+            self.pool, self.client, self.registry, DrainGate(10), settings, is_offline=True
         )
-        read: dict[str, Any] = orjson.loads(orjson.dumps(found))
+        read: dict[str, Any] = orjson.loads(orjson.dumps(snapshot(trio.current_time())))
         return read
 
 

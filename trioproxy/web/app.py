@@ -1,6 +1,6 @@
 """The web app: Quart's views for the routes, and the proxy, behind the gate."""
 
-from typing import Any, cast
+from typing import cast
 
 import trio
 from attrs import Factory, frozen
@@ -31,7 +31,7 @@ from trioproxy.web.observe import request_log
 from trioproxy.web.observe.metrics import Metrics
 from trioproxy.web.observe.notes import NotesLog
 from trioproxy.web.observe.registry import RequestRegistry
-from trioproxy.web.observe.snapshot import snapshot
+from trioproxy.web.observe.snapshot import Snapshot
 from trioproxy.web.routes import (
     capabilities,
     count_tokens,
@@ -114,6 +114,9 @@ def _create_quart(
         gate.registry.keeps_bodies = True
         gate.registry.on_settled.append(request_log.log_bodies)
     error_handlers.install(quart)
+    snapshot = Snapshot(
+        pool, client, gate.registry, gate.drain, config.pool, is_offline=config.is_offline
+    )
     views = {
         **messages.views(pool, rules, settings),
         **openai.views(pool, rules, config.openai, settings),
@@ -123,20 +126,8 @@ def _create_quart(
         **stats.views(pool, client),
         **health.views(pool, client, gate),
         **metrics.views(measured),
-        **page.views(lambda: _snapshot(pool, client, config, gate)),
+        **page.views(lambda: snapshot(trio.current_time())),
     }
     assert views.keys() == {route.view for route in table.ROUTES}
     add_routes(quart, views)
     return quart
-
-
-def _snapshot(pool: Pool, client: ForwardClient, config: WebConfig, gate: Gate) -> dict[str, Any]:
-    return snapshot(
-        pool,
-        client,
-        gate.registry,
-        now=trio.current_time(),
-        is_offline=config.is_offline,
-        is_closing=gate.drain.is_closed,
-        settings=config.pool,
-    )

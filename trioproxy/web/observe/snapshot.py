@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import attrs
+from attrs import define
 
 import trioproxy
 from trioproxy.forward.client import ForwardClient
@@ -16,6 +17,7 @@ from trioproxy.percentiles import Percentiles, latest
 from trioproxy.pool.job import TurnTimings
 from trioproxy.pool.pool import Pool
 from trioproxy.settings import PoolSettings
+from trioproxy.web.gate.drain_gate import DrainGate
 from trioproxy.web.observe.registry import RequestRecord, RequestRegistry, SecondBucket
 from trioproxy.web.routes import table
 from trioproxy.web.routes.table import Audience
@@ -27,44 +29,52 @@ _LONGEST_TEXT = 200
 _IMPORTED = time.monotonic()
 
 
-def snapshot(  # noqa: PLR0913 - each is another part of the server
-    pool: Pool,
-    client: ForwardClient,
-    registry: RequestRegistry,
-    *,
-    now: float,
-    is_offline: bool,
-    is_closing: bool,
-    settings: PoolSettings | None = None,
-) -> dict[str, Any]:
-    """All that the page shows, ready for JSON. Durations in seconds, sizes in bytes.
+@define
+class Snapshot:
+    """All that the page shows. Durations in seconds, sizes in bytes.
 
-    `now` is on trio's clock. `history` has `[Unix second, ended, failed, p50, p99]` of each second
-    in which a request ended; `recent` sums it up, with the percentiles of the latest thousand.
-    `watching` counts the viewers of the page; what they ask is not among the requests.
+    `settings`: those of the pool, to show its sizes; None: unknown.
     """
-    clock = time.time()
-    seconds = [second for second in registry.history if second.at > clock - _SECONDS]
-    running = [record for record in registry.running.values() if not _is_viewers(record)]
-    ended = [record for record in registry.latest if not _is_viewers(record)]
-    return {
-        "time": clock,
-        "pid": os.getpid(),
-        "version": trioproxy.__version__,
-        "uptime": time.monotonic() - _IMPORTED,
-        "offline": is_offline,
-        "closing": is_closing,
-        "starting": pool.is_starting,
-        "trouble": None if pool.trouble is None else _printable(pool.trouble),
-        "pool": pool.statistics().as_json() if pool.is_enabled else None,
-        "settings": None if settings is None else _sizes(settings),
-        "http_pool": {name: item.as_json() for name, item in client.statistics().items()},
-        "watching": sum(record.route == "/status/events" for record in registry.running.values()),
-        "running": [_running(record, now) for record in running],
-        "latest": [_ended(item, now, clock) for item in reversed(ended)],
-        "history": [_row(second) for second in seconds],
-        "recent": _recent(seconds),
-    }
+
+    pool: Pool
+    client: ForwardClient
+    registry: RequestRegistry
+    gate: DrainGate
+    settings: PoolSettings | None = None
+    is_offline: bool = False
+
+    def __call__(self, now: float) -> dict[str, Any]:
+        """The data at `now`, on trio's clock, ready for JSON.
+
+        `history` has `[Unix second, ended, failed, p50, p99]` of each second in which a request
+        ended; `recent` sums it up, with the percentiles of the latest thousand. `watching` counts
+        the viewers of the page, whose requests are not among the others.
+        """
+        clock = time.time()
+        pool, registry = self.pool, self.registry
+        seconds = [second for second in registry.history if second.at > clock - _SECONDS]
+        running = [record for record in registry.running.values() if not _is_viewers(record)]
+        ended = [record for record in registry.latest if not _is_viewers(record)]
+        routes = [record.route for record in registry.running.values()]
+        upstreams = self.client.statistics()
+        return {
+            "time": clock,
+            "pid": os.getpid(),
+            "version": trioproxy.__version__,
+            "uptime": time.monotonic() - _IMPORTED,
+            "offline": self.is_offline,
+            "closing": self.gate.is_closed,
+            "starting": pool.is_starting,
+            "trouble": None if pool.trouble is None else _printable(pool.trouble),
+            "pool": pool.statistics().as_json() if pool.is_enabled else None,
+            "settings": None if self.settings is None else _sizes(self.settings),
+            "http_pool": {name: stats.as_json() for name, stats in upstreams.items()},
+            "watching": routes.count("/status/events"),
+            "running": [_running(record, now) for record in running],
+            "latest": [_ended(record, now, clock) for record in reversed(ended)],
+            "history": [_row(second) for second in seconds],
+            "recent": _recent(seconds),
+        }
 
 
 def _is_viewers(record: RequestRecord) -> bool:

@@ -163,7 +163,7 @@ function setBar(bar, spent) {
 const inWords = (spent) =>
   STAGES.filter(([name]) => spent[name] >= 0.0005)
     .map(([name, word]) => `${word} ${seconds(spent[name])}`)
-    .join(" · ") || "no time yet";
+    .join(" · ") || "no times yet";
 
 // The top.
 
@@ -182,12 +182,12 @@ function notice(text, tone = "") {
 
 function drawState(now) {
   if (now.closing) state("Stopping", "warn", "closing");
-  else if (now.trouble) state("In trouble", "bad", "warning");
+  else if (now.trouble) state("Unavailable", "bad", "warning");
   else if (now.starting) state("Starting", "warn", "booting");
   else if (now.offline) state("Serving, offline stand-in", "warn", "ok");
   else state("Serving", "good", "ok");
   if (now.trouble) notice(`No Claude process can be started: ${now.trouble}`, "bad");
-  else if (now.offline) notice("Offline: every answer comes from the stand-in on this machine, none from a model.");
+  else if (now.offline) notice("Offline: answers come from the stand-in on this machine, not from a model.");
   else notice("");
 }
 
@@ -208,7 +208,7 @@ function drawNumbers(now) {
   const most = now.settings ? `of ${now.settings.max_size}` : "";
   facts(at("numbers"), [
     ["Running", count(now.running.length)],
-    ["Waiting in line", count(pool?.waiting ?? 0), pool?.waiting ? "warn" : ""],
+    ["Waiting", count(pool?.waiting ?? 0), pool?.waiting ? "warn" : ""],
     ["Processes", count(pool?.total_connections ?? 0), "", most],
     ["Requests, 10 s", rate.toFixed(1), "", "/s"],
     ["Requests, 5 min", count(recent.ended)],
@@ -230,11 +230,11 @@ function makeTile(worker) {
 }
 
 function does(worker, request) {
-  if (worker.state === "resetting") return "proving itself clean";
+  if (worker.state === "resetting") return "being reset";
   if (request) return `${request.stage}, ${seconds(request.seconds)}`;
   if (worker.state === "booting") return `for ${seconds(worker.age)}`;
-  if (worker.state === "closing") return "is being stopped";
-  return worker.bound ? "bound to a system prompt" : "not bound: fits any prompt";
+  if (worker.state === "closing") return "being stopped";
+  return worker.bound ? "bound to a system prompt" : "not bound: serves any prompt";
 }
 
 function drawTile(tile, worker, request) {
@@ -257,7 +257,7 @@ function note(pool, settings) {
   const parts = [];
   if (settings) parts.push(`kept: ${settings.min_size} to ${settings.max_size}`);
   parts.push(`${pool.available_connections} idle, ${pool.in_use_connections} in use, ${pool.booting} booting`);
-  parts.push(pool.waiting ? `${plural(pool.waiting, "request waits", "requests wait")} in line` : "nobody waits");
+  parts.push(pool.waiting ? `${plural(pool.waiting, "request waiting", "requests waiting")}` : "none waiting");
   return parts.join(" · ");
 }
 
@@ -272,9 +272,9 @@ function drawCounts(pool) {
     ["resets", count(pool.resets)],
     ["retries", count(pool.retries)],
     ["failed boots", count(pool.boot_failures), bad(pool.boot_failures)],
-    ["waited in vain", count(pool.acquire_timeouts), bad(pool.acquire_timeouts)],
-    ["too slow", count(pool.turn_timeouts), bad(pool.turn_timeouts)],
-    ["found unwell", count(pool.health_check_failures), bad(pool.health_check_failures)],
+    ["wait timeouts", count(pool.acquire_timeouts), bad(pool.acquire_timeouts)],
+    ["turn timeouts", count(pool.turn_timeouts), bad(pool.turn_timeouts)],
+    ["failed health checks", count(pool.health_check_failures), bad(pool.health_check_failures)],
     ["retired", listed(pool.retirements) || "none"],
   ]);
 }
@@ -287,11 +287,11 @@ function drawProcesses(now) {
   at("pool-counts").hidden = !now.pool;
   if (!now.pool) {
     say(at("processes-note"), "");
-    say(at("no-workers"), "Pooling is disabled: each request starts a process of its own. Set [pool_settings] enabled = true to keep them warm.");
+    say(at("no-workers"), "Pooling is disabled: each request starts its own process. Set [pool_settings] enabled = true to keep processes warm.");
     return;
   }
   say(at("processes-note"), note(now.pool, now.settings));
-  say(at("no-workers"), "No process is kept just now: the next request starts one. Set [pool_settings] min_size to keep some warm.");
+  say(at("no-workers"), "No processes are running: the next request starts one. Set [pool_settings] min_size to keep some warm.");
   drawCounts(now.pool);
 }
 
@@ -394,7 +394,7 @@ function drawLatest(now) {
   at("all").hidden = latest.length <= FEW;
   say(at("all"), view.showsAll ? `Show the latest ${FEW}` : `Show all ${latest.length}`);
   const failed = latest.filter((one) => one.failure || one.status === null || one.status >= 500).length;
-  say(at("latest-note"), latest.length ? `${latest.length}, newest first · ${failed ? `${failed} with an error` : "none with an error"}` : "");
+  say(at("latest-note"), latest.length ? `${latest.length}, newest first · ${failed ? `${failed} with an error` : "no errors"}` : "");
 }
 
 // Plots.
@@ -521,7 +521,7 @@ function drawPlots(now) {
   const { recent } = now;
   const peak = Math.max(0, ...now.history.map((row) => row[1]));
   const failed = recent.failed ? `${count(recent.failed)} failed` : "none failed";
-  say(at("rates-text"), recent.ended ? `${plural(recent.ended, "request")} ended, ${failed}; at most ${count(peak)} in one second. A bar is ${BIN} s.` : "No request ended in the last five minutes.");
+  say(at("rates-text"), recent.ended ? `${plural(recent.ended, "request")} ended, ${failed}; at most ${count(peak)} in one second. A bar is ${BIN} s.` : "No requests ended in the last five minutes.");
   say(at("times-text"), recent.ended ? `Median ${seconds(recent.p50)}, p90 ${seconds(recent.p90)}, p99 ${seconds(recent.p99)} of the latest ${count(Math.min(recent.ended, 1000))}. The scale is logarithmic.` : "Nothing to show yet.");
 }
 
@@ -534,7 +534,7 @@ function makeUpstream(upstream) {
 
 function condition(one) {
   if (one.state !== "ok") return ["bad", "warning", "Failing"];
-  return one.requests ? ["good", "ok", "OK"] : ["none", "idle", "Not asked yet"];
+  return one.requests ? ["good", "ok", "OK"] : ["none", "idle", "Not used yet"];
 }
 
 function drawUpstream(node, one) {
@@ -600,7 +600,7 @@ function lost(why) {
 
 function tellAge() {
   if (!view.isLost) return;
-  const what = view.now ? `What is below is from ${clock(view.now.time)}, ${long((Date.now() - view.heard) / 1000)} ago. ` : "";
+  const what = view.now ? `The data below is from ${clock(view.now.time)}, ${long((Date.now() - view.heard) / 1000)} ago. ` : "";
   const gone = Date.now() - (view.heard || view.begun) > 30000;
   const advice = gone ? "Is the server running? " : "";
   notice(`${view.why} ${what}${advice}This page goes on by itself when it is back.`, "bad");
@@ -610,7 +610,7 @@ function unauthorized() {
   view.isLost = false;
   document.body.classList.add("stale");
   state("Not allowed", "bad", "warning");
-  notice("This server wants a token. Reload the page; your browser then asks: any name will do, and the password is the token (one of [auth] tokens in the server's settings).", "bad");
+  notice("This server requires a token. Reload the page: your browser will ask for a name, which can be anything, and a password, which is the token (one of [auth] tokens in the server's settings).", "bad");
 }
 
 // Being told.
@@ -694,8 +694,8 @@ async function wait() {
 }
 
 function reason(status) {
-  if (status === 200) return "The server has ended the connection.";
-  return status ? `The server answers with status ${status}.` : "The server does not answer.";
+  if (status === 200) return "The server closed the connection.";
+  return status ? `The server responds with status ${status}.` : "The server does not answer.";
 }
 
 async function run() {

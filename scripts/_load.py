@@ -8,19 +8,17 @@ A round is told as `Round` has it, and its `Outcome` is told back.
 
 import asyncio
 import json
-import re
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 
 from _child import tell
+from bench.load import Connection, connect
 
 _LEAD = 0.2  # of a round: what comes then is not counted, since connections are being opened
 _FEW = 2  # answers for each client: with fewer, the whole round is counted
-_PATIENCE = 60.0  # seconds for the last answers
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_LAST = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+_TIMEOUT = 60.0  # seconds for the last answers
 
 
 @dataclass(frozen=True)
@@ -44,50 +42,6 @@ class Outcome:
     failures: dict[str, int]
 
 
-class _Connection(asyncio.Protocol):
-    """A connection to the server."""
-
-    _transport: asyncio.Transport
-    _answer: asyncio.Future[tuple[bytes, int]]
-
-    def __init__(self) -> None:
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def ask(self, request: bytes) -> asyncio.Future[tuple[bytes, int]]:
-        """Send a request. The head of its answer, and the length of the body."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return self._answer
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, mark, body = self._received.partition(b"\r\n\r\n")
-        if not mark:
-            return
-        found = _LENGTH.search(head)
-        if len(body) >= (int(found[1]) if found else 0):
-            self._received = b""
-            if not self._answer.done():
-                self._answer.set_result((head, len(body)))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if hasattr(self, "_answer") and not self._answer.done():
-            self._answer.set_exception(ConnectionError(f"connection lost: {exc or 'closed'}"))
-
-    def close(self) -> None:
-        self._transport.close()
-
-
-async def _connect(port: int) -> _Connection:
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
-    return connection
-
-
 @dataclass
 class _Run:
     """A round that is under way."""
@@ -98,7 +52,7 @@ class _Run:
     answers: list[tuple[float, float]] = field(default_factory=list)  # when, after how long
     failures: Counter[str] = field(default_factory=Counter)
 
-    async def client(self, connection: _Connection) -> None:
+    async def client(self, connection: Connection) -> None:
         """Ask until the time is up; a connection that breaks ends it."""
         try:
             while True:
@@ -107,24 +61,24 @@ class _Run:
                     return
                 if is_last:
                     connection.close()
-                    connection = await _connect(self.round_.port)
+                    connection = await connect(self.round_.port)
         except OSError as error:
             self.failures[str(error)] += 1
         finally:
             connection.close()
 
-    async def _ask(self, connection: _Connection) -> bool:
+    async def _ask(self, connection: Connection) -> bool:
         """Whether the server closes the connection then."""
         begun = perf_counter()
-        head, length = await connection.ask(self.request)
-        now = perf_counter()
-        if head[9:12] != b"200":
-            self.failures[f"status {head[9:12].decode()}"] += 1
+        response = await connection.ask(self.request)
+        length = len(response.body)
+        if response.status != "200":
+            self.failures[f"status {response.status}"] += 1
         elif length != self.round_.length:
             self.failures[f"{length} bytes instead of {self.round_.length}"] += 1
         else:
-            self.answers.append((now - self.begun, now - begun))
-        return _LAST.search(head) is not None
+            self.answers.append((begun + response.whole - self.begun, response.whole))
+        return response.closes
 
     def outcome(self) -> Outcome:
         """Of its steady part; or of all of it, to the last answer, where there are few."""
@@ -146,10 +100,10 @@ async def run(round_: Round) -> Outcome:
     """All clients at once. They are connected before the time begins."""
     request = f"GET {round_.path} HTTP/1.1\r\nhost: 127.0.0.1:{round_.port}\r\naccept: */*\r\n\r\n"
     run = _Run(round_, request.encode())
-    connections = await asyncio.gather(*(_connect(round_.port) for _ in range(round_.clients)))
+    connections = await asyncio.gather(*(connect(round_.port) for _ in range(round_.clients)))
     run.begun = perf_counter()
     clients = [asyncio.create_task(run.client(connection)) for connection in connections]
-    _, silent = await asyncio.wait(clients, timeout=round_.seconds + _PATIENCE)
+    _, silent = await asyncio.wait(clients, timeout=round_.seconds + _TIMEOUT)
     if silent:
         run.failures["no answer"] += len(silent)
     return run.outcome()

@@ -262,7 +262,7 @@ async def test_it_says_what_to_do_when_a_token_is_wanted(tmp_path: Path) -> None
         await browser.wait_text("#notice", lambda text: "status 503" in text)
         result.status = 401
         await browser.wait_text("#state-word", lambda text: text == "Not allowed")
-        assert "the password is the token" in await browser.text("#notice")
+        assert "a password, which is the token" in await browser.text("#notice")
         assert browser.console == []
 
 

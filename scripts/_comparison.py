@@ -114,12 +114,13 @@ class Target:
 
 @frozen(kw_only=True)
 class Result:
-    """A whole run. `reuse`: of /http_pool/stats, by upstream, before the crowd came."""
+    """A whole run. `load`: what sent the requests; `reuse`: of /http_pool/stats, by upstream."""
 
     machine: Machine
     begun: str
     seconds: float
     rounds: int
+    load: str
     simultaneous: int
     figures: Sequence[Figures]
     memory: Sequence[Memory]
@@ -160,6 +161,7 @@ class Result:
             "machine": asdict(self.machine),
             "seconds": self.seconds,
             "rounds": self.rounds,
+            "load": self.load,
             "simultaneous": self.simultaneous,
             "figures": [item.as_json() for item in self.figures],
             "memory": [{**asdict(item), "growth": item.growth} for item in self.memory],

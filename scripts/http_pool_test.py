@@ -32,6 +32,7 @@ if find_spec("trioproxy") is None:
     _fresh_clone.install_and_run_again()
 
 import _memory
+import _wrk
 import certifi
 import httpx
 import trio
@@ -60,10 +61,11 @@ EXTRA = ("fastapi", "trustme", "uvicorn")
 _POOL_TIMEOUT = 60.0  # seconds: in a crowd, waiting for a connection is no failure
 _READ_TIMEOUT = 2.0  # of the pooled server, so that a hanging upstream is told soon
 _ANSWER = 60.0  # seconds that a single request may take
+_SECONDS, _SECONDS_OF_WRK = 0.4, 1.0  # of a round
 _REST = 0.05  # seconds, for what a round leaves to do
 
 _EPILOG = """\
-The run takes about a minute, and longer on a slow machine. Exit status: 0; 1 with --check if a
+The run takes one to two minutes, and longer on a slow machine. Exit status: 0; 1 with --check if a
 target was missed; 2 if it could not measure. It needs some packages more: `scripts/install bench`
 installs them.
 """
@@ -71,13 +73,23 @@ installs them.
 
 @frozen
 class Plan:
-    """How much is measured. `simultaneous`: requests at once, while memory is looked at."""
+    """How much is measured. `simultaneous`: requests at once, while memory is looked at.
+
+    `wrk`: its path, to send the requests of rounds that are long enough for it.
+    """
 
     seconds: float
     rounds: int
     clients: tuple[int, ...] = (1, 16, 100)
     simultaneous: int = 100
     crowd: int = 500
+    wrk: str | None = None
+
+    @property
+    def load(self) -> str:
+        """The name of the program that sends the requests of the rounds."""
+        uses_wrk = self.wrk is not None and _wrk.can_measure(self.seconds)
+        return "wrk" if uses_wrk else "its own client"
 
     def cases(self) -> Iterator[Case]:
         """How each server is asked."""
@@ -217,14 +229,16 @@ class Comparison:
     upstream: Upstream
     servers: Mapping[str, Server]
     load: Child
+    wrk: str | None
 
-    async def round_(self, server: Server, case: Case, seconds: float) -> dict[str, Any]:
-        """Ask a server for a while. Raises `CannotRun` if nothing comes of it."""
+    async def ask(self, server: Server, case: Case, seconds: float) -> dict[str, Any]:
+        """Send requests to a server for a while. Raises `CannotRun` if none is answered."""
         path = f"/proxy/{case.upstream}/{case.path}"
-        output = {"clients": case.clients, "seconds": seconds, "length": LENGTH}
-        outcome: dict[str, Any] = await self.load.ask(
-            {"port": server.port, "path": path, **output}
-        )
+        load: dict[str, Any] = {"clients": case.clients, "seconds": seconds, "length": LENGTH}
+        if self.wrk is not None and _wrk.can_measure(seconds):
+            outcome = await _wrk.ask(self.wrk, server.url + path, **load)
+        else:
+            outcome = await self.load.ask({"port": server.port, "path": path, **load})
         if not outcome["latencies"]:
             failures = ", ".join(outcome["failures"])
             raise CannotRun(f"{case}, {server.name}: {failures}\n{server.printed()}".rstrip())
@@ -236,7 +250,7 @@ class Comparison:
         self.progress.stage("First requests")
         for server in self.servers.values():
             for upstream in self.upstream.ports:
-                await self.round_(server, Case(1, upstream, "instant"), 0)
+                await self.ask(server, Case(1, upstream, "instant"), 0)
 
     async def memory(self) -> list[Memory]:
         """What requests at once take, before anything else does."""
@@ -248,7 +262,7 @@ class Comparison:
     async def _memory_of(self, server: Server) -> Memory:
         at_rest = _memory.resident(server.pid)
         _memory.forget_peak(server.pid)
-        await self.round_(server, Case(self.plan.simultaneous, "plain", "held"), 0)
+        await self.ask(server, Case(self.plan.simultaneous, "plain", "held"), 0)
         return Memory(server.name, at_rest, _memory.peak(server.pid))
 
     async def compare(self) -> list[Figures]:
@@ -260,14 +274,14 @@ class Comparison:
             for (name, case), item in figures.items():
                 if not self.plan.is_left_out(name, case, turn):
                     self.progress.step(f"Round {turn + 1}: {case}, {name}")
-                    item.add(await self.round_(self.servers[name], case, self.plan.seconds))
+                    item.add(await self.ask(self.servers[name], case, self.plan.seconds))
         return list(figures.values())
 
     async def crowd(self) -> Figures:
         """Many at once, far more than there may be connections."""
         self.progress.stage(f"{self.plan.crowd} clients at once")
         figures = Figures(POOLED, Case(self.plan.crowd, "plain", "held"))
-        figures.add(await self.round_(self.servers[POOLED], figures.case, self.plan.seconds))
+        figures.add(await self.ask(self.servers[POOLED], figures.case, self.plan.seconds))
         return figures
 
     async def reuse(self) -> dict[str, Any]:
@@ -305,7 +319,7 @@ async def open_comparison(plan: Plan, progress: Progress) -> AsyncGenerator[Comp
             await upstream.start()
             servers = await open_servers(stack, upstream.urls(), authorities, Path(directory))
             load = await stack.enter_async_context(open_child("_load.py"))
-            yield Comparison(plan, progress, upstream, servers, load)
+            yield Comparison(plan, progress, upstream, servers, load, plan.wrk)
             progress.stage("Stopping the servers")
 
 
@@ -319,6 +333,7 @@ async def measure(plan: Plan, progress: Progress) -> Result:
             begun=begun,
             seconds=plan.seconds,
             rounds=plan.rounds,
+            load=plan.load,
             simultaneous=plan.simultaneous,
             memory=await comparison.memory(),
             figures=await comparison.compare(),
@@ -334,6 +349,7 @@ async def measure(plan: Plan, progress: Progress) -> Result:
 def oddities(result: Result) -> Iterator[str]:
     """What a reader of the numbers should know."""
     machine = result.machine
+    yield f"The load of the rounds came from {result.load}."
     yield (
         f"pooled had a pool_timeout of {_POOL_TIMEOUT:g} s instead of 5, so that a crowd may wait "
         f"in line, and a read_timeout of {_READ_TIMEOUT:g} s instead of 30."
@@ -378,7 +394,11 @@ def save(result: Result, options: argparse.Namespace) -> None:
 async def main(options: argparse.Namespace) -> int:
     """Measure, and report."""
     check_extra([*EXTRA, *["matplotlib"] * (options.png is not None)])
-    plan = QUICK if options.quick else Plan(options.seconds, options.rounds)
+    wrk = _wrk.find()
+    usual = _SECONDS if wrk is None else _SECONDS_OF_WRK
+    plan = Plan(options.seconds or usual, options.rounds, wrk=wrk)
+    if options.quick:
+        plan = QUICK
     progress = Progress(sys.stderr)
     try:
         result = await measure(plan, progress)
@@ -406,9 +426,9 @@ def parse_options() -> argparse.Namespace:
     add(
         "--seconds",
         type=duration,
-        default=0.4,
         metavar="S",
-        help="how long a round takes, of which the first fifth does not count (default 0.4)",
+        help="how long a round takes (default 1 with wrk, which is used where it is installed, "
+        "for rounds of a second or more; else 0.4, of which the first fifth does not count)",
     )
     add("--rounds", type=positive, default=3, metavar="N", help="rounds each (default 3)")
     add("--quick", action="store_true", help="measure hardly anything: to try the script itself")

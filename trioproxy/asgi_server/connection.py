@@ -74,6 +74,7 @@ class ClientConnection(TCPServer):
                 await self._serve()
         finally:
             self._limit.open -= 1
+            self.state.pop(_KEY)  # else it would wait for the garbage collector
 
     async def _serve(self) -> None:
         try:

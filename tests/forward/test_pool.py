@@ -88,7 +88,7 @@ class Bench:
         assert stats.in_use_connections <= self.limits.max_connections
 
 
-async def test_a_connection_is_used_again() -> None:
+async def test_connection_is_used_again() -> None:
     bench = Bench()
     for _ in range(3):
         async with bench.using() as connection:
@@ -99,7 +99,7 @@ async def test_a_connection_is_used_again() -> None:
     assert stats.reuse_rate == 2 / 3
 
 
-async def test_the_one_used_last_is_used_next() -> None:
+async def test_connection_used_last_is_used_next() -> None:
     bench = Bench()
     async with bench.using(), bench.using():
         pass  # 2 is given back first
@@ -107,7 +107,7 @@ async def test_the_one_used_last_is_used_next() -> None:
         assert number(connection) == 1
 
 
-async def test_a_full_pool_serves_in_order_as_connections_come_free(
+async def test_max_connections_serves_in_order_as_connections_come_free(
     autojump_clock: MockClock,
 ) -> None:
     bench = Bench()
@@ -122,7 +122,7 @@ async def test_a_full_pool_serves_in_order_as_connections_come_free(
     bench.check()
 
 
-async def test_a_wait_ends_after_pool_timeout(autojump_clock: MockClock) -> None:
+async def test_pool_timeout_ends_the_wait(autojump_clock: MockClock) -> None:
     bench = Bench()
     async with bench.using(), bench.using():
         with pytest.raises(UpstreamBusy, match=r"All 2 connections .* busy for 5 s") as caught:
@@ -134,7 +134,7 @@ async def test_a_wait_ends_after_pool_timeout(autojump_clock: MockClock) -> None
         bench.check()
 
 
-async def test_one_more_idle_than_may_be_kept_is_closed_after_a_moment(
+async def test_max_keepalive_connections_closes_the_surplus_after_a_moment(
     autojump_clock: MockClock,
 ) -> None:
     bench = Bench(evolve(LIMITS, max_connections=3))
@@ -184,7 +184,7 @@ async def test_none_is_kept_where_none_is_to_be() -> None:
     bench.check()
 
 
-async def test_what_is_idle_for_too_long_is_not_used_and_is_closed(
+async def test_keepalive_expiry_closes_idle_connections(
     autojump_clock: MockClock,
 ) -> None:
     bench = Bench()
@@ -255,7 +255,7 @@ async def test_made_anew_what_is_in_use_ends_its_request_and_is_closed_then() ->
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 2, 3])
-async def test_who_is_cancelled_leaves_nothing(autojump_clock: MockClock, seconds: int) -> None:
+async def test_cancelled_acquire_leaves_nothing(autojump_clock: MockClock, seconds: int) -> None:
     bench = Bench()
     got: list[tuple[int, float]] = []
     async with trio.open_nursery() as nursery:

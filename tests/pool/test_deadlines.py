@@ -52,7 +52,7 @@ DEADLINES = [
 
 
 @pytest.mark.parametrize("deadline", DEADLINES, ids=lambda case: case.text)
-async def test_a_deadline_passes(autojump_clock: Clock, deadline: Deadline) -> None:
+async def test_turn_deadlines_pass(autojump_clock: Clock, deadline: Deadline) -> None:
     cli = FakeCLI(planned=[deadline.kind])
     async with pool_of(cli, deadline.settings) as pool:
         start = trio.current_time()
@@ -69,7 +69,7 @@ async def test_a_deadline_passes(autojump_clock: Clock, deadline: Deadline) -> N
     assert cli.launched[0].interrupts == 1
 
 
-async def test_the_time_that_a_caller_reads_is_no_silence(autojump_clock: Clock) -> None:
+async def test_event_timeout_does_not_count_the_callers_reading(autojump_clock: Clock) -> None:
     async with pool_of(FakeCLI(), evolve(ONE, event_timeout=2.0, turn_timeout=100.0)) as pool:
         with pool.submit(turn()) as answer:
             async for _ in answer:
@@ -80,7 +80,7 @@ async def test_the_time_that_a_caller_reads_is_no_silence(autojump_clock: Clock)
     assert trio.current_time() > BOOT + 40
 
 
-async def test_a_wait_in_line_is_no_silence(autojump_clock: Clock) -> None:
+async def test_first_event_timeout_does_not_count_the_queue(autojump_clock: Clock) -> None:
     settings = evolve(ONE, first_event_timeout=1.5, acquire_timeout=50.0)
     async with pool_of(FakeCLI(), settings) as pool, trio.open_nursery() as nursery:
         for _ in range(4):
@@ -88,7 +88,7 @@ async def test_a_wait_in_line_is_no_silence(autojump_clock: Clock) -> None:
     assert pool.statistics().turn_timeouts == 0
 
 
-def test_no_deadline_is_half_a_minute_by_default() -> None:
+def test_turn_deadlines_are_above_half_a_minute_by_default() -> None:
     usual = PoolSettings()
     deadlines = (usual.first_event_timeout, usual.event_timeout, usual.turn_timeout)
     assert min(deadlines) >= 300

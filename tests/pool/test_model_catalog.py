@@ -18,7 +18,7 @@ def names(models: Models) -> list[str]:
     return [model.id for model in models.listed]
 
 
-async def test_one_process_is_asked_for_many_callers(autojump_clock: Clock) -> None:
+async def test_models_are_asked_of_one_process_for_many_callers(autojump_clock: Clock) -> None:
     found: list[list[str]] = []
 
     async def client(pool: Pool) -> None:
@@ -37,7 +37,7 @@ async def test_one_process_is_asked_for_many_callers(autojump_clock: Clock) -> N
         assert [worker.bound for worker in pool.statistics().workers] == [False]
 
 
-async def test_a_turn_tells_the_models_by_the_way(autojump_clock: Clock) -> None:
+async def test_models_are_known_from_a_turn(autojump_clock: Clock) -> None:
     cli = FakeCLI(Introduces)
     async with pool_of(cli, ONE) as pool:
         assert pool.models.known == Models()
@@ -50,7 +50,7 @@ async def test_a_turn_tells_the_models_by_the_way(autojump_clock: Clock) -> None
 @pytest.mark.parametrize(
     ("kind", "error"), [(fakes.NeverBoots, BootFailed), (fakes.DiesAtBoot, ProcessDied)]
 )
-async def test_what_does_not_answer_is_told_and_asked_anew(
+async def test_models_fail_and_are_asked_again(
     autojump_clock: Clock, kind: fakes.Kind, error: type[TrioproxyError]
 ) -> None:
     cli = FakeCLI(Introduces, planned=[Introduces, kind])
@@ -62,7 +62,7 @@ async def test_what_does_not_answer_is_told_and_asked_anew(
         assert cli.alive == 1
 
 
-async def test_a_pool_that_closes_tells_those_who_wait(autojump_clock: Clock) -> None:
+async def test_models_fail_when_the_pool_closes(autojump_clock: Clock) -> None:
     ends: list[TrioproxyError] = []
 
     async def client(pool: Pool) -> None:

@@ -19,7 +19,7 @@ from trioproxy.errors import (
 from trioproxy.settings import PoolSettings
 
 
-async def test_opening_waits_for_the_first_boot_only(
+async def test_open_pool_waits_for_the_first_boot_only(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     slow = [fakes.FakeProcess, lambda pid: fakes.FakeProcess(pid, boot=3.0)]
@@ -32,7 +32,7 @@ async def test_opening_waits_for_the_first_boot_only(
         assert pool.statistics().available_connections == 2
 
 
-async def test_one_process_answers_all_that_share_a_prompt(
+async def test_bound_process_answers_all_that_share_its_prompt(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI()
@@ -49,7 +49,9 @@ async def test_one_process_answers_all_that_share_a_prompt(
     assert asked == [[("", [f"question {i}"]) for i in range(10)]]
 
 
-async def test_prompts_never_share_a_process(autojump_clock: trio.testing.MockClock) -> None:
+async def test_bound_process_is_never_shared_by_prompts(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     cli = FakeCLI()
     async with pool_of(cli, evolve(TWO, max_size=3)) as pool, trio.open_nursery() as nursery:
         for i in range(30):
@@ -59,7 +61,7 @@ async def test_prompts_never_share_a_process(autojump_clock: trio.testing.MockCl
         assert {body for _, (body,) in process.asked} <= {f"secret {(process.system or '')[-1]}"}
 
 
-async def test_events_come_as_they_are_written(autojump_clock: trio.testing.MockClock) -> None:
+async def test_events_arrive_as_they_are_written(autojump_clock: trio.testing.MockClock) -> None:
     async with pool_of(FakeCLI()) as pool:
         start = trio.current_time()
         with pool.submit(turn()) as answer:
@@ -69,7 +71,7 @@ async def test_events_come_as_they_are_written(autojump_clock: trio.testing.Mock
     assert sorted({at for _, at in times}) == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
-async def test_a_waiter_is_served_at_the_release(autojump_clock: trio.testing.MockClock) -> None:
+async def test_waiter_is_served_at_the_release(autojump_clock: trio.testing.MockClock) -> None:
     done: list[tuple[str, float]] = []
 
     async def client(name: str) -> None:
@@ -86,7 +88,7 @@ async def test_a_waiter_is_served_at_the_release(autojump_clock: trio.testing.Mo
     assert done == [("first", ANSWER), ("second", 2 * ANSWER), ("third", 3 * ANSWER)]
 
 
-async def test_waiting_ends_at_acquire_timeout(autojump_clock: trio.testing.MockClock) -> None:
+async def test_acquire_timeout_ends_the_wait(autojump_clock: trio.testing.MockClock) -> None:
     cli = FakeCLI(kind=fakes.StallsMidAnswer)
     async with pool_of(cli, evolve(ONE, acquire_timeout=5.0)) as pool:
         with pool.submit(turn()) as busy:
@@ -137,7 +139,7 @@ async def test_acquire_timeout_in_the_tick_in_which_a_worker_is_free(
     assert 0 < timed_out < 100  # that it was the same tick
 
 
-async def test_it_grows_to_max_size_and_no_further(autojump_clock: trio.testing.MockClock) -> None:
+async def test_max_size_bounds_the_growth(autojump_clock: trio.testing.MockClock) -> None:
     cli = FakeCLI()
     async with pool_of(cli, evolve(ONE, max_size=3)) as pool:
         async with trio.open_nursery() as nursery:
@@ -148,7 +150,7 @@ async def test_it_grows_to_max_size_and_no_further(autojump_clock: trio.testing.
         assert len(cli.launched) == 3
 
 
-async def test_a_spare_is_kept_unbound(autojump_clock: trio.testing.MockClock) -> None:
+async def test_spare_size_keeps_an_unbound_process(autojump_clock: trio.testing.MockClock) -> None:
     async with pool_of(FakeCLI(), PoolSettings(min_size=1, max_size=4, spare_size=1)) as pool:
         await ask(pool, system="one")
         await trio.sleep(1)
@@ -159,7 +161,9 @@ async def test_a_spare_is_kept_unbound(autojump_clock: trio.testing.MockClock) -
         assert [worker.bound for worker in pool.statistics().workers] == [True, True, False]
 
 
-async def test_the_least_recently_used_makes_room(autojump_clock: trio.testing.MockClock) -> None:
+async def test_max_size_least_recently_used_makes_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     cli = FakeCLI()
     async with pool_of(cli, TWO) as pool:
         await trio.sleep(1)
@@ -173,7 +177,7 @@ async def test_the_least_recently_used_makes_room(autojump_clock: trio.testing.M
         assert pool.statistics().retirements == {"made room": 1}
 
 
-async def test_nobody_starves_behind_another_prompt(
+async def test_waiters_do_not_starve_behind_another_prompt(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     served: list[str] = []
@@ -190,7 +194,7 @@ async def test_nobody_starves_behind_another_prompt(
     assert served == ["many 1", "other", "many 2", "many 3"]
 
 
-async def test_a_client_that_leaves_mid_answer_gives_its_process_back(
+async def test_release_mid_answer_gives_the_process_back(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI(planned=[fakes.StallsMidAnswer])
@@ -204,7 +208,7 @@ async def test_a_client_that_leaves_mid_answer_gives_its_process_back(
         assert cli.launched[0].conversation == []
 
 
-async def test_a_process_that_ignores_interrupts_is_killed(
+async def test_reset_timeout_kills_a_process_that_ignores_interrupts(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI(planned=[fakes.StallsForGood])
@@ -218,7 +222,7 @@ async def test_a_process_that_ignores_interrupts_is_killed(
         assert pool.statistics().available_connections == 1
 
 
-async def test_a_process_that_does_not_rewind_serves_nobody_else(
+async def test_reset_without_rewind_serves_nobody_else(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI(planned=[fakes.NeverRewinds])
@@ -229,7 +233,7 @@ async def test_a_process_that_does_not_rewind_serves_nobody_else(
         assert pool.statistics().retirements == {"not proven clean": 1}
 
 
-async def test_a_death_mid_answer_is_told_and_replaced(
+async def test_death_mid_answer_fails_the_turn_and_is_replaced(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI(planned=[fakes.DiesMidAnswer])) as pool:
@@ -243,7 +247,7 @@ async def test_a_death_mid_answer_is_told_and_replaced(
         assert pool.statistics().retirements == {"died": 1}
 
 
-async def test_a_process_that_dies_idle_is_replaced(
+async def test_idle_process_that_dies_is_replaced(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI()
@@ -256,7 +260,7 @@ async def test_a_process_that_dies_idle_is_replaced(
         await ask(pool)
 
 
-async def test_a_process_that_writes_unasked_is_replaced(
+async def test_idle_process_that_writes_unasked_is_replaced(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI()
@@ -269,7 +273,7 @@ async def test_a_process_that_writes_unasked_is_replaced(
         assert pool.statistics().retirements == {"wrote unasked": 1}
 
 
-async def test_closing_ends_what_runs_and_what_waits(
+async def test_close_ends_running_and_waiting_turns(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     ends: list[TrioproxyError] = []
@@ -290,7 +294,7 @@ async def test_closing_ends_what_runs_and_what_waits(
         pool.submit(turn())
 
 
-async def test_waiters_are_told_at_once_when_nothing_can_boot(
+async def test_boot_failure_fails_the_waiters_at_once(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI(planned=[fakes.FakeProcess], kind=fakes.DiesAtBoot)
@@ -305,7 +309,7 @@ async def test_waiters_are_told_at_once_when_nothing_can_boot(
             pool.submit(turn())
 
 
-async def test_boots_that_fail_back_off_and_recover(
+async def test_boot_failures_back_off_and_recover(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI(kind=fakes.DiesAtBoot)
@@ -321,7 +325,7 @@ async def test_boots_that_fail_back_off_and_recover(
         await ask(pool)
 
 
-async def test_a_boot_that_hangs_ends_at_boot_timeout(
+async def test_boot_timeout_ends_a_hanging_boot(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI(kind=fakes.NeverBoots), evolve(ONE, boot_timeout=30.0)) as pool:
@@ -332,7 +336,7 @@ async def test_a_boot_that_hangs_ends_at_boot_timeout(
         assert pool.statistics().boot_failures == 1
 
 
-async def test_no_warm_up_boots_at_the_first_request(
+async def test_warmup_on_startup_false_boots_at_the_first_request(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI()
@@ -343,7 +347,7 @@ async def test_no_warm_up_boots_at_the_first_request(
         assert len(cli.launched) == 2
 
 
-async def test_leaving_at_any_moment_leaves_the_pool_whole(
+async def test_release_at_any_moment_leaves_the_pool_whole(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     cli = FakeCLI()
@@ -365,7 +369,7 @@ async def test_leaving_at_any_moment_leaves_the_pool_whole(
         await ask(pool)
 
 
-async def test_a_caller_that_is_cancelled_as_it_is_handed_a_worker_loses_nothing(
+async def test_cancelled_caller_at_the_hand_over_loses_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI()) as pool:
@@ -380,7 +384,7 @@ async def test_a_caller_that_is_cancelled_as_it_is_handed_a_worker_loses_nothing
         await ask(pool)
 
 
-async def test_who_wants_it_in_one_has_it_at_the_end(
+async def test_buffered_answer_arrives_at_the_end(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI()) as pool:
@@ -397,7 +401,7 @@ async def test_who_wants_it_in_one_has_it_at_the_end(
         assert balanced(pool)
 
 
-async def test_who_wants_it_in_one_has_nothing_of_what_breaks_off(
+async def test_buffered_answer_is_discarded_on_error(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with pool_of(FakeCLI(kind=fakes.DiesMidAnswer)) as pool:

@@ -18,7 +18,7 @@ def result(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-async def test_growth_and_clean_up_are_told(
+async def test_log_lines_of_growth_and_clean_up(
     autojump_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "trioproxy")
@@ -35,7 +35,7 @@ async def test_growth_and_clean_up_are_told(
     assert lines[closed + 1] == f"[POOL] Destroyed connection {first} (total remaining: 1)"
 
 
-async def test_a_wait_for_nothing_is_told(
+async def test_log_line_of_acquire_timeout(
     autojump_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with pool_of(FakeCLI(kind=fakes.StallsMidAnswer)) as pool:

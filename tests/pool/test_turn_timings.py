@@ -91,7 +91,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize("end", ENDS, ids=str)
-async def test_all_is_known_of_a_turn_once(autojump_clock: MockClock, end: End) -> None:
+async def test_turn_timings_are_complete_once(autojump_clock: MockClock, end: End) -> None:
     result: list[TurnTimings] = []
     cli = FakeCLI(planned=list(end.planned))
     async with open_pool(end.settings, cli, max_line_size=1_000_000) as pool:
@@ -112,7 +112,7 @@ async def test_all_is_known_of_a_turn_once(autojump_clock: MockClock, end: End) 
     assert result == [timings] * 2
 
 
-async def test_a_stop_settles_all(autojump_clock: MockClock) -> None:
+async def test_turn_timings_are_complete_after_a_stop(autojump_clock: MockClock) -> None:
     result: list[TurnTimings] = []
     settings = evolve(ONE, drain_timeout=0.1)
 
@@ -133,7 +133,7 @@ async def test_a_stop_settles_all(autojump_clock: MockClock) -> None:
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-async def test_a_stop_in_the_tick_of_the_hand_over_loses_nothing(
+async def test_stop_in_the_tick_of_the_hand_over_loses_nothing(
     autojump_clock: MockClock, *, is_cancelled: bool
 ) -> None:
     result: list[TurnTimings] = []
@@ -150,7 +150,7 @@ async def test_a_stop_in_the_tick_of_the_hand_over_loses_nothing(
     assert result == [answer.timings]
 
 
-async def test_each_turn_of_a_process_has_its_own_cost(autojump_clock: MockClock) -> None:
+async def test_cost_is_of_each_turn_of_a_process(autojump_clock: MockClock) -> None:
     async with open_pool(ONE, FakeCLI(), max_line_size=1_000_000) as pool:
         costs = []
         for _ in range(3):
@@ -162,7 +162,7 @@ async def test_each_turn_of_a_process_has_its_own_cost(autojump_clock: MockClock
         assert sum(pool.statistics().cost_usd.values()) == 3 * COST
 
 
-async def test_the_reset_has_its_own_time(autojump_clock: MockClock) -> None:
+async def test_turn_timings_have_the_reset(autojump_clock: MockClock) -> None:
     async with open_pool(ONE, FakeCLI(kind=ResetsSlowly), max_line_size=1_000_000) as pool:
         with pool.submit(turn()) as answer:
             await reads(answer)

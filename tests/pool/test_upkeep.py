@@ -39,7 +39,7 @@ Clock = trio.testing.MockClock
 # -- Idle processes
 
 
-async def test_surplus_processes_close_after_idle_timeout(autojump_clock: Clock) -> None:
+async def test_idle_timeout_closes_surplus_processes(autojump_clock: Clock) -> None:
     settings = evolve(ONE, max_size=3, idle_timeout=300.0)
     async with pool_of(FakeCLI(), settings) as pool:
         async with trio.open_nursery() as nursery:
@@ -56,7 +56,9 @@ async def test_surplus_processes_close_after_idle_timeout(autojump_clock: Clock)
         assert pool.statistics().available_connections == 1
 
 
-async def test_the_last_used_is_used_again_so_that_others_grow_idle(autojump_clock: Clock) -> None:
+async def test_idle_timeout_is_reached_since_the_last_used_is_used_again(
+    autojump_clock: Clock,
+) -> None:
     settings = evolve(ONE, max_size=2, idle_timeout=10.0)
     async with pool_of(FakeCLI(), settings) as pool:
         async with trio.open_nursery() as nursery:
@@ -70,7 +72,7 @@ async def test_the_last_used_is_used_again_so_that_others_grow_idle(autojump_clo
         assert worker.uses >= 12
 
 
-async def test_a_spare_is_not_surplus(autojump_clock: Clock) -> None:
+async def test_idle_timeout_keeps_the_spare(autojump_clock: Clock) -> None:
     settings = PoolSettings(min_size=1, max_size=4, spare_size=1, idle_timeout=50.0)
     cli = FakeCLI()
     async with pool_of(cli, settings) as pool:
@@ -89,7 +91,7 @@ def stops(process: FakeProcess, is_stopped: bool) -> None:  # noqa: FBT001 - it 
     process.is_stopped = is_stopped
 
 
-async def test_a_stopped_process_is_found_and_replaced(
+async def test_health_check_finds_a_stopped_process(
     autojump_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "trioproxy")
@@ -112,7 +114,7 @@ async def test_a_stopped_process_is_found_and_replaced(
     assert result.index(failed[0]) < result.index(destroyed[0])
 
 
-async def test_a_healthy_process_is_asked_and_kept(autojump_clock: Clock) -> None:
+async def test_health_check_keeps_a_healthy_process(autojump_clock: Clock) -> None:
     asked: list[float] = []
 
     class Counts(FakeProcess):
@@ -127,7 +129,7 @@ async def test_a_healthy_process_is_asked_and_kept(autojump_clock: Clock) -> Non
     assert asked == [BOOT, 60.0, 120.0, 180.0, 240.0]
 
 
-async def test_a_check_never_makes_the_pool_look_empty(autojump_clock: Clock) -> None:
+async def test_health_check_never_makes_the_pool_look_empty(autojump_clock: Clock) -> None:
     cli = FakeCLI(planned=[Stops])
     settings = evolve(ONE, health_check_interval=60.0, health_timeout=5.0)
     async with pool_of(cli, settings) as pool:
@@ -146,7 +148,7 @@ async def test_a_check_never_makes_the_pool_look_empty(autojump_clock: Clock) ->
 # -- A second try
 
 
-async def test_a_death_before_the_first_event_is_tried_again_unseen(
+async def test_retry_of_a_death_before_the_first_event_is_unseen(
     autojump_clock: Clock,
 ) -> None:
     cli = FakeCLI(planned=[fakes.DiesUnseen])
@@ -158,7 +160,7 @@ async def test_a_death_before_the_first_event_is_tried_again_unseen(
         assert pool.statistics().available_connections == 1
 
 
-async def test_a_second_death_is_told(autojump_clock: Clock) -> None:
+async def test_retry_that_dies_too_fails_the_turn(autojump_clock: Clock) -> None:
     cli = FakeCLI(kind=fakes.DiesUnseen)
     async with pool_of(cli, TWO) as pool:
         await trio.sleep(1)
@@ -167,7 +169,7 @@ async def test_a_second_death_is_told(autojump_clock: Clock) -> None:
         assert pool.statistics().retries == 1
 
 
-async def test_a_process_that_shows_no_life_is_given_up_for_another(
+async def test_health_timeout_gives_a_turn_to_another_process(
     autojump_clock: Clock,
 ) -> None:
     cli = FakeCLI(planned=[HearsNothing])
@@ -179,7 +181,7 @@ async def test_a_process_that_shows_no_life_is_given_up_for_another(
         assert pool.statistics().retries == 1
 
 
-async def test_a_second_try_waits_no_longer_than_a_first_one(autojump_clock: Clock) -> None:
+async def test_retry_waits_for_acquire_timeout_at_most(autojump_clock: Clock) -> None:
     cli = FakeCLI(planned=[fakes.DiesUnseen], kind=fakes.NeverBoots)
     settings = evolve(ONE, acquire_timeout=2.0)
     async with pool_of(cli, settings) as pool:
@@ -190,7 +192,7 @@ async def test_a_second_try_waits_no_longer_than_a_first_one(autojump_clock: Clo
         assert pool.statistics().waiting == 0
 
 
-async def test_a_death_after_the_first_event_is_never_tried_again(autojump_clock: Clock) -> None:
+async def test_retry_never_follows_a_first_event(autojump_clock: Clock) -> None:
     async with pool_of(FakeCLI(kind=fakes.DiesMidAnswer), TWO) as pool:
         await trio.sleep(1)
         with pytest.raises(ProcessDied):
@@ -198,7 +200,7 @@ async def test_a_death_after_the_first_event_is_never_tried_again(autojump_clock
         assert pool.statistics().retries == 0
 
 
-async def test_a_caller_that_leaves_during_its_second_try_loses_nothing(
+async def test_retry_of_a_caller_that_leaves_loses_nothing(
     autojump_clock: Clock,
 ) -> None:
     for step in range(12):
@@ -215,7 +217,9 @@ async def test_a_caller_that_leaves_during_its_second_try_loses_nothing(
 # -- Wear
 
 
-async def test_a_worn_process_goes_when_its_replacement_is_there(autojump_clock: Clock) -> None:
+async def test_max_requests_replaces_a_process_once_the_new_one_is_up(
+    autojump_clock: Clock,
+) -> None:
     cli = FakeCLI()
     settings = evolve(ONE, max_size=2, max_requests=3)
     async with pool_of(cli, settings) as pool:
@@ -230,7 +234,7 @@ async def test_a_worn_process_goes_when_its_replacement_is_there(autojump_clock:
     assert second not in first
 
 
-async def test_a_worn_process_at_max_size_makes_room_for_its_replacement(
+async def test_max_requests_at_max_size_makes_room_for_the_replacement(
     autojump_clock: Clock,
 ) -> None:
     cli = FakeCLI()
@@ -241,7 +245,7 @@ async def test_a_worn_process_at_max_size_makes_room_for_its_replacement(
     assert len(set(answered)) == 3
 
 
-async def test_a_process_that_has_grown_too_large_is_replaced_between_turns(
+async def test_max_rss_replaces_a_process_between_turns(
     autojump_clock: Clock,
 ) -> None:
     cli = FakeCLI()
@@ -257,7 +261,7 @@ async def test_a_process_that_has_grown_too_large_is_replaced_between_turns(
         assert len(cli.launched) == 2
 
 
-async def test_worn_processes_are_replaced_under_constant_load(autojump_clock: Clock) -> None:
+async def test_max_requests_under_constant_load(autojump_clock: Clock) -> None:
     cli = FakeCLI()
     settings = evolve(TWO, max_requests=5, max_waiting=1000, acquire_timeout=1000.0)
     async with pool_of(cli, settings) as pool, trio.open_nursery() as nursery:
@@ -269,7 +273,7 @@ async def test_worn_processes_are_replaced_under_constant_load(autojump_clock: C
 # -- The line
 
 
-async def test_the_line_is_bounded(autojump_clock: Clock) -> None:
+async def test_max_waiting_bounds_the_queue(autojump_clock: Clock) -> None:
     cli = FakeCLI(kind=fakes.StallsMidAnswer)
     async with pool_of(cli, evolve(ONE, max_waiting=2)) as pool:
         with pool.submit(turn()), pool.submit(turn()), pool.submit(turn()):
@@ -279,7 +283,7 @@ async def test_the_line_is_bounded(autojump_clock: Clock) -> None:
             assert caught.value.retry_after is not None
 
 
-async def test_many_waiters_are_served_in_order(autojump_clock: Clock, sized: Sized) -> None:
+async def test_waiters_are_many_and_served_in_order(autojump_clock: Clock, sized: Sized) -> None:
     count = sized(100, 1000)
     served: list[int] = []
 
@@ -297,7 +301,9 @@ async def test_many_waiters_are_served_in_order(autojump_clock: Clock, sized: Si
     assert served == list(range(count))
 
 
-async def test_a_line_of_waiters_is_in_order(autojump_clock: Clock, sized: Sized) -> None:
+async def test_waiters_of_several_prompts_are_served_in_order(
+    autojump_clock: Clock, sized: Sized
+) -> None:
     """The line alone, with a free worker made by hand: no process could be this quick."""
     length = sized(1000, 10_000)
     settings = evolve(ONE, max_waiting=length)
@@ -318,7 +324,7 @@ async def test_a_line_of_waiters_is_in_order(autojump_clock: Clock, sized: Sized
 # -- Reuse, and none
 
 
-async def test_without_reuse_each_process_answers_once(autojump_clock: Clock) -> None:
+async def test_reuse_never_lets_each_process_answer_once(autojump_clock: Clock) -> None:
     cli = FakeCLI()
     async with pool_of(cli, evolve(TWO, reuse="never")) as pool:
         answered = []
@@ -332,7 +338,7 @@ async def test_without_reuse_each_process_answers_once(autojump_clock: Clock) ->
     assert all(len(process.asked) <= 1 for process in cli.launched)
 
 
-async def test_without_reuse_nobody_waits_for_one_that_has_answered(autojump_clock: Clock) -> None:
+async def test_reuse_never_lets_nobody_wait_for_a_used_process(autojump_clock: Clock) -> None:
     settings = evolve(TWO, reuse="never")
     cli = FakeCLI(kind=IgnoresRewind)  # and whose end takes its time
     async with pool_of(cli, settings) as pool:
@@ -342,7 +348,7 @@ async def test_without_reuse_nobody_waits_for_one_that_has_answered(autojump_clo
         assert trio.current_time() == start + 2 * ANSWER
 
 
-async def test_without_a_pool_each_request_has_its_own_process(
+async def test_enabled_false_gives_each_request_its_own_process(
     autojump_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "trioproxy")
@@ -360,7 +366,7 @@ async def test_without_a_pool_each_request_has_its_own_process(
     assert result.count("[POOL_MANAGER] Creating new client (pooling disabled)") == 3
 
 
-async def test_without_a_pool_a_process_that_nobody_wants_any_more_ends(
+async def test_enabled_false_ends_a_process_without_a_caller(
     autojump_clock: Clock,
 ) -> None:
     cli = FakeCLI()
@@ -375,7 +381,9 @@ async def test_without_a_pool_a_process_that_nobody_wants_any_more_ends(
 
 
 @pytest.mark.parametrize("kind", [fakes.DiesAtBoot, fakes.NeverBoots])
-async def test_waiters_are_told_why_nothing_boots(autojump_clock: Clock, kind: fakes.Kind) -> None:
+async def test_boot_failure_gives_the_waiters_its_reason(
+    autojump_clock: Clock, kind: fakes.Kind
+) -> None:
     ends: list[TrioproxyError] = []
 
     async def client() -> None:
@@ -390,7 +398,7 @@ async def test_waiters_are_told_why_nothing_boots(autojump_clock: Clock, kind: f
     assert {type(end) for end in ends} == {BootFailed}
 
 
-async def test_one_message_a_cause(
+async def test_boot_failure_is_logged_once_for_each_cause(
     autojump_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cli = FakeCLI(kind=fakes.DiesAtBoot)
@@ -404,7 +412,7 @@ async def test_one_message_a_cause(
     assert min(gaps) >= 0.5
 
 
-async def test_processes_that_boot_and_end_are_no_storm(autojump_clock: Clock) -> None:
+async def test_backoff_holds_processes_that_boot_and_end(autojump_clock: Clock) -> None:
     cli = FakeCLI(kind=DiesYoung)
     async with pool_of(cli, TWO) as pool:
         await trio.sleep(600)
@@ -416,7 +424,7 @@ async def test_processes_that_boot_and_end_are_no_storm(autojump_clock: Clock) -
         assert pool.trouble is None
 
 
-async def test_a_reset_that_drags_on_keeps_nobody_waiting(autojump_clock: Clock) -> None:
+async def test_slow_reset_keeps_nobody_waiting(autojump_clock: Clock) -> None:
     cli = FakeCLI(planned=[fakes.StallsForGood])
     settings = PoolSettings(min_size=1, max_size=2, spare_size=1, reset_timeout=5.0)
     async with pool_of(cli, settings) as pool:
@@ -430,7 +438,7 @@ async def test_a_reset_that_drags_on_keeps_nobody_waiting(autojump_clock: Clock)
         assert trio.current_time() - start <= 0.25 + BOOT + ANSWER
 
 
-async def test_it_recovers_without_min_size_too(autojump_clock: Clock) -> None:
+async def test_boot_failure_recovers_with_min_size_0_too(autojump_clock: Clock) -> None:
     cli = FakeCLI(kind=fakes.DiesAtBoot)
     settings = PoolSettings(min_size=0, max_size=1, spare_size=0)
     async with pool_of(cli, settings) as pool:
@@ -446,7 +454,7 @@ async def test_it_recovers_without_min_size_too(autojump_clock: Clock) -> None:
 # -- The end
 
 
-async def test_a_stop_lets_answers_end_within_drain_timeout(autojump_clock: Clock) -> None:
+async def test_drain_timeout_lets_answers_end(autojump_clock: Clock) -> None:
     async def client() -> None:
         await ask(pool)
         done.append(trio.current_time())
@@ -460,7 +468,7 @@ async def test_a_stop_lets_answers_end_within_drain_timeout(autojump_clock: Cloc
         assert trio.current_time() == BOOT + ANSWER
 
 
-async def test_a_stop_ends_the_rest_at_drain_timeout(autojump_clock: Clock) -> None:
+async def test_drain_timeout_ends_the_rest(autojump_clock: Clock) -> None:
     cli = FakeCLI(kind=fakes.StallsMidAnswer)
     async with pool_of(cli, evolve(ONE, drain_timeout=30.0)) as pool:
         answer = pool.submit(turn())
@@ -471,7 +479,7 @@ async def test_a_stop_ends_the_rest_at_drain_timeout(autojump_clock: Clock) -> N
     answer.release()
 
 
-async def test_what_hangs_for_good_is_killed(autojump_clock: Clock) -> None:
+async def test_turn_timeout_kills_a_process_that_hangs_for_good(autojump_clock: Clock) -> None:
     cli = FakeCLI(planned=[fakes.StallsForGood])
     async with pool_of(cli, evolve(ONE, turn_timeout=20.0)) as pool:
         with pytest.raises(TurnTimeout, match="turn_timeout"):

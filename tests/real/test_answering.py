@@ -24,7 +24,7 @@ async def posted(url: str, **body: Any) -> httpx.Response:
         return await http.post(f"{url}/v1/messages", json=body)
 
 
-async def test_a_silent_stream_has_pings(tmp_path: Path) -> None:
+async def test_ping_interval_of_a_silent_stream(tmp_path: Path) -> None:
     async with running(tmp_path, server=ServerSettings(ping_interval=0.1)) as server:
         response = await posted(
             server.url, model=MODEL, max_tokens=100, messages=SLOW, stream=True
@@ -37,7 +37,7 @@ async def test_a_silent_stream_has_pings(tmp_path: Path) -> None:
     assert events[-1] == "event: message_stop"
 
 
-async def test_an_answer_that_takes_too_long_is_ended_and_its_process_serves_on(
+async def test_turn_timeout_ends_an_answer_and_its_process_serves_on(
     tmp_path: Path,
 ) -> None:
     pool = PoolSettings(min_size=1, max_size=1, spare_size=0, event_timeout=0.4)

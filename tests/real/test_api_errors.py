@@ -75,7 +75,7 @@ async def test_retries_are_the_operators_choice(tmp_path: Path) -> None:
     assert len(server.asked()) == 2
 
 
-async def test_a_cli_that_is_not_logged_in_says_what_to_do(tmp_path: Path) -> None:
+async def test_login_missing_says_what_to_do(tmp_path: Path) -> None:
     async with running(tmp_path, environ={"ANTHROPIC_API_KEY": None}) as server:
         with pytest.raises(anthropic.AuthenticationError, match="Run `claude auth login`"):
             await server.client.messages.create(**says("hello"))

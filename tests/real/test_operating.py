@@ -38,7 +38,7 @@ async def written_down(server: Running) -> None:
         await trio.sleep(0.005)
 
 
-async def test_every_route_wants_a_token_but_one(tmp_path: Path) -> None:
+async def test_auth_is_required_by_every_route_but_one(tmp_path: Path) -> None:
     async with running(tmp_path, NOT_NEEDED, auth=AUTH) as server, httpx.AsyncClient() as http:
         walked = routes()
         assert len(walked) > 30
@@ -57,7 +57,7 @@ async def test_every_route_wants_a_token_but_one(tmp_path: Path) -> None:
         assert (await http.get(server.url + "/health", headers=KEY)).status_code == 200
 
 
-async def test_each_dialect_has_its_own_shape_of_a_refusal(tmp_path: Path) -> None:
+async def test_auth_error_has_the_shape_of_its_dialect(tmp_path: Path) -> None:
     async with running(tmp_path, NOT_NEEDED, auth=AUTH) as server, httpx.AsyncClient() as http:
         anthropics = (await http.post(server.url + "/v1/messages", json=body())).json()
         openais = (await http.post(server.url + "/v1/chat/completions", json={})).json()
@@ -66,7 +66,7 @@ async def test_each_dialect_has_its_own_shape_of_a_refusal(tmp_path: Path) -> No
     assert "type" not in openais
 
 
-async def test_a_token_admits_and_reaches_nobody_else(tmp_path: Path) -> None:
+async def test_auth_token_admits_and_is_not_passed_on(tmp_path: Path) -> None:
     heads: list[bytes] = []
 
     async def handler(peer: Any) -> None:
@@ -88,7 +88,7 @@ async def test_a_token_admits_and_reaches_nobody_else(tmp_path: Path) -> None:
     assert b"x-api-key" not in heads[1].lower()
 
 
-async def test_limits_of_a_token(tmp_path: Path) -> None:
+async def test_auth_limits_of_a_token(tmp_path: Path) -> None:
     auth = AuthSettings(tokens=AUTH.tokens, max_concurrent=1, max_per_minute=3)
     async with running(tmp_path, auth=auth) as server, httpx.AsyncClient() as http:
         url = server.url + "/v1/messages"
@@ -115,7 +115,7 @@ async def test_limits_of_a_token(tmp_path: Path) -> None:
         assert (await http.get(server.url + "/health", headers=KEY)).status_code == 200
 
 
-async def test_pages_of_other_sites_and_rebinding(tmp_path: Path) -> None:
+async def test_allowed_origins_and_dns_rebinding(tmp_path: Path) -> None:
     async with running(tmp_path) as server, httpx.AsyncClient() as http:
         url = server.url + "/v1/messages"
         for headers in ({"origin": "https://evil.example"}, {"host": "evil.example"}):
@@ -186,7 +186,7 @@ async def test_metrics_are_what_the_client_counted(tmp_path: Path) -> None:
         assert all("pid" in sample.labels for sample in family.samples)
 
 
-async def test_readiness_says_what_was_measured(tmp_path: Path) -> None:
+async def test_health_ready_says_what_was_measured(tmp_path: Path) -> None:
     async with running(tmp_path) as server, httpx.AsyncClient(base_url=server.url) as http:
         first = (await http.get("/health/ready")).json()
         await server.client.messages.create(**body())

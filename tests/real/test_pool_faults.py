@@ -297,7 +297,7 @@ async def test_a_binary_that_cannot_be_started(tmp_path: Path, mode: int | None)
             await b.ask()
 
 
-async def test_a_worn_process_is_replaced_beside_its_work(tmp_path: Path) -> None:
+async def test_max_requests_replaces_a_process_beside_its_work(tmp_path: Path) -> None:
     async with bench(tmp_path, evolve(SETTINGS, max_requests=3)) as b:
         for i in range(12):
             assert (await b.ask(f"question {i}")).endswith(f"question {i}")
@@ -309,7 +309,7 @@ async def test_a_worn_process_is_replaced_beside_its_work(tmp_path: Path) -> Non
     assert max(stats.wait_seconds.p99 or 0, 0) < 0.4  # nobody waited for a boot
 
 
-async def test_a_process_that_has_grown_is_replaced(tmp_path: Path) -> None:
+async def test_max_rss_replaces_a_process(tmp_path: Path) -> None:
     async with bench(tmp_path, evolve(SETTINGS, max_rss=1_000_000)) as b:
         assert (await b.ask()).endswith("hello")
         await b.whole()
@@ -317,7 +317,7 @@ async def test_a_process_that_has_grown_is_replaced(tmp_path: Path) -> None:
         assert (await b.ask()).endswith("hello")
 
 
-async def test_a_cli_that_is_not_logged_in_says_what_to_do(tmp_path: Path) -> None:
+async def test_login_missing_says_what_to_do(tmp_path: Path) -> None:
     async with bench(tmp_path, key="") as b:
         for _ in range(2):
             with pytest.raises(ApiError, match="claude auth login") as caught:

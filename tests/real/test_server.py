@@ -32,7 +32,7 @@ pytestmark = pytest.mark.real
 LONG = "[[standin words=500 rate=20]]"
 
 
-async def test_it_serves_offline_and_says_so(tmp_path: Path) -> None:
+async def test_offline_is_served_and_said(tmp_path: Path) -> None:
     async with hypercorn(tmp_path) as server, httpx.AsyncClient() as http:
         response = await http.post(f"{server.url}/v1/messages", json=request("hi", stream=False))
         assert response.status_code == 200
@@ -57,7 +57,7 @@ async def streaming(server: Hypercorn) -> AsyncGenerator[AsyncMessageStream[None
 
 
 @pytest.mark.parametrize("victim", ["parent", "worker"])
-async def test_a_kill_in_mid_answer_leaves_no_process(tmp_path: Path, victim: str) -> None:
+async def test_kill_in_mid_answer_leaves_no_process(tmp_path: Path, victim: str) -> None:
     async with hypercorn(tmp_path) as server, streaming(server):
         pids = await server.pids()
         (worker,) = server.workers()
@@ -85,7 +85,7 @@ async def states(server: Hypercorn) -> set[str]:
     return {worker["state"] for worker in (await server.get("/pool/stats"))["stats"]["workers"]}
 
 
-async def test_a_stop_in_mid_answer_is_told_and_leaves_no_process(tmp_path: Path) -> None:
+async def test_stop_in_mid_answer_is_an_error_event_and_leaves_no_process(tmp_path: Path) -> None:
     env = {"POOL_SETTINGS__MIN_SIZE": "2"}  # the other is idle
     async with hypercorn(tmp_path, **env) as server, await connect(server) as stream:
         await stream.send_all(raw_request(server, LONG))
@@ -111,7 +111,7 @@ async def does_not_read(server: Hypercorn) -> trio.SocketStream:
     return stream
 
 
-async def test_a_client_that_does_not_read_holds_up_no_stop(tmp_path: Path) -> None:
+async def test_stop_does_not_wait_for_a_client_that_does_not_read(tmp_path: Path) -> None:
     async with hypercorn(tmp_path) as server, await does_not_read(server):
         pids = await server.pids()
         server.process.send_signal(signal.SIGTERM)
@@ -120,7 +120,9 @@ async def test_a_client_that_does_not_read_holds_up_no_stop(tmp_path: Path) -> N
         assert await gone_within(1, pids)
 
 
-async def test_a_client_that_does_not_read_holds_no_process(tmp_path: Path) -> None:
+async def test_send_timeout_frees_the_process_of_a_client_that_does_not_read(
+    tmp_path: Path,
+) -> None:
     env = {"SERVER__SEND_TIMEOUT": "2"}
     async with hypercorn(tmp_path, **env) as server, await does_not_read(server):
         assert "busy" in await states(server)
@@ -132,7 +134,7 @@ async def test_a_client_that_does_not_read_holds_no_process(tmp_path: Path) -> N
 EXTRAS = [b"", b"\n", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"]
 
 
-async def test_a_client_that_leaves_is_noticed_whatever_it_sent(tmp_path: Path) -> None:
+async def test_disconnect_is_noticed_whatever_the_client_sent(tmp_path: Path) -> None:
     async with hypercorn(tmp_path) as server:
         for extra in EXTRAS:
             async with await connect(server) as stream:
@@ -174,7 +176,7 @@ async def refused(tmp_path: Path, **env: str) -> tuple[int, list[str]]:
     return result.returncode, result.stderr.decode().splitlines()
 
 
-async def test_bad_settings_stop_the_start(tmp_path: Path) -> None:
+async def test_settings_that_are_wrong_stop_the_start(tmp_path: Path) -> None:
     (tmp_path / "ccproxy.toml").write_text(
         "[pool_settings]\nmin_size = 12\nmni_size = 1\nacquire_timeout = -1\n[claude]\nbare = 3\n"
     )
@@ -192,7 +194,7 @@ async def test_bad_settings_stop_the_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("worker_class", ["asyncio"])
-async def test_another_worker_class_is_refused(tmp_path: Path, worker_class: str) -> None:
+async def test_worker_class_must_be_trio(tmp_path: Path, worker_class: str) -> None:
     (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{worker_class}"\n')
     without = [sys.executable, "-m", "hypercorn", "trioproxy.app:app", "--config=hypercorn.toml"]
     with trio.fail_after(20):
@@ -208,7 +210,7 @@ async def test_another_worker_class_is_refused(tmp_path: Path, worker_class: str
     assert "Traceback" not in result.stderr.decode()
 
 
-async def test_a_missing_cli_stops_the_start(tmp_path: Path) -> None:
+async def test_missing_cli_stops_the_start(tmp_path: Path) -> None:
     code, lines = await refused(tmp_path, CLAUDE__CLI_PATH=str(tmp_path / "nothing"))
     assert code == -signal.SIGUSR1
     (line,) = lines
@@ -216,7 +218,7 @@ async def test_a_missing_cli_stops_the_start(tmp_path: Path) -> None:
     assert "cli_path" in line
 
 
-async def test_a_body_over_the_limit_is_refused(tmp_path: Path) -> None:
+async def test_max_body_size_rejects_a_longer_body(tmp_path: Path) -> None:
     async with hypercorn(tmp_path, SERVER__MAX_BODY_SIZE="1000", **NO_PROCESS) as server:
         client = anthropic.AsyncAnthropic(base_url=server.url, api_key="any", max_retries=0)
         async with client:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_what_runs_is_ended_whole_and_nothing_new_is_taken(
+async def test_stop_completes_running_answers_and_takes_nothing_new(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     env = {"POOL_SETTINGS__MIN_SIZE": "2", "POOL_SETTINGS__MAX_SIZE": "2"}
@@ -52,7 +52,7 @@ async def test_what_runs_is_ended_whole_and_nothing_new_is_taken(
     assert "Traceback" not in log
 
 
-async def test_what_does_not_end_in_time_is_told(tmp_path: Path) -> None:
+async def test_drain_timeout_fails_what_does_not_end_in_time(tmp_path: Path) -> None:
     env = {"POOL_SETTINGS__DRAIN_TIMEOUT": "0.3", "POOL_SETTINGS__MIN_SIZE": "2"}
     async with served(tmp_path, **env) as server, trio.open_nursery() as nursery:
         for _ in range(2):
@@ -65,7 +65,7 @@ async def test_what_does_not_end_in_time_is_told(tmp_path: Path) -> None:
     assert "2 requests did not end in time" in server.log.read_text()
 
 
-async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+async def test_stop_by_a_second_signal_is_at_once(tmp_path: Path) -> None:
     async with served(tmp_path) as server, trio.open_nursery() as nursery:
         nursery.start_soon(ignoring, server.stream("[[standin words=400 rate=20]]"))
         await server.wait_running(1)
@@ -79,7 +79,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert await gone_within(2, below)
 
 
-async def test_another_address_wants_a_token_or_to_be_told_twice(tmp_path: Path) -> None:
+async def test_host_of_another_address_requires_a_token_or_expose(tmp_path: Path) -> None:
     async def status(*options: str, **env: str) -> tuple[int | None, str]:
         command = [sys.executable, "-c", SERVE, "serve", "--offline", *options]
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **env}
@@ -97,19 +97,19 @@ async def test_another_address_wants_a_token_or_to_be_told_twice(tmp_path: Path)
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "127.0.0.1:5", "unix:/tmp/x", ""])
-def test_where_nothing_can_listen(host: str) -> None:
+def test_host_where_nothing_can_listen(host: str) -> None:
     with pytest.raises(SettingsError, match="cannot listen on"):
         check_free(host, 8000)
 
 
-async def test_a_port_that_is_taken_is_told_before_anything_is_started() -> None:
+async def test_port_that_is_taken_is_an_error_before_anything_starts() -> None:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         with pytest.raises(SettingsError, match="Address already in use"):
             check_free("127.0.0.1", listener.socket.getsockname()[1])
 
 
-async def test_two_workers_have_a_pool_each(tmp_path: Path) -> None:
+async def test_workers_have_a_pool_each(tmp_path: Path) -> None:
     async with served(tmp_path, "--workers", "2") as server:
         pids: set[int] = set()
         with trio.fail_after(20):

@@ -133,7 +133,7 @@ SIGNS = {
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
-async def test_hidden_thoughts_put_no_ping_off(
+async def test_ping_interval_is_not_put_off_by_hidden_thoughts(
     autojump_clock: trio.testing.MockClock, path: str
 ) -> None:
     async with serving(ThinksUnseen) as client:
@@ -170,7 +170,7 @@ async def test_thoughts_that_are_shown_need_no_ping(
 
 
 @each_dialect
-async def test_a_stream_that_has_not_begun_begins_with_a_ping(
+async def test_status_timeout_begins_a_stream_with_a_ping(
     autojump_clock: trio.testing.MockClock, path: str
 ) -> None:
     async with serving(AnswersLate) as client:
@@ -187,7 +187,7 @@ async def test_a_stream_that_has_not_begun_begins_with_a_ping(
 
 
 @each_dialect
-async def test_without_a_limit_a_status_is_waited_for(
+async def test_status_timeout_0_waits_for_a_status(
     autojump_clock: trio.testing.MockClock, path: str
 ) -> None:
     async with serving(AnswersLate, status_timeout=0) as client:

@@ -7,7 +7,7 @@ import trio
 
 from trioproxy.errors import BodyTooSlow
 
-Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+ReceiveBody: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 
 _KEPT = 65_536  # bytes, to be sent once more
 _SLOWEST = 1000.0  # bytes a second: a slower client holds up others
@@ -29,7 +29,7 @@ class RequestBody:
     bytes that were taken are still kept; `has_ended`: the last byte was received.
     """
 
-    def __init__(self, receive: Receive = _nothing, timeout: float = 1.0) -> None:
+    def __init__(self, receive: ReceiveBody = _nothing, timeout: float = 1.0) -> None:
         self._receive = receive
         self._timeout = timeout
         self._deadline = 0.0

@@ -15,12 +15,11 @@ from attrs import frozen
 from trioproxy.api_keys import DEFAULT, ApiKeys
 from trioproxy.dialects.json_checks import short
 from trioproxy.errors import Forbidden, HeadTooLarge, InvalidRequest, Unauthorized
+from trioproxy.forward.headers import Header
 from trioproxy.refusals import Refusal
 from trioproxy.settings import AuthSettings, ServerSettings
 from trioproxy.web.routes import table
 from trioproxy.web.routes.table import Audience
-
-Header = tuple[bytes, bytes]
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FOREIGN_SITES = frozenset({"cross-site", "same-site"})

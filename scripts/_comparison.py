@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from attrs import asdict, define, field, frozen
-from pool_performance_test import Machine, percentile
+from bench.common import Machine, percentile
 
 POOLED = "pooled"
 PER_REQUEST = "per request"

@@ -55,7 +55,7 @@ from _recovery import recoveries
 from _serving import CannotRun, OwnServer, own_server, run
 from _upstream import LENGTH
 from attrs import define, field, frozen
-from pool_performance_test import Machine, Progress, duration, new_file, positive
+from bench.common import Machine, Progress, duration, new_file, positive
 
 EXTRA = ("fastapi", "trustme", "uvicorn")
 _POOL_TIMEOUT = 60.0  # seconds: in a crowd, waiting for a connection is no failure

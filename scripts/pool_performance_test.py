@@ -8,16 +8,13 @@ are asked by turns, so that what else this machine does meets both alike.
 
 import argparse
 import json
-import os
-import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 if find_spec("trioproxy") is None:
     import _fresh_clone
@@ -28,8 +25,7 @@ import _distributions
 import trio
 from _serving import Caller, CannotRun, OwnServer, Reply, open_caller, own_server, run
 from attrs import asdict, define, field, frozen
-
-import trioproxy
+from bench.common import Machine, Progress, duration, new_file, percentile, positive
 
 _ROUNDS = 5  # of requests one after the other
 _BOUTS = 2  # of requests at once
@@ -88,26 +84,6 @@ class Mode:
             times.append(reply.seconds)
 
 
-def percentile(times: Sequence[float], share: float) -> float:
-    """By nearest rank, as /pool/stats has it."""
-    return sorted(times)[round(share * (len(times) - 1))]
-
-
-@frozen
-class Machine:
-    """What the numbers depend on."""
-
-    cores: int = field(factory=lambda: os.cpu_count() or 1)
-    load: float = field(factory=lambda: os.getloadavg()[0])
-    system: str = field(factory=platform.platform)
-    python: str = field(factory=platform.python_version)
-    trioproxy: str = trioproxy.__version__
-
-    def __str__(self) -> str:
-        cores = f"{self.cores} core{'s' * (self.cores > 1)}"
-        return f"{cores}, load {self.load:.1f} before the run, Python {self.python}"
-
-
 @frozen
 class Result:
     """A whole run."""
@@ -153,25 +129,6 @@ class Result:
 
 
 # Measuring.
-
-
-@define
-class Progress:
-    """How far it is: a line that changes on a terminal, in a pipe a line at each stage."""
-
-    _stream: TextIO
-
-    def stage(self, text: str) -> None:
-        """Something else begins."""
-        if self._stream.isatty():
-            self.step(text)
-        else:
-            print(text, file=self._stream, flush=True)
-
-    def step(self, text: str) -> None:
-        """It goes on: shown on a terminal only."""
-        if self._stream.isatty():
-            print(f"\r\x1b[K{text}", end="", file=self._stream, flush=True)
 
 
 @define
@@ -386,30 +343,6 @@ def check_matplotlib() -> None:
         _distributions.figure_class()
     except ImportError:
         raise CannotRun("--png needs matplotlib: `scripts/install plots` installs it.") from None
-
-
-def positive(text: str) -> int:
-    """A number of requests or clients."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def duration(text: str) -> float:
-    """A number of seconds."""
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError("must be greater than 0")
-    return seconds
-
-
-def new_file(text: str) -> Path:
-    """A file that can be written."""
-    file = Path(text)
-    if not file.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no directory {file.parent}")
-    return file
 
 
 def parse_options() -> argparse.Namespace:

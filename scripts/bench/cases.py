@@ -10,6 +10,7 @@ import _memory
 from _children import open_child
 from _serving import CannotRun
 from attrs import frozen
+from bench.common import Progress
 from bench.contenders import (
     Body,
     Contender,
@@ -21,7 +22,6 @@ from bench.contenders import (
 )
 from bench.round import Round
 from bench.series import Figure, Series
-from pool_performance_test import Progress
 
 BY_HAND = "by hand"
 WHOLE = "whole"

@@ -28,11 +28,11 @@ from _comparison_report import tables as forward_tables
 from _serving import CannotRun, run
 from attrs import asdict
 from bench.cases import CASES, QUICK, Bench, Found, Plan
+from bench.common import Machine, Progress, new_file
 from bench.contenders import check, open_field
 from bench.report import save_picture, tables
 from bench.series import Figure, Series
 from bench.targets import targets
-from pool_performance_test import Machine, Progress, new_file
 
 _FORWARD = "forward"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import _distributions
 from bench.cases import BY_HAND, Found
+from bench.common import Machine
 from bench.series import Figure, Series
 from bench.targets import targets
-from pool_performance_test import Machine
 
 _COLUMNS = 3
 

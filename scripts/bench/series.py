@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from attrs import define, field, frozen
-from pool_performance_test import percentile
+from bench.common import percentile
 
 Told = dict[str, Any]
 

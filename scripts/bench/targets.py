@@ -14,8 +14,8 @@ from bench.cases import (
     Found,
     of_clients,
 )
+from bench.common import percentile
 from bench.series import Figure, Series, by_round, lags, later
-from pool_performance_test import percentile
 
 _MS = 1e-3
 

@@ -154,9 +154,10 @@ async def test_a_picture_needs_matplotlib(tmp_path: Path) -> None:
 
 async def test_on_a_fresh_clone_a_script_installs_first(tmp_path: Path) -> None:
     scripts = tmp_path / "clone with a space" / "scripts"
-    scripts.mkdir(parents=True)
-    for script in SCRIPTS.glob("*.py"):
-        (scripts / script.name).write_bytes(script.read_bytes())
+    for script in SCRIPTS.rglob("*.py"):
+        copy = scripts / script.relative_to(SCRIPTS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(script.read_bytes())
     install = scripts / "install"
     install.write_text(
         '#!/bin/sh\ncd "$(dirname "$0")/.." && echo "installing $*" >&2 && mkdir -p .venv/bin && '

@@ -1,7 +1,7 @@
-"""Processes of a script's own, which tell and are told things in JSON, a line each.
+"""Processes that a script starts, and exchanges JSON lines with.
 
     async with open_child("_load.py") as child:
-        told = await child.ask({"clients": 16})
+        result = await child.ask({"clients": 16})
 
 A child runs in a session of its own, so Ctrl-C reaches the script alone. It ends with the block;
 and since its standard input ends with the script, also where the script is killed.
@@ -26,7 +26,7 @@ _END = 5.0  # seconds for a killed process to be gone
 
 @define(eq=False)
 class Child:
-    """See above."""
+    """A program that this script has started, and what it reports as JSON lines."""
 
     _name: str
     _process: trio.Process

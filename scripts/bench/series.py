@@ -13,7 +13,7 @@ Told = dict[str, Any]
 
 @define
 class Series:
-    """See above. `cpu`: seconds of the server's processor time for each turn, a figure a round."""
+    """The rounds of a contender in a case. `cpu`: seconds of the server for each turn, by round."""
 
     case: str
     contender: str

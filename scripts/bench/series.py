@@ -13,7 +13,7 @@ Told = dict[str, Any]
 
 @define
 class Series:
-    """The rounds of a contender in a case. `cpu`: seconds of the server for each turn, by round."""
+    """A contender's rounds in a case. `cpu`: seconds of the server for each turn, by round."""
 
     case: str
     contender: str

@@ -18,12 +18,14 @@ or, by hand, `python -m trioproxy.standin`.
     directives.py   pure: what a message asks of the stand-in
     script.py       pure: a model that is played, turn by turn
     bodies.py       pure: what the API checks and counts in a body
+    cache.py        what it keeps of prompts, and how the usage counts that
     pace.py         pure: which event is due when
     errors.py       pure: the API's errors
 """
 
 from trioproxy.standin.answers import Plan, events, plan, whole
 from trioproxy.standin.app import StandIn
+from trioproxy.standin.cache import PromptCache
 from trioproxy.standin.errors import ApiError
 from trioproxy.standin.pace import Pace
 from trioproxy.standin.record import Record, RecordedRequest
@@ -33,6 +35,7 @@ __all__ = [
     "ApiError",
     "Pace",
     "Plan",
+    "PromptCache",
     "Record",
     "RecordedRequest",
     "StandIn",

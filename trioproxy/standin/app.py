@@ -17,12 +17,14 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import attrs
+import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from trio_util import AsyncValue
 
 from trioproxy.standin.answers import Plan, plan
 from trioproxy.standin.asgi import Request, read_request, run_lifespan, send_json
 from trioproxy.standin.bodies import COUNTED, check_body, count_tokens
+from trioproxy.standin.cache import PromptCache
 from trioproxy.standin.delivery import deliver
 from trioproxy.standin.errors import ApiError, request_id
 from trioproxy.standin.pace import Pace
@@ -44,6 +46,7 @@ class StandIn:
 
     pace: Pace = attrs.field(factory=Pace)
     record: Record = attrs.field(factory=Record)
+    cache: PromptCache = attrs.field(factory=PromptCache)
     failures: deque[ApiError] = attrs.field(factory=deque)
     """What the next requests for a message are answered with, whatever they ask."""
     script: Script | None = None
@@ -129,8 +132,13 @@ class StandIn:
     def _answer(self, body: object, number: int) -> Plan:
         turn = None if self.script is None else self.script(check_body(body))
         if turn is None:
-            return plan(body, number=number, pace=self.pace)
-        return play(turn, body, number=number, pace=self.pace)
+            planned = plan(body, number=number, pace=self.pace)
+        else:
+            planned = play(turn, body, number=number, pace=self.pace)
+        if planned.refusal is not None:
+            return planned
+        counted = self.cache.usage(check_body(body), trio.current_time())
+        return attrs.evolve(planned, usage={**counted, **planned.usage})
 
     @contextmanager
     def _open_stream(self) -> Iterator[None]:

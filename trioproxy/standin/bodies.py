@@ -11,7 +11,7 @@ Body = Mapping[str, Any]
 _Check = tuple[Callable[[object], bool], str]
 
 _ROLES = ("user", "assistant", "system")
-_TEXTS = ("text", "content", "thinking")
+_TEXTS = ("text", "content", "thinking", "description")
 
 
 def _is_model(value: object) -> bool:
@@ -88,12 +88,12 @@ def _texts(content: str | list[dict[str, Any]]) -> Iterator[str]:
 
 
 def count_tokens(body: Body) -> int:
-    """A token a word, in the system and the messages; at least one."""
+    """A token a word, in the tools, the system and the messages; at least one."""
     contents = [message["content"] for message in body["messages"]]
-    return max(1, _words([body.get("system"), *contents]))
+    return max(1, count_words([body.get("tools"), body.get("system"), *contents]))
 
 
-def _words(value: object) -> int:
+def count_words(value: object) -> int:
     """The words in all the texts inside a value. A loop, for a body may be deep."""
     words = 0
     inside = [value]

@@ -56,7 +56,8 @@ class Speaking:
 
 @asynccontextmanager
 async def speaking(tmp_path: Path) -> AsyncGenerator[Speaking]:
-    async with running(tmp_path, ROOMY, openai=NAMES) as server:
+    uncached = evolve(NAMES, prompt_caching=False)  # test_prompt_caching.py has it
+    async with running(tmp_path, ROOMY, openai=uncached) as server:
         official = openai.AsyncOpenAI(
             base_url=f"{server.url}/openai/v1", api_key="any", max_retries=0, timeout=30
         )

@@ -43,8 +43,8 @@ def test_a_prompt_is_written_then_read_then_forgotten(cache: PromptCache) -> Non
 
 
 def test_a_conversation_writes_what_is_new(cache: PromptCache) -> None:
-    said = [text("a b c", MARK)]
-    assert counted(cache.usage(body(*said), 0)) == (0, 3, 0)
+    first = body(text("a b c", MARK))
+    assert counted(cache.usage(first, 0)) == (0, 3, 0)
     longer = body(text("a b c"), text("d e f g", MARK), text("h"))
     assert counted(cache.usage(longer, 1)) == (3, 4, 1)
     assert counted(cache.usage(longer, 2)) == (7, 0, 1)
@@ -52,15 +52,15 @@ def test_a_conversation_writes_what_is_new(cache: PromptCache) -> None:
 
 def test_tools_stand_before_the_system_prompt(cache: PromptCache) -> None:
     tools = [{"name": "f", "description": "a b c", **MARK}]
-    one = body(text("hi"), tools=tools, system=[text("d e f", MARK)])
-    assert counted(cache.usage(one, 0)) == (0, 6, 1)
+    first = body(text("hi"), tools=tools, system=[text("d e f", MARK)])
+    assert counted(cache.usage(first, 0)) == (0, 6, 1)
     other = body(text("hi"), tools=tools, system=[text("x y", MARK)])
     assert counted(cache.usage(other, 1)) == (3, 2, 1)
 
 
 def test_a_short_prompt_is_not_kept(cache: PromptCache) -> None:
     short = body(text("a b", MARK), text("c d"))
-    assert counted(cache.usage(short, 0)) == (0, 0, 4)
+    assert cache.usage(short, 0) == {}
     assert counted(cache.usage(short, 1)) == (0, 0, 4)
 
 

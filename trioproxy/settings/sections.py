@@ -139,6 +139,7 @@ class OpenAISettings:
 
     models: Mapping[str, str] = setting({}, "OpenAI model names, and the Claude model for each")
     web_search: bool = setting(False, "let the model search the web, which is billed per search")
+    prompt_caching: bool = setting(True, "have the API cache tools, prompts and conversations")
 
 
 @attrs.frozen(kw_only=True)

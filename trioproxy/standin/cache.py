@@ -42,7 +42,7 @@ class PromptCache:
     _until: dict[bytes, float] = field(factory=dict, init=False)
 
     def usage(self, body: Body, now: float) -> dict[str, Any]:
-        """How the usage counts this prompt, which is kept now; nothing without a breakpoint.
+        """How the usage counts this prompt, which is kept now; nothing if the cache has no part.
 
         `now`: in seconds. Raises `ApiError` 400 for more breakpoints than the API takes.
         """
@@ -65,6 +65,8 @@ class PromptCache:
         for before, prefix in pairwise([_Prefix(b"", read, ""), *kept]):
             written[prefix.ttl] += prefix.tokens - before.tokens
             self._until[prefix.key] = now + LIFETIMES[prefix.ttl]
+        if not read and not kept:
+            return {}
         return {
             "input_tokens": prefixes[-1].tokens - read - sum(written.values()),
             "cache_creation_input_tokens": sum(written.values()),

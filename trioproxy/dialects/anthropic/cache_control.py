@@ -21,7 +21,8 @@ from trioproxy.dialects.anthropic.system import System
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
 
-_MOST = 4
+MOST = 4
+"""Breakpoints that the API takes in a request."""
 _BESIDE_THE_SYSTEM = 1  # the CLI's own are three
 
 _NEVER = {"tool_use", "thinking", "redacted_thinking", "container_upload"}
@@ -40,24 +41,24 @@ def with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]]
     """
     tools: Sequence[Block] = turn.parameters.get("tools") or ()
     blocks = [block for message in turn.messages for block in message.content]
-    given = [block for block in _in_order(tools, blocks) if block.get("cache_control")]
+    given = [block for block in in_order(tools, blocks) if block.get("cache_control")]
     on_top = "cache_control" in turn.parameters
     count = len(given) + system.breakpoints + on_top
-    if count > _MOST:
-        reason = f"the API allows {_MOST} cache breakpoints, and there are {count}"
+    if count > MOST:
+        reason = f"the API allows {MOST} cache breakpoints, and there are {count}"
         raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
     if not given:
         return turn, ()
     marks, notes = _moved(given, blocks)
     if turn.system_cache:
-        order = [id(block) for block in _in_order(tools, blocks)]
+        order = [id(block) for block in in_order(tools, blocks)]
         room = 0 if on_top else _BESIDE_THE_SYSTEM
         marks, more = _beside_the_system(marks, order, id(blocks[-1]), room)
         notes += more
     return _marked(turn, marks), tuple(notes)
 
 
-def _in_order(tools: Sequence[Block], blocks: Sequence[Block]) -> Iterator[Block]:
+def in_order(tools: Sequence[Block], blocks: Sequence[Block]) -> Iterator[Block]:
     """All that may have a breakpoint, in the order of the prompt."""
     yield from tools
     for block in blocks:
@@ -76,7 +77,8 @@ def _inside(block: Block) -> Iterator[Block]:
                 yield child
 
 
-def _can_have_one(block: Block) -> bool:
+def can_have_one(block: Block) -> bool:
+    """Whether the CLI keeps a breakpoint at such a block of a message."""
     is_data = block["type"] == "image" and block["source"]["type"] == "base64"
     return block["type"] not in _NEVER and not is_data
 
@@ -88,7 +90,7 @@ def _moved(given: Sequence[Block], blocks: Sequence[Block]) -> tuple[_Marks, lis
     notes = []
     for block in given:
         at = positions.get(id(block))
-        if at is None or _can_have_one(block):  # of a tool, or inside a block: it stays
+        if at is None or can_have_one(block):  # of a tool, or inside a block: it stays
             marks[id(block)] = block["cache_control"]
             continue
         notes.append(_MOVED)
@@ -99,8 +101,8 @@ def _moved(given: Sequence[Block], blocks: Sequence[Block]) -> tuple[_Marks, lis
 
 
 def _nearest(blocks: Sequence[Block], at: int) -> Block | None:
-    before = next((i for i in range(at - 1, -1, -1) if _can_have_one(blocks[i])), None)
-    behind = next((i for i in range(at + 1, len(blocks)) if _can_have_one(blocks[i])), None)
+    before = next((i for i in range(at - 1, -1, -1) if can_have_one(blocks[i])), None)
+    behind = next((i for i in range(at + 1, len(blocks)) if can_have_one(blocks[i])), None)
     found = [i for i in (before, behind) if i is not None]
     return blocks[min(found, key=lambda i: abs(i - at))] if found else None
 

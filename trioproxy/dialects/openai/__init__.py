@@ -5,6 +5,7 @@
     items.py        the input of a response: messages, calls of tools and their outputs
     tools.py        tools of every kind as functions;  search.py  the search of the web
     messages_request.py  what both ask for, as a Messages request; errors with the caller's paths
+    caching.py      cache breakpoints: the caller's own, and ours
     calls.py        a call of a tool, as what it is to its caller
     chat.py         chat completions: a request, a whole answer, a stream of chunks
     response_request.py  what a request for a response means

@@ -54,10 +54,12 @@ def parse_chat(
     mapped: Mapping[str, str],
     rules: RequestDefaults,
     can_search: bool = False,
+    is_cached: bool = False,
 ) -> ChatRequest:
     """Read a request body. Raises `InvalidRequest`.
 
-    `can_search`: whether the model may search the web.
+    `can_search`: whether the model may search the web; `is_cached`: whether a request gets cache
+    breakpoints.
     """
     data, notes = checked(read_object(body), CHAT)
     conversation = read_chat(data.get("messages"))
@@ -76,7 +78,14 @@ def parse_chat(
     found |= messages_request.output(effort, _form(data, conversation))
     renamed = {"max_tokens": limit, "system": "messages"}
     request = messages_request.messages_request(
-        data, conversation, tools, found, renamed, mapped=mapped, rules=rules
+        data,
+        conversation,
+        tools,
+        found,
+        renamed,
+        mapped=mapped,
+        rules=rules,
+        is_cached=is_cached,
     )
     notes += (*conversation.notes, *tools.notes, *noted, *request.notes)
     has_usage = data.get("stream_options", {}).get("include_usage", False)
@@ -120,7 +129,7 @@ def usage(counted: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": made},
         "completion_tokens_details": {"reasoning_tokens": thought},
     }
 

@@ -1,6 +1,6 @@
 """The messages of a chat as those of a Messages request."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -10,7 +10,6 @@ from trioproxy.dialects.json_checks import (
     an_object,
     anything,
     is_blank,
-    is_cache_control,
     is_object,
     is_string,
     is_word,
@@ -19,6 +18,7 @@ from trioproxy.dialects.json_checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.openai.caching import Mark, last_mark, mark_of, marked
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
@@ -42,9 +42,12 @@ _ECHOED = {
 }  # fmt: skip
 
 _TEXT = an_object(
-    {"type": anything, "text": is_string, "cache_control": nullable(is_cache_control)},
+    {
+        "type": anything, "text": is_string, "cache_control": anything,
+        "prompt_cache_breakpoint": anything,
+    },
     required={"text"},
-)
+)  # fmt: skip
 _IMAGE_URL = an_object({"url": is_word, "detail": nullable(is_string)}, required={"url"})
 _FILE = an_object(
     {
@@ -89,7 +92,7 @@ class Conversation:
     """
 
     system: list[str] = field(factory=list)
-    system_mark: Mapping[str, Any] | None = field(default=None, init=False)
+    system_mark: Mark | None = field(default=None, init=False)
     """The cache breakpoint behind the system prompt."""
     notes: list[str] = field(factory=list)
     _runs: list[_Run] = field(factory=list, init=False)
@@ -163,7 +166,7 @@ class Conversation:
             self.say("user", [{"type": "text", "text": _GO_ON}], _LAST)
             self.notes.append("the assistant's message comes last: the model is asked to continue")
 
-    def instruct(self, text: str, origin: str, mark: Mapping[str, Any] | None = None) -> None:
+    def instruct(self, text: str, origin: str, mark: Mark | None = None) -> None:
         """Add to the system prompt, which stands at the top."""
         if not is_blank(text):
             self.system.append(text)
@@ -225,10 +228,10 @@ def _read(message: object, path: str, found: Conversation) -> None:
     match role:
         case "system" | "developer":
             text = _text(message.get("content"), f"{path}.content")
-            found.instruct(text, path, _mark_of(message, path))
+            found.instruct(text, path, _mark_of(message, path, found))
         case "user":
             filled = _without_blanks(message.get("content"), path, found)
-            found.say("user", _marked(filled, _mark(message, path)), path)
+            found.say("user", marked(filled, mark_of(message, path, found.notes)), path)
         case "assistant":
             _read_answer(message, path, found)
         case _:
@@ -239,12 +242,12 @@ def _read(message: object, path: str, found: Conversation) -> None:
                 "tool_use_id": message["tool_call_id"],
                 "content": text,
             }
-            found.say("user", _marked([result], _mark_of(message, path)), path)
+            found.say("user", marked([result], _mark_of(message, path, found)), path)
 
 
 def _without_blanks(content: object, path: str, found: Conversation) -> list[dict[str, Any]]:
     """What a user says, less empty texts beside other parts."""
-    parts = list(_parts(content, f"{path}.content"))
+    parts = list(_parts(content, f"{path}.content", found.notes))
     if not parts:
         raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=f"{path}.content")
     filled = [part for part in parts if part["type"] != "text" or not is_blank(part["text"])]
@@ -269,37 +272,25 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
         raise InvalidRequest(
             Refusal.WRONG_TYPE, f"must be a list, not {kind(calls)}", path=f"{path}.tool_calls"
         )
-    content += [_call(call, f"{path}.tool_calls.{i}") for i, call in enumerate(calls)]
+    for index, call in enumerate(calls):
+        content.append(_call(call, f"{path}.tool_calls.{index}", found.notes))
     if content:
-        found.say("assistant", _marked(content, _mark_of(message, path)), path)
+        found.say("assistant", marked(content, _mark_of(message, path, found)), path)
     else:
         found.notes.append(f"{path}: empty answer left out")
 
 
-def _mark(value: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
-    """The cache breakpoint that a client has set behind a message or a part."""
-    mark: Mapping[str, Any] | None = value.get("cache_control")
-    nullable(is_cache_control)(mark, f"{path}.cache_control")
-    return mark
-
-
-def _mark_of(message: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+def _mark_of(message: Mapping[str, Any], path: str, found: Conversation) -> Mark | None:
     """That of a message whose parts become one text: its own, or the last of its parts'."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    marks = [_mark(part, f"{path}.content.{at}") for at, part in enumerate(parts)]
-    marks.append(_mark(message, path))
-    return next((mark for mark in reversed(marks) if mark is not None), None)
+    of_parts = [
+        mark_of(part, f"{path}.content.{at}", found.notes) for at, part in enumerate(parts)
+    ]
+    return last_mark(*of_parts, mark_of(message, path, found.notes))
 
 
-def _marked(
-    content: Sequence[dict[str, Any]], mark: Mapping[str, Any] | None
-) -> Sequence[dict[str, Any]]:
-    """The blocks with a breakpoint behind the last."""
-    return content if mark is None else [*content[:-1], {**content[-1], "cache_control": mark}]
-
-
-def _call(value: object, path: str) -> dict[str, Any]:
+def _call(value: object, path: str, notes: list[str]) -> dict[str, Any]:
     is_object(value, path)
     assert isinstance(value, dict)
     one_of("function", "custom")(value.get("type", "function"), f"{path}.type")
@@ -312,8 +303,7 @@ def _call(value: object, path: str) -> dict[str, Any]:
         name = value["function"]["name"]
         given = arguments(value["function"]["arguments"], f"{path}.function.arguments")
     call = {"type": "tool_use", "id": value["id"], "name": name, "input": given}
-    mark = _mark(value, path)
-    return call if mark is None else {**call, "cache_control": mark}
+    return marked([call], mark_of(value, path, notes))[0]
 
 
 def _text(content: object, path: str) -> str:
@@ -336,7 +326,7 @@ def _text(content: object, path: str) -> str:
     return "\n\n".join(texts)
 
 
-def _parts(content: object, path: str) -> Iterator[dict[str, Any]]:
+def _parts(content: object, path: str, notes: list[str]) -> Iterator[dict[str, Any]]:
     if isinstance(content, str):
         yield {"type": "text", "text": content}
         return
@@ -346,12 +336,12 @@ def _parts(content: object, path: str) -> Iterator[dict[str, Any]]:
             Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=path
         )
     for index, part in enumerate(content):
-        yield _part(part, f"{path}.{index}")
+        is_object(part, f"{path}.{index}")
+        block = _part(part, f"{path}.{index}")
+        yield marked([block], mark_of(part, f"{path}.{index}", notes))[0]
 
 
-def _part(part: object, path: str) -> dict[str, Any]:
-    is_object(part, path)
-    assert isinstance(part, dict)
+def _part(part: Mapping[str, Any], path: str) -> dict[str, Any]:
     name = part.get("type")
     if name == "input_audio":
         raise InvalidRequest(
@@ -360,8 +350,7 @@ def _part(part: object, path: str) -> dict[str, Any]:
     one_of("text", "image_url", "file")(name, f"{path}.type")
     if name == "text":
         _TEXT(part, path)
-        mark = part.get("cache_control")
-        return {"type": "text", "text": part["text"], **({"cache_control": mark} if mark else {})}
+        return {"type": "text", "text": part["text"]}
     if name == "image_url":
         _IMAGE_URL(part.get("image_url"), f"{path}.image_url")
         return image_block(part["image_url"]["url"], f"{path}.image_url.url")

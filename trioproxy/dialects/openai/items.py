@@ -26,6 +26,7 @@ from trioproxy.dialects.json_checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.openai.caching import last_mark, mark_of, marked
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT, Kind, Tool, Toolbox
@@ -196,7 +197,7 @@ def _read_output(item: Mapping[str, Any], path: str, into: Input) -> None:
     call_id = item.get("call_id") or into.shell_calls.get(item.get("id")) or item.get("id")
     is_word(call_id, f"{path}.call_id")
     _require(item, ("output",), path)
-    content = _output(item["output"], f"{path}.output")
+    content = _output(item["output"], f"{path}.output", into)
     # A tool that runs on may say more of one call, as often as it likes.
     if item["type"] == "custom_tool_call_output":
         more = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -252,10 +253,11 @@ def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
     one_of(*_ROLES)(item.get("role"), f"{path}.role")
     role = str(item["role"])
     content = item.get("content")
+    blocks: list[dict[str, Any]]
     if isinstance(content, str):
         blocks = [{"type": "text", "text": content}] if content or role == "user" else []
     elif isinstance(content, list):
-        blocks = [_part(part, role, f"{path}.content.{i}") for i, part in enumerate(content)]
+        blocks = _parts(content, role, f"{path}.content", into)
     else:
         shown = "missing" if content is None else kind(content)
         raise InvalidRequest(
@@ -265,7 +267,9 @@ def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
         into.conversation.notes.append(f"{path}: blank text left out")
         blocks = [block for block in blocks if not is_blank(block["text"])]
     if role in {"system", "developer"}:
-        into.conversation.instruct("\n\n".join(block["text"] for block in blocks), path)
+        mark = last_mark(*(block.get("cache_control") for block in blocks))
+        text = "\n\n".join(block["text"] for block in blocks)
+        into.conversation.instruct(text, path, mark)
     elif blocks:
         into.conversation.say(role, blocks, path)
     else:
@@ -281,30 +285,42 @@ _PARTS = {
 }
 
 
+_MARKS = {"cache_control": anything, "prompt_cache_breakpoint": anything}
 _FIELDS = {
-    "input_text": an_object({"type": anything, "text": is_string}),
+    "input_text": an_object({"type": anything, "text": is_string, **_MARKS}),
     "output_text": an_object(
         {
             "type": anything, "text": is_string, "annotations": anything, "logprobs": anything,
-            "parsed": anything,
+            "parsed": anything, **_MARKS,
         }
     ),
-    "refusal": an_object({"type": anything, "refusal": is_string}),
+    "refusal": an_object({"type": anything, "refusal": is_string, **_MARKS}),
     "input_image": an_object(
-        {"type": anything, "image_url": anything, "file_id": anything, "detail": anything}
+        {
+            "type": anything, "image_url": anything, "file_id": anything, "detail": anything,
+            **_MARKS,
+        }
     ),
     "input_file": an_object(
         {
             "type": anything, "file_data": anything, "file_id": anything, "file_url": anything,
-            "filename": anything, "detail": anything,
+            "filename": anything, "detail": anything, **_MARKS,
         }
     ),
 }  # fmt: skip
 
 
-def _part(part: object, role: str, path: str) -> dict[str, Any]:
-    is_object(part, path)
-    assert isinstance(part, dict)
+def _parts(content: list[Any], role: str, path: str, into: Input) -> list[dict[str, Any]]:
+    blocks = []
+    for index, part in enumerate(content):
+        is_object(part, f"{path}.{index}")
+        block = _part(part, role, f"{path}.{index}")
+        mark = mark_of(part, f"{path}.{index}", into.conversation.notes)
+        blocks += marked([block], mark)
+    return blocks
+
+
+def _part(part: Mapping[str, Any], role: str, path: str) -> dict[str, Any]:
     one_of(*_PARTS[role])(part.get("type"), f"{path}.type")
     _FIELDS[part["type"]](part, path)
     match part["type"]:
@@ -321,14 +337,14 @@ def _part(part: object, role: str, path: str) -> dict[str, Any]:
             return {"type": "text", "text": part[field]}
 
 
-def _output(value: object, path: str) -> Any:  # noqa: ANN401 - text or blocks
+def _output(value: object, path: str, into: Input) -> Any:  # noqa: ANN401 - text or blocks
     if isinstance(value, str):
         return value
     if not isinstance(value, list):
         raise InvalidRequest(
             Refusal.WRONG_TYPE, f"must be a string or a list, not {kind(value)}", path=path
         )
-    return [_part(part, "user", f"{path}.{i}") for i, part in enumerate(value)]
+    return _parts(value, "user", path, into)
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any], str, Input], None]] = {

@@ -15,6 +15,7 @@ from trioproxy.dialects.json_checks import (
     kind,
     nullable,
 )
+from trioproxy.dialects.openai.caching import with_breakpoints
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.models import mapped_name
 from trioproxy.dialects.openai.tools import Toolbox
@@ -36,10 +37,12 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     *,
     mapped: Mapping[str, str],
     rules: RequestDefaults,
+    is_cached: bool = False,
 ) -> MessagesRequest:
     """The Messages request that a request means. Errors have the caller's own paths.
 
-    `renamed`: what the caller calls the parameters of a Messages request.
+    `renamed`: what the caller calls the parameters of a Messages request. `is_cached`: whether it
+    gets cache breakpoints.
     """
     conversation.ask_to_go_on()
     asked = {"messages": conversation.messages, "stream": data.get("stream", False), **parameters}
@@ -48,17 +51,23 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
         claudes = mapped_name(data["model"], mapped)
         asked["model"] = data["model"] if claudes is None else claudes
         offered = mapped if claudes is None else None
+    asked["system"] = rules.system
     if conversation.system:
         text = "\n\n".join(conversation.system)
         mark = conversation.system_mark
         marked = [{"type": "text", "text": text, "cache_control": mark}]
         asked["system"] = text if mark is None else marked
+    asked, notes = with_breakpoints(
+        asked,
+        is_automatic=is_cached and data.get("prompt_cache_options", {}).get("mode") != "explicit",
+        has_key=bool(data.get("prompt_cache_key")),
+    )
     try:
         request = read_request(asked, rules=rules, is_limited=False)
     except InvalidRequest as error:
         names = {**_words(data), **renamed}
         raise _in_the_callers_words(error, conversation, tools, names) from None
-    return evolve(request, offered=offered)
+    return evolve(request, notes=(*notes, *request.notes), offered=offered)
 
 
 def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple[str, ...]]:

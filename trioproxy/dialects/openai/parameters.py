@@ -64,6 +64,8 @@ _WHERE_ALLOWED = "where `[openai] web_search` is on"
 
 _STREAM_OPTIONS = an_object({"include_usage": is_flag, "include_obfuscation": is_flag})
 
+_CACHE_OPTIONS = an_object({"mode": one_of("implicit", "explicit"), "ttl": anything})
+
 _BOTH = (
     _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_name),
     _honoured("stream", "events as they come, or one answer", is_flag),
@@ -75,9 +77,15 @@ _BOTH = (
     _honoured("safety_identifier", "as `metadata.user_id`", is_string),
     _idle("metadata", "nothing is stored", is_object, unless=({},)),
     _idle("service_tier", "the operator's account decides", is_string, unless=("auto", "default")),
-    _idle("prompt_cache_key", "Claude's cache is keyed by the text"),
+    _honoured(
+        "prompt_cache_key", "a cache breakpoint behind the last message: more will come", is_string
+    ),
+    _honoured(
+        "prompt_cache_options",
+        "`mode`: `explicit` for no cache breakpoint but the caller's own",
+        _CACHE_OPTIONS,
+    ),
     _idle("prompt_cache_retention", "Claude's cache has its own lifetime"),
-    _idle("prompt_cache_options", "Claude's cache has its own lifetime"),
     _idle("moderation", "nothing is moderated here"),
     _refused("top_logprobs", "Claude has no log probabilities", 0),
 )

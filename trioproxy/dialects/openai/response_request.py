@@ -59,14 +59,18 @@ def parse_responses(
     mapped: Mapping[str, str],
     rules: RequestDefaults,
     can_search: bool = False,
+    is_cached: bool = False,
 ) -> ResponsesRequest:
     """Read a request body. Raises `InvalidRequest`.
 
-    `can_search`: whether the model may search the web.
+    `can_search`: whether the model may search the web; `is_cached`: whether a request gets cache
+    breakpoints.
     """
     given = read_object(body)
     data, notes = checked(given, RESPONSES)
-    read = partial(messages_request.messages_request, mapped=mapped, rules=rules)
+    read = partial(
+        messages_request.messages_request, mapped=mapped, rules=rules, is_cached=is_cached
+    )
     asked = _read(data, Toolbox(can_search, data.get("max_tool_calls")), read)
     notes += asked.messages.notes
     return evolve(asked, messages=evolve(asked.messages, notes=notes), echo=_echo(given))
@@ -78,10 +82,13 @@ def parse_compact(
     mapped: Mapping[str, str],
     rules: RequestDefaults,
     can_search: bool = False,
+    is_cached: bool = False,
 ) -> ResponsesRequest:
     """Read the body of a request to compact a conversation; all else as `parse_responses`."""
     data, notes = checked(read_object(body), COMPACT)
-    read = partial(messages_request.messages_request, mapped=mapped, rules=rules)
+    read = partial(
+        messages_request.messages_request, mapped=mapped, rules=rules, is_cached=is_cached
+    )
     items = data.get("input")
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]

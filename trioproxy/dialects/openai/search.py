@@ -32,6 +32,7 @@ _PLACE = ("city", "region", "country", "timezone")
 _TOOL = an_object(
     {
         "type": is_string,
+        "cache_control": anything,
         "external_web_access": nullable(is_flag),
         "indexed_web_access": nullable(is_flag),
         "filters": nullable(an_object(_FILTERS)),

@@ -204,6 +204,7 @@ class Toolbox:
         match value["type"]:
             case "function" | "custom" as kind_:
                 inner, at = _inside(value, path, kind_ if is_nested else "")
+                inner = _with_mark_of(value, inner)
                 (_FUNCTION if kind_ == "function" else _CUSTOM)(inner, at)
                 self._define(Tool(kind_, inner["name"]), inner, at, seen)
             case name if is_search(name):
@@ -231,6 +232,8 @@ class Toolbox:
             one_of("function", "custom")(inner.get("type"), f"{at}.type")
             (_FUNCTION if inner["type"] == "function" else _CUSTOM)(inner, at)
             tool = Tool(inner["type"], inner["name"], value["name"])
+            if index == len(value["tools"]) - 1:
+                inner = _with_mark_of(value, inner)  # noqa: PLW2901 - with that of its namespace
             if about and not index:  # once is enough: the model reads all of them
                 described = f"{value['name']}: {about}\n\n{inner.get('description') or ''}"
                 inner = {**inner, "description": described.strip()}  # noqa: PLW2901 - with the text of its namespace
@@ -263,6 +266,7 @@ class Toolbox:
         )
         if made is None or self.has_search:
             return
+        made = _with_mark_of(value, made)
         taken = self._tools.pop(CLAUDES_NAME, None)  # by a function that has come before
         definition = self._definitions.get(CLAUDES_NAME)
         origin = self._origins.get(CLAUDES_NAME, "")
@@ -394,6 +398,12 @@ class Toolbox:
                 path=f"{at}.name",
             )  # fmt: skip
         return name
+
+
+def _with_mark_of(outer: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """What stands inside, with the cache breakpoint that stands beside it."""
+    mark = outer.get("cache_control")
+    return {"cache_control": mark, **inner} if mark else inner
 
 
 _NAMED = ("function", "custom")

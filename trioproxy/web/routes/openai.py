@@ -27,6 +27,7 @@ def views(
     """The views of OpenAI's API."""
     config: dict[str, Any] = {"mapped": settings.models, "rules": rules}
     config["can_search"] = settings.web_search
+    config["is_cached"] = settings.prompt_caching
 
     async def chat_completions() -> TrioResponse:
         parsed = await answering.read(partial(parse_chat, **config))

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from attrs import define, field
 
+from tests.agents.connected import connect
 from tests.agents.install import Program
 from tests.agents.runner import TIMEOUT, Ended, Place, end
 from tests.agents.terminal import Terminal, terminal
@@ -22,14 +23,18 @@ from trioproxy.standin.script import Say, Turn
 TOOLS = "Read,Write,Edit,Bash,Task,WebSearch,mcp__ours"
 """Those that may be used without asking; the others are offered all the same."""
 
+_QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
-def environ(place: Place) -> dict[str, str]:
-    """What every program that stands on Claude Code is given."""
-    return {
-        "ANTHROPIC_BASE_URL": place.base_url,
-        "ANTHROPIC_API_KEY": "dummy",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    }
+
+def environ(place: Place, model: str = "") -> dict[str, str]:
+    """What every program that stands on Claude Code is given.
+
+    `model`: empty: its own default, or what `--model` names.
+    """
+    given = {**connect(place, "claude", model=model), **_QUIET}
+    if not model:
+        del given["ANTHROPIC_MODEL"]
+    return given
 
 
 def binary(program: Program) -> Path:
@@ -42,13 +47,15 @@ def command(program: Program, *arguments: str) -> list[str]:
     return [str(binary(program)), *output, "--allowedTools", TOOLS, *arguments]
 
 
-def asking(program: Program, prompt: str, *arguments: str) -> Callable[[Place], Ended]:
+def asking(
+    program: Program, prompt: str, *arguments: str, model: str = ""
+) -> Callable[[Place], Ended]:
     """Runs it with this prompt, to the end of the task."""
-    return partial(_ask, command(program, *arguments), prompt)
+    return partial(_ask, command(program, *arguments), prompt, model)
 
 
-def _ask(words: list[str], prompt: str, place: Place) -> Ended:
-    return place.run(words, environ(place), given=prompt)
+def _ask(words: list[str], prompt: str, model: str, place: Place) -> Ended:
+    return place.run(words, environ(place, model), given=prompt)
 
 
 def result(ended: Ended) -> dict[str, Any]:
@@ -140,7 +147,6 @@ def in_a_terminal(program: Program, place: Place, prompt: str) -> Iterator[Termi
     answered = {
         "hasCompletedOnboarding": True,
         "theme": "dark",
-        "customApiKeyResponses": {"approved": ["dummy"], "rejected": []},
         "projects": {str(place.work): project},
     }
     (place.home / ".claude.json").write_bytes(orjson.dumps(answered))

@@ -1,25 +1,17 @@
 """Codex's command line, with this server as a provider of one's own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tests.agents.connected import MODEL, connect
 from tests.agents.install import Program
 from tests.agents.runner import TIMEOUT, Ended, Place, end
+from trioproxy.cli.clients import CLIENTS
 
-MODEL = "claude-sonnet-4-5"
-
-_CONFIG = """\
-model = "{model}"
-model_provider = "own"
-
-[model_providers.own]
-name = "{provider}"
-base_url = "{url}/v1"
-wire_api = "responses"
-env_key = "OWN_KEY"
+_NO_RETRIES = """\
 request_max_retries = 0
 stream_max_retries = 0
 """
@@ -42,7 +34,7 @@ def asking(
     """Runs it with the first prompt, and goes on with the others, as `codex exec resume`."""
 
     def drive(place: Place) -> Ended:
-        environ = configured(place, model)
+        environ = connect(place, "codex", model=model, more=_NO_RETRIES)
         settings = [word for setting in config for word in ("-c", setting)]
         words = [str(binary(program)), "exec", "--json", _FREE, *settings, *options]
         last = place.run([*words, prompts[0]], environ, timeout=2 * TIMEOUT)
@@ -53,15 +45,6 @@ def asking(
         return last
 
     return drive
-
-
-def configured(place: Place, model: str, provider: str = "own") -> Mapping[str, str]:
-    """Write the configuration of a place, and return what the program is given beside it."""
-    folder = place.home / ".codex"
-    folder.mkdir(exist_ok=True)
-    text = _CONFIG.format(model=model, provider=provider, url=place.base_url)
-    (folder / "config.toml").write_text(text)
-    return {"OWN_KEY": "dummy"}
 
 
 def messages(ended: Ended) -> list[str]:
@@ -77,7 +60,9 @@ def compacting(program: Program, provider: str, *prompts: str) -> Callable[[Plac
     """
 
     def drive(place: Place) -> Ended:
-        environ = configured(place, MODEL, provider)
+        environ = connect(place, "codex", more=_NO_RETRIES)
+        file = place.home / CLIENTS["codex"].file
+        file.write_text(file.read_text().replace('name = "trioproxy"', f'name = "{provider}"'))
         words = [str(binary(program)), "app-server"]
         process = place.start(words, environ)
         lines: list[str] = []

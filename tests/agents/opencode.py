@@ -1,18 +1,17 @@
 """opencode's command line, with this server as a provider in its configuration."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from tests.agents.connected import MODEL, connect
 from tests.agents.install import Program
 from tests.agents.runner import TIMEOUT, Ended, Place
+from trioproxy.cli.clients import CLIENTS
 
 Provider: TypeAlias = Literal["anthropic", "own"]
 """The provider that opencode has, with another address; one of the user's, by OpenAI's chats."""
-
-MODEL = "claude-sonnet-4-5"
 
 # The list of models and the language servers would be fetched.
 _ENVIRON = {
@@ -34,7 +33,8 @@ def asking(
     def drive(place: Place) -> Ended:
         _configure(place)
         binary = program.modules / ".bin" / "opencode"
-        words = [str(binary), "run", "--format", "json", "--model", f"{provider}/{MODEL}"]
+        words = [str(binary), "run", "--format", "json"]
+        words += ["--model", f"own/{MODEL}"] if provider == "own" else []
         last = place.run([*words, prompts[0]], _ENVIRON, timeout=3 * TIMEOUT)
         for prompt in prompts[1:]:
             assert last.status == 0, last.errors
@@ -51,20 +51,20 @@ def printed_text(ended: Ended) -> list[str]:
 
 
 def _configure(place: Place) -> None:
-    options = {"baseURL": f"{place.base_url}/v1", "apiKey": "dummy"}
+    connect(place, "opencode")
+    file = place.home / CLIENTS["opencode"].file
+    config: dict[str, Any] = orjson.loads(file.read_bytes())
     model = {"name": "Claude", "limit": {"context": 200_000, "output": 32_000}}
     own = {
         "npm": "@ai-sdk/openai-compatible",  # opencode has it within
         "name": "Own",
-        "options": options,
+        "options": config["provider"]["anthropic"]["options"],
         "models": {MODEL: model},
     }
-    config: Mapping[str, Any] = {
+    config["provider"]["own"] = own
+    config |= {
         "autoupdate": False,
         "share": "disabled",
         "snapshot": False,  # a commit for each step, of which no request speaks
-        "provider": {"anthropic": {"options": options}, "own": own},
     }
-    file: Path = place.home / ".config" / "opencode" / "opencode.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(orjson.dumps(config))

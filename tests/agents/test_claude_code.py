@@ -359,6 +359,17 @@ def test_model(play: Play, model: str) -> None:
     answers(play, "--model", model)
 
 
+def test_as_it_is_connected(play: Play) -> None:
+    """The model of the variable that `trioproxy connect claude` prints."""
+
+    def check(done: Done) -> None:
+        ended_well(done, "Read.")
+        assert done.asked[-1].body["model"] == "claude-sonnet-4-5"
+
+    drive = asking(play.program, "Read it.", model="claude-sonnet-4-5")
+    play(steps(Turn([Say("Read.")])), drive, check)
+
+
 @pytest.mark.parametrize("effort", ["low", "max"])
 def test_effort(play: Play, effort: str) -> None:
     answers(play, "--effort", effort)

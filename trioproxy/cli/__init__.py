@@ -5,6 +5,8 @@ options.py      options that several commands share
 serve.py        `trioproxy serve`
 doctor.py       `trioproxy doctor`: its order, and what it prints
 config.py       `trioproxy config show`, `check` and `schema`
+connect.py      `trioproxy connect`
+clients.py      pure: programs that ask this server, and what each needs for it
 token.py        `trioproxy token`
 bench.py        `trioproxy bench`
 checks.py       pure: what the doctor makes of facts

@@ -3,7 +3,7 @@
 import click
 
 from trioproxy import __version__, startup_error
-from trioproxy.cli import bench, config, doctor, serve, token
+from trioproxy.cli import bench, config, connect, doctor, serve, token
 from trioproxy.errors import TrioproxyError
 from trioproxy.settings import SettingsError
 
@@ -59,7 +59,14 @@ def program() -> None:
     """
 
 
-for command in (serve.command, doctor.command, config.command, token.command, bench.command):
+for command in (
+    serve.command,
+    connect.command,
+    doctor.command,
+    config.command,
+    token.command,
+    bench.command,
+):
     program.add_command(command)
 
 

@@ -1,0 +1,118 @@
+"""Pure: programs that ask this server, and what each needs for it."""
+
+from collections.abc import Mapping
+from string import Template
+
+from attrs import field, frozen
+
+ADDRESS = "http://127.0.0.1:8000"
+MODEL = "claude-sonnet-5-5"
+NO_TOKEN = "unused"  # noqa: S105 - a server without tokens takes any
+YOUR_TOKEN = "YOUR_TOKEN"  # noqa: S105 - a placeholder
+
+
+@frozen
+class Server:
+    """What a client must know: an address without a path, a token, a model's name."""
+
+    url: str = ADDRESS
+    token: str = NO_TOKEN
+    model: str = MODEL
+
+
+@frozen
+class Client:
+    """A program, or a package.
+
+    In its texts, `$url`, `$token` and `$model` stand for what the server has.
+    """
+
+    name: str
+    """What `trioproxy connect` calls it."""
+    title: str
+    environ: Mapping[str, str] = field(factory=dict)
+    """Variables of the environment."""
+    file: str = ""
+    """A file of its settings, below the user's home; empty: it needs none."""
+    content: str = ""
+    """What the file says."""
+    start: str = ""
+    """How it is started; empty: by a program of the user's."""
+
+    def variables(self, server: Server) -> dict[str, str]:
+        """Its variables, filled in."""
+        return {name: _filled(text, server) for name, text in self.environ.items()}
+
+    def settings(self, server: Server) -> str:
+        """Its file, filled in."""
+        return _filled(self.content, server)
+
+    def command(self, server: Server) -> str:
+        """How it is started, filled in."""
+        return _filled(self.start, server)
+
+
+def _filled(text: str, server: Server) -> str:
+    return Template(text).substitute(url=server.url, token=server.token, model=server.model)
+
+
+_CODEX = """\
+model = "$model"
+model_provider = "trioproxy"
+
+[model_providers.trioproxy]
+name = "trioproxy"
+base_url = "$url/v1"
+wire_api = "responses"
+env_key = "TRIOPROXY_TOKEN"
+"""
+
+_OPENCODE = """\
+{
+  "model": "anthropic/$model",
+  "provider": {
+    "anthropic": {
+      "options": {"baseURL": "$url/v1", "apiKey": "$token"},
+      "models": {"$model": {}}
+    }
+  }
+}
+"""
+
+_CLAUDE = {
+    "ANTHROPIC_BASE_URL": "$url",
+    "ANTHROPIC_AUTH_TOKEN": "$token",
+    "ANTHROPIC_MODEL": "$model",
+}
+
+_ALL = (
+    Client("claude", "Claude Code", _CLAUDE, start="claude"),
+    Client("agent-sdk", "Claude Agent SDK", _CLAUDE),
+    Client(
+        "codex",
+        "Codex",
+        {"TRIOPROXY_TOKEN": "$token"},
+        file=".codex/config.toml",
+        content=_CODEX,
+        start="codex",
+    ),
+    Client(
+        "opencode",
+        "opencode",
+        file=".config/opencode/opencode.json",
+        content=_OPENCODE,
+        start="opencode",
+    ),
+    Client(
+        "anthropic",
+        "the anthropic packages",
+        {"ANTHROPIC_BASE_URL": "$url", "ANTHROPIC_API_KEY": "$token"},
+    ),
+    Client(
+        "openai",
+        "the openai packages",
+        {"OPENAI_BASE_URL": "$url/v1", "OPENAI_API_KEY": "$token"},
+    ),
+)
+
+CLIENTS: Mapping[str, Client] = {client.name: client for client in _ALL}

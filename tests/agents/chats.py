@@ -9,6 +9,8 @@ from tests.agents.recorded import Exchange
 from tests.agents.responses import Said, plain, unmatched
 from trioproxy.standin import RecordedRequest
 
+_SYSTEM = {"system", "developer"}
+
 
 def asked(exchanges: Sequence[Exchange]) -> list[Exchange]:
     """Those that asked for an answer of the model."""
@@ -26,8 +28,8 @@ def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> l
 
 
 def _said(body: Mapping[str, Any]) -> list[Said]:
-    prompts = [_text(item["content"]) for item in body["messages"] if item["role"] == "system"]
-    others = [item for item in body["messages"] if item["role"] != "system"]
+    prompts = [_text(item["content"]) for item in body["messages"] if item["role"] in _SYSTEM]
+    others = [item for item in body["messages"] if item["role"] not in _SYSTEM]
     system = ("system", "\n\n".join(prompts))
     return [system, *(sent for message in others for sent in _of_message(message))]
 
@@ -36,9 +38,13 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
     if message["role"] == "tool":
         yield ("result", message["tool_call_id"], _text(message["content"]))
         return
-    if text := _text(message["content"]):
-        yield ("text", text)
-    for call in message.get("tool_calls", ()):
+    content: Any = message.get("content") or ""
+    for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
+        if part["type"] != "text":
+            yield ("image", part["image_url"]["url"].rpartition(",")[2])
+        elif part["text"].strip():
+            yield ("text", part["text"])
+    for call in message.get("tool_calls") or ():
         yield ("call", call["id"], plain(orjson.loads(call["function"]["arguments"])))
 
 

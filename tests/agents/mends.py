@@ -45,7 +45,8 @@ def as_arrived(body: Body, betas: frozenset[str]) -> Body:
 
 def is_named(where: str, notes: str) -> bool:
     """Whether the notes name what differs there: where the breakpoints of the cache are."""
-    return where.startswith(_MARKS) and any(note in notes for note in BREAKPOINTS)
+    is_mark = where.startswith(_MARKS) or where.endswith(".cache_control")
+    return is_mark and any(note in notes for note in BREAKPOINTS)
 
 
 def _plain(given: Body, betas: frozenset[str]) -> Body:
@@ -159,6 +160,7 @@ BREAKPOINTS = (
     "cache_control: moved",
     "cache_control: left out",
     "cache_control: in `system`",
+    "cache_control: the CLI sets one",
 )
 """The notes of breakpoints that are not where they were sent."""
 

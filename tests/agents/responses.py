@@ -61,17 +61,17 @@ def _said(body: Mapping[str, Any]) -> list[Said]:
     found: list[Said] = []
     for item in body["input"]:
         if item.get("role") in {"developer", "system"} and "content" in item:
-            prompt.append("\n\n".join(part["text"] for part in item["content"]))
+            prompt.append("\n\n".join(part["text"] for part in _parts(item)))
         else:
             found += _of_item(item)
     return [("system", "\n\n".join(prompt)), *found]
 
 
 def _of_item(item: Mapping[str, Any]) -> Iterator[Said]:  # noqa: C901 - a case an item
-    match item["type"]:
+    match item.get("type", "message"):
         case "message":
-            for part in item["content"]:
-                yield ("text", _part(part))
+            for part in _parts(item):
+                yield ("image" if "image_url" in part else "text", _part(part))
         case "reasoning":
             yield ("thought",)
         case "function_call":
@@ -99,6 +99,12 @@ def _of_item(item: Mapping[str, Any]) -> Iterator[Said]:  # noqa: C901 - a case 
             pass  # what only OpenAI's own servers do
 
 
+def _parts(item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The content of a message, which may be one text."""
+    content: Any = item["content"]
+    return [{"text": content}] if isinstance(content, str) else content
+
+
 def _arrived(body: Mapping[str, Any]) -> list[Said]:
     prompt = "\n\n".join(block["text"] for block in body["system"][_OWN_SYSTEM:])
     found: list[Said] = [("system", prompt)]
@@ -109,6 +115,8 @@ def _arrived(body: Mapping[str, Any]) -> list[Said]:
             match block["type"]:
                 case "text":
                     found.append(("text", block["text"]))
+                case "image":
+                    found.append(("image", _part(block)))
                 case "thinking":
                     found.append(("thought",))
                 case "tool_use":

@@ -1,16 +1,12 @@
-"""Tasks of opencode, as its users set them: by Anthropic's API, and by OpenAI's chats.
+"""Tasks of opencode, as its users set them: by Anthropic's API, and by OpenAI's chats."""
 
-The second goes through this server only, for the stand-in does not speak it.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
-from tests.agents import chats
+from tests.agents.apis import Api, played
 from tests.agents.opencode import Provider, asking, printed_text
-from tests.agents.player import Check, Dialect, Done, Drive, Play
+from tests.agents.player import Done, Play
 from trioproxy.standin.bodies import Body
 from trioproxy.standin.script import (
     ODD,
@@ -24,24 +20,9 @@ from trioproxy.standin.script import (
     steps,
 )
 
-Played: TypeAlias = Callable[[Script, Drive, Check, Mapping[str, bytes]], None]
+APIS: dict[Provider, Api] = {"anthropic": "messages", "own": "chats"}
 
-CHATS = Dialect(chats.asked, chats.lost)
-
-both = pytest.mark.parametrize("provider", ["anthropic", "own"])
-
-
-def played(play: Play, provider: Provider) -> Played:
-    """Does a task in the way that there is for this provider."""
-    if provider == "anthropic":
-        return play
-    if not play.ways.through:
-        pytest.skip("the stand-in does not speak OpenAI's API")
-
-    def through(script: Script, drive: Drive, check: Check, files: Mapping[str, bytes]) -> None:
-        play.through(script, drive, check, files, dialect=CHATS)
-
-    return through
+both = pytest.mark.parametrize("provider", APIS)
 
 
 def titled(*turns: Turn) -> Script:
@@ -87,7 +68,7 @@ def test_parallel_and_failed_calls(play: Play, provider: Provider) -> None:
         Turn([Say("Two of five failed.")]),
     )
     files = {"a.txt": b"a\n", "b.txt": b"b\n"}
-    played(play, provider)(script, asking(play.program, provider, "Try."), check, files)
+    played(play, APIS[provider])(script, asking(play.program, provider, "Try."), check, files)
 
 
 @pytest.mark.parametrize(("provider", "by"), [("anthropic", "--continue"), ("own", "--session")])
@@ -116,4 +97,4 @@ def test_ten_turns(play: Play, provider: Provider, by: str) -> None:
         ]
 
     drive = asking(play.program, provider, "Begin.", "Go on.", by=by)
-    played(play, provider)(titled(*day("0"), *day("1")), drive, check, {})
+    played(play, APIS[provider])(titled(*day("0"), *day("1")), drive, check, {})

@@ -52,6 +52,9 @@ def assistant(*blocks: dict[str, Any]) -> Message:
 # -- Bodies that are taken --------------------------------------------------------------------
 
 
+ADDED = "cache_control: the CLI sets one at the last block too, beside that in `system`"
+
+
 @frozen
 class Good:
     """A body, and what of the turn it says beside the defaults of `body`."""
@@ -65,6 +68,7 @@ class Good:
     model: str = "claude-test"
     max_tokens: int = 100
     stream: bool = False
+    notes: tuple[str, ...] = ()
 
 
 MARKED = text("hi", cache_control={"type": "ephemeral"})
@@ -130,12 +134,14 @@ GOOD = [
         body(system=[text("a", cache_control={"type": "ephemeral"})]),
         system="a",
         system_cache="5m",
+        notes=(ADDED,),
     ),
     Good(
         "a system block with a breakpoint of an hour",
         body(system=[text("a"), text("b", **HOUR)]),
         system="a\n\nb",
         system_cache="1h",
+        notes=(ADDED,),
     ),
     Good("stream null", body(stream=None)),
     Good("parameters", body(**PARAMETERS), parameters=PARAMETERS),
@@ -215,7 +221,7 @@ def test_a_good_body_becomes_a_turn(good: Good) -> None:
         system_cache=good.system_cache,
         parameters=good.parameters,
     )
-    assert parsed(good.body) == MessagesRequest(turn, good.stream)
+    assert parsed(good.body) == MessagesRequest(turn, good.stream, notes=good.notes)
 
 
 # -- Neighbours of one role -------------------------------------------------------------------

@@ -28,6 +28,7 @@ REMINDER = "system messages in the conversation sent as reminders in a user's tu
 MOVED_BLOCK = "blocks after a tool_use moved before it"
 LEFT_OUT = "assistant messages with only thinking, or nothing, left out"
 NEIGHBOUR = "cache_control: moved to a neighbouring block, the CLI drops it where it was"
+ADDED = "cache_control: the CLI sets one at the last block too, beside that in `system`"
 SURPLUS = "cache_control: left out, the CLI sets its own beside that in `system`"
 
 
@@ -331,7 +332,7 @@ def test_two_conversations_of_one_prompt_have_the_same_prompt() -> None:
 
 def test_the_breakpoint_of_a_prompt_stands_behind_its_end() -> None:
     request = parsed([HI], system=[text(BILLING), text(IDENTITY, **HOUR), text("Help.", **HOUR)])
-    assert (request.turn.system_cache, set(request.notes)) == ("1h", {NO_BILLING, ONE_MARK})
+    assert (request.turn.system_cache, set(request.notes)) == ("1h", {NO_BILLING, ONE_MARK, ADDED})
     request = parsed([HI], system=[text(IDENTITY, **MARK)])
     assert (request.turn.system_cache, set(request.notes)) == ("", {NO_IDENTITY, ONE_MARK})
 
@@ -342,7 +343,7 @@ def test_a_breakpoint_inside_a_block_has_no_room_beside_one_in_the_prompt_and_a_
     marked = user(result("t1", [text("a", **MARK)]), text("b", **MARK), "c")
     request = parsed([HI, assistant(USE), marked], system=[text("s", **MARK)])
     assert sent(request)[-1] == ("user", [result("t1", [text("a")]), text("b", **MARK), text("c")])
-    assert request.notes == (SURPLUS,)
+    assert request.notes == (ADDED, SURPLUS)
 
 
 def test_an_hour_at_the_last_block_is_the_clis_five_minutes_beside_a_prompts() -> None:

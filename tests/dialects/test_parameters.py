@@ -204,11 +204,11 @@ BREAKPOINTS = [
     Breakpoints("s MmMm", "s MmMm"),
     Breakpoints("s MMMM", "s MMMM"),
     Breakpoints("tT s MMM", "tT s MMM"),
-    Breakpoints("S mmmm", "S mmmm"),
-    Breakpoints("S Mmmm", "S Mmmm"),
+    Breakpoints("S mmmm", "S mmmm", notes=1),
+    Breakpoints("S Mmmm", "S Mmmm", notes=1),
     Breakpoints("S mmmM", "S mmmM"),
     Breakpoints("S mMmM", "S mMmM"),
-    Breakpoints("S MMmm", "S mMmm", notes=1),
+    Breakpoints("S MMmm", "S mMmm", notes=2),
     Breakpoints("S MMmM", "S mMmM", notes=1),
     Breakpoints("tT S mmMM", "tt S mmMM", notes=1),
     Breakpoints("tT S mmmM", "tT S mmmM"),
@@ -259,7 +259,10 @@ def test_breakpoints_inside_a_block_count() -> None:
 
 def test_breakpoints_that_the_cli_takes_away_are_noted() -> None:
     asked = parsed(system=[MARKED, {"type": "text", "text": "b"}])
-    assert asked.notes == ("cache_control: in `system`, only one is kept, at its end",)
+    assert asked.notes == (
+        "cache_control: in `system`, only one is kept, at its end",
+        "cache_control: the CLI sets one at the last block too, beside that in `system`",
+    )
     asked = parsed(messages=[{"role": "user", "content": [{**image(), **CACHED}, MARKED]}])
     assert asked.notes == (
         "cache_control: moved to a neighbouring block, the CLI drops it where it was",

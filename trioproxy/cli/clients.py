@@ -36,6 +36,8 @@ class Client:
     """A file of its settings, below the user's home; empty: it needs none."""
     content: str = ""
     """What the file says."""
+    setup: str = ""
+    """A command that writes its settings; empty: it has none, or none that can."""
     start: str = ""
     """How it is started; empty: by a program of the user's."""
 
@@ -47,9 +49,9 @@ class Client:
         """Its file, filled in."""
         return _filled(self.content, server)
 
-    def command(self, server: Server) -> str:
-        """How it is started, filled in."""
-        return _filled(self.start, server)
+    def commands(self, server: Server) -> list[str]:
+        """How it is set up and started, filled in."""
+        return [_filled(text, server) for text in (self.setup, self.start) if text]
 
 
 def _filled(text: str, server: Server) -> str:
@@ -85,6 +87,41 @@ _CLAUDE = {
     "ANTHROPIC_MODEL": "$model",
 }
 
+_PI = """\
+{
+  "providers": {
+    "trioproxy": {
+      "baseUrl": "$url",
+      "api": "anthropic-messages",
+      "apiKey": "$token",
+      "models": [{"id": "$model", "reasoning": true, "input": ["text", "image"]}]
+    }
+  }
+}
+"""
+
+_CONTINUE = """\
+name: trioproxy
+version: 1.0.0
+schema: v1
+models:
+  - name: Claude
+    provider: anthropic
+    model: $model
+    apiBase: $url/v1
+    apiKey: $token
+    roles: [chat, edit, apply]
+"""
+
+_LLM = """\
+- model_id: trioproxy
+  model_name: $model
+  api_base: $url/v1
+  vision: true
+  supports_tools: true
+  supports_schema: true
+"""
+
 _ALL = (
     Client("claude", "Claude Code", _CLAUDE, start="claude"),
     Client("agent-sdk", "Claude Agent SDK", _CLAUDE),
@@ -102,6 +139,65 @@ _ALL = (
         file=".config/opencode/opencode.json",
         content=_OPENCODE,
         start="opencode",
+    ),
+    Client(
+        "aider",
+        "aider",
+        {
+            "ANTHROPIC_API_BASE": "$url",
+            "ANTHROPIC_API_KEY": "$token",
+            "AIDER_MODEL": "anthropic/$model",
+        },
+        start="aider",
+    ),
+    Client(
+        "qwen-code",
+        "Qwen Code",
+        {
+            "OPENAI_BASE_URL": "$url/v1",
+            "OPENAI_API_KEY": "$token",
+            "OPENAI_MODEL": "$model",
+        },
+        start="qwen",
+    ),
+    Client(
+        "pi",
+        "pi",
+        file=".pi/agent/models.json",
+        content=_PI,
+        start="pi --model trioproxy/$model",
+    ),
+    Client(
+        "cline",
+        "Cline's CLI",
+        setup="cline auth -p openai -b $url/v1 -k $token -m $model",
+        start="cline",
+    ),
+    Client(
+        "continue",
+        "Continue's CLI",
+        file=".continue/config.yaml",
+        content=_CONTINUE,
+        start="cn",
+    ),
+    Client(
+        "mini-swe-agent",
+        "mini-swe-agent",
+        {
+            "ANTHROPIC_API_BASE": "$url",
+            "ANTHROPIC_API_KEY": "$token",
+            "MSWEA_MODEL_NAME": "anthropic/$model",
+            "MSWEA_COST_TRACKING": "ignore_errors",
+        },
+        start="mini",
+    ),
+    Client(
+        "llm",
+        "llm",
+        {"OPENAI_API_KEY": "$token"},
+        file=".config/io.datasette.llm/extra-openai-models.yaml",
+        content=_LLM,
+        start="llm -m trioproxy 'Hello!'",
     ),
     Client(
         "anthropic",

@@ -84,5 +84,4 @@ def _lines(client: Client, server: Server) -> Iterator[str]:
     if variables:
         yield f"# {client.title}, in the environment:"
         yield from (f"export {name}={quote(value)}" for name, value in variables.items())
-    if client.start:
-        yield f"# then: {client.command(server)}"
+    yield from (f"# then: {command}" for command in client.commands(server))

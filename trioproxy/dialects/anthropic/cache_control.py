@@ -29,6 +29,7 @@ _NEVER = {"tool_use", "thinking", "redacted_thinking", "container_upload"}
 
 _MOVED = "cache_control: moved to a neighbouring block, the CLI drops it where it was"
 _LEFT_OUT = "cache_control: left out, the CLI sets its own beside that in `system`"
+ADDED = "cache_control: the CLI sets one at the last block too, beside that in `system`"
 _SHORTENED = "cache_control: 5m at the last block, as the CLI sets it beside that in `system`"
 
 _Marks: TypeAlias = dict[int, Mapping[str, Any]]  # by the id of a block that is in hand
@@ -47,15 +48,15 @@ def with_breakpoints(turn: Turn, system: System) -> tuple[Turn, tuple[str, ...]]
     if count > MOST:
         reason = f"the API allows {MOST} cache breakpoints, and there are {count}"
         raise InvalidRequest(Refusal.TOO_MANY_BREAKPOINTS, reason, path="cache_control")
-    if not given:
-        return turn, ()
     marks, notes = _moved(given, blocks)
     if turn.system_cache:
+        if not on_top and id(blocks[-1]) not in marks:
+            notes.append(ADDED)
         order = [id(block) for block in in_order(tools, blocks)]
         room = 0 if on_top else _BESIDE_THE_SYSTEM
         marks, more = _beside_the_system(marks, order, id(blocks[-1]), room)
         notes += more
-    return _marked(turn, marks), tuple(notes)
+    return _marked(turn, marks) if given else turn, tuple(notes)
 
 
 def in_order(tools: Sequence[Block], blocks: Sequence[Block]) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import evolve
 
+from trioproxy.dialects.anthropic.cache_control import ADDED
 from trioproxy.dialects.anthropic.request import MessagesRequest, RequestDefaults, read_request
 from trioproxy.dialects.json_checks import (
     an_object,
@@ -67,7 +68,8 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
     except InvalidRequest as error:
         names = {**_words(data), **renamed}
         raise _in_the_callers_words(error, conversation, tools, names) from None
-    return evolve(request, notes=(*notes, *request.notes), offered=offered)
+    notes += tuple(note for note in request.notes if note != ADDED)  # prompts are cached anyway
+    return evolve(request, notes=notes, offered=offered)
 
 
 def sampling(data: Mapping[str, Any], limit: str) -> tuple[dict[str, Any], tuple[str, ...]]:

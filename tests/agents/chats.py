@@ -39,7 +39,8 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
         yield ("result", message["tool_call_id"], _text(message["content"]))
         return
     content: Any = message.get("content") or ""
-    for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
+    parts: Any = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    for part in parts:
         if part["type"] != "text":
             yield ("image", part["image_url"]["url"].rpartition(",")[2])
         elif part["text"].strip():

@@ -82,10 +82,10 @@ def goes_on(play: Play, api: Api, tools: Tools, drive: Drive, *, prompts: int = 
         made = f"{play.work}/made{number}.txt"
         before = text(number).replace("end of", "begin of")
         copy = f"cat made{number}.txt > copy{number}.txt"
-        first: list[Part] = [*_thought(tools, "New."), Say("I make it."), tools.write(made, before)]
+        first: list[Part] = [*_thought(tools, "New."), Say("I make it.")]
         edit = tools.edit(made, f"begin of {number}", f"end of {number}")
         return [
-            Turn(first),
+            Turn([*first, tools.write(made, before)]),
             Turn([Say("I read it."), tools.read(made)], sizes=ODD, chunk=7),
             Turn([*_thought(tools, "Now the end."), edit], sizes=ODD, chunk=13),
             Turn([tools.run(copy)], sizes=ODD),

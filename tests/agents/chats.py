@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from tests.agents.recorded import Exchange
-from tests.agents.responses import Said, plain, unmatched
+from tests.agents.responses import Said, plain, said, unmatched
 from trioproxy.standin import RecordedRequest
 
 _SYSTEM = {"system", "developer"}
@@ -28,6 +28,8 @@ def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> l
 
 
 def _said(body: Mapping[str, Any]) -> list[Said]:
+    if "input" in body:  # a client may send the body of a response here
+        return said(body)
     prompts = [_text(item["content"]) for item in body["messages"] if item["role"] in _SYSTEM]
     others = [item for item in body["messages"] if item["role"] not in _SYSTEM]
     system = ("system", "\n\n".join(prompts))
@@ -41,12 +43,26 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
     content: Any = message.get("content") or ""
     parts: Any = [{"type": "text", "text": content}] if isinstance(content, str) else content
     for part in parts:
-        if part["type"] != "text":
-            yield ("image", part["image_url"]["url"].rpartition(",")[2])
-        elif part["text"].strip():
-            yield ("text", part["text"])
+        yield from _of_part(part)
     for call in message.get("tool_calls") or ():
         yield ("call", call["id"], plain(orjson.loads(call["function"]["arguments"])))
+
+
+def _of_part(part: Mapping[str, Any]) -> Iterator[Said]:
+    """OpenAI's parts, and Claude's blocks."""
+    match part["type"]:
+        case "text" if part["text"].strip():
+            yield ("text", part["text"])
+        case "image_url":
+            yield ("image", part["image_url"]["url"].rpartition(",")[2])
+        case "image":
+            yield ("image", part["source"]["data"])
+        case "tool_use":
+            yield ("call", part["id"], plain(part["input"]))
+        case "tool_result":
+            yield ("result", part["tool_use_id"], _text(part["content"]))
+        case _:
+            pass
 
 
 def _text(content: str | Sequence[Mapping[str, Any]]) -> str:

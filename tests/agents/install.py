@@ -1,5 +1,8 @@
 """Programs, each in a folder of its own below `.agents`, at the versions of `versions.toml`.
 
+One without packages is a script of these tests, which sends what a program sends that cannot run
+here.
+
 A program that cannot be installed is no failure: its tests are skipped, and name the command that
 failed. What is there at the right version stays.
 """
@@ -20,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".agents"
 VERSIONS = Path(__file__).with_name("versions.toml")
 NODE = "node"
+SCRIPT = "by its requests"
+"""The version of a program that is a script of these tests."""
 LINES = 12  # of what a command that failed has printed
 TIMEOUT = 600.0  # seconds for one command of an installation
 
@@ -39,8 +44,9 @@ class Program:
 
     @property
     def python(self) -> Path:
-        """The Python of a program from PyPI."""
-        return self.folder / "bin" / "python"
+        """The Python of a program from PyPI, or of the tests for one without packages."""
+        own = self.folder / "bin" / "python"
+        return own if own.exists() else Path(sys.executable)
 
     @property
     def modules(self) -> Path:
@@ -81,6 +87,8 @@ def _versions() -> dict[str, dict[str, list[str]]]:
 def _installed(
     name: str, packages: Mapping[str, list[str]], *, newest: bool, tell: Callable[[str], None]
 ) -> Program:
+    if not packages:
+        return Program(name, SCRIPT)
     specs = {kind: _newest(kind, specs) if newest else specs for kind, specs in packages.items()}
     folder, stamp = FOLDER / name, FOLDER / name / "packages"
     if not newest and stamp.exists() and stamp.read_text() == repr(specs):

@@ -3,6 +3,7 @@
     parameters.py   which of its parameters are honoured, have no effect, or are refused
     conversation.py messages of a chat;  parts.py  images, files, arguments
     items.py        the input of a response: messages, calls of tools and their outputs
+    claudes.py      Claude's own shapes in a chat's body
     tools.py        tools of every kind as functions;  search.py  the search of the web
     messages_request.py  what both ask for, as a Messages request; errors with the caller's paths
     caching.py      cache breakpoints: the caller's own, and ours

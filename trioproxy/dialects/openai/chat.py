@@ -23,8 +23,9 @@ from trioproxy.dialects.openai.calls import Call, ItemEvent
 from trioproxy.dialects.openai.conversation import Conversation, read_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.parameters import CHAT, checked
+from trioproxy.dialects.openai.response_request import ResponsesRequest, parse_responses
 from trioproxy.dialects.openai.search import url_citations
-from trioproxy.dialects.openai.tools import Toolbox
+from trioproxy.dialects.openai.tools import Tool, Toolbox
 from trioproxy.dialects.whole_message import WholeAnswer
 from trioproxy.errors import TrioproxyError
 
@@ -61,7 +62,15 @@ def parse_chat(
     `can_search`: whether the model may search the web; `is_cached`: whether a request gets cache
     breakpoints.
     """
-    data, notes = checked(read_object(body), CHAT)
+    given = read_object(body)
+    if "input" in given and "messages" not in given:
+        return _of_response(
+            parse_responses(
+                body, mapped=mapped, rules=rules, can_search=can_search, is_cached=is_cached
+            ),
+            given,
+        )
+    data, notes = checked(given, CHAT)
     conversation = read_chat(data.get("messages"))
     limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
     found, noted = messages_request.sampling(data, limit)
@@ -90,6 +99,14 @@ def parse_chat(
     notes += (*conversation.notes, *tools.notes, *noted, *request.notes)
     has_usage = data.get("stream_options", {}).get("include_usage", False)
     return ChatRequest(evolve(request, notes=notes), has_usage, tools=tools)
+
+
+def _of_response(asked: ResponsesRequest, given: Mapping[str, Any]) -> ChatRequest:
+    """A chat completion that is asked for with the body of a response, as Cursor does."""
+    notes = ("input: read as that of a response, answered as a chat", *asked.messages.notes)
+    options = given.get("stream_options") or {}
+    messages = evolve(asked.messages, notes=notes)
+    return ChatRequest(messages, options.get("include_usage", False), tools=asked.tools)
 
 
 _PLAIN = an_object({"type": is_string})
@@ -212,12 +229,19 @@ def refusal(message: Mapping[str, Any]) -> str:
 def _tool_call(
     tools: Toolbox, block: Mapping[str, Any], written: str, *, is_cut: bool
 ) -> dict[str, Any]:
-    call = Call.begun(tools.called(block["name"]), block["id"], "")
+    call = Call.begun(_called(tools, block["name"]), block["id"], "")
     call.add(written)
     call.end(is_cut=is_cut)
     kind, field_ = _KINDS[call.item["type"]]
     about = {"name": call.item["name"], field_: call.item[field_]}
     return {"id": block["id"], "type": kind, kind: about}
+
+
+def _called(tools: Toolbox, name: str) -> Tool:
+    """The tool that is called; one that only a response can have is a function in a chat."""
+    tool = tools.called(name)
+    is_chats = tool.kind in {"function", "custom"} and not tool.namespace
+    return tool if is_chats else Tool("function", name)
 
 
 _KINDS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
@@ -288,7 +312,7 @@ class ChatRenderer:
         self._citations, self._block_start = [], self._length
         if block["type"] != "tool_use":
             return []
-        call = Call.begun(self.tools.called(block["name"]), block["id"], "")
+        call = Call.begun(_called(self.tools, block["name"]), block["id"], "")
         at = len(self._calls)
         self._calls[index] = (at, call)
         kind, field_ = _KINDS[call.item["type"]]

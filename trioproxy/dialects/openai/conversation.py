@@ -1,6 +1,6 @@
 """The messages of a chat as those of a Messages request."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -19,6 +19,7 @@ from trioproxy.dialects.json_checks import (
     short,
 )
 from trioproxy.dialects.openai.caching import Mark, last_mark, mark_of, marked
+from trioproxy.dialects.openai.claudes import CLAUDES_BLOCKS, claudes_blocks
 from trioproxy.dialects.openai.parts import arguments, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
@@ -262,8 +263,15 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
             raise InvalidRequest(
                 Refusal.CONTENT_KIND, "not supported by this server", path=f"{path}.{name}"
             )
-    texts = [_text(message.get(name), f"{path}.{name}") for name in ("content", "refusal")]
-    content = [{"type": "text", "text": text} for text in texts if not is_blank(text)]
+    of_claude = CLAUDES_BLOCKS["assistant"]
+    texts = [
+        _text(message.get(name), f"{path}.{name}", passed_over=of_claude)
+        for name in ("content", "refusal")
+    ]
+    blocks = list(claudes_blocks(message.get("content"), "assistant"))
+    content = [block for block in blocks if block["type"] != "tool_use"]
+    content += [{"type": "text", "text": text} for text in texts if not is_blank(text)]
+    content += [block for block in blocks if block["type"] == "tool_use"]
     if any(texts) and not content:
         found.notes.append(f"{path}: blank text left out")
     calls = message.get("tool_calls")
@@ -306,8 +314,8 @@ def _call(value: object, path: str, notes: list[str]) -> dict[str, Any]:
     return marked([call], mark_of(value, path, notes))[0]
 
 
-def _text(content: object, path: str) -> str:
-    """A string, parts that are all text, or nothing."""
+def _text(content: object, path: str, *, passed_over: Collection[str] = ()) -> str:
+    """A string, parts that are all text, or nothing. `passed_over`: types of other parts."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -320,6 +328,8 @@ def _text(content: object, path: str) -> str:
     for index, part in enumerate(content):
         at = f"{path}.{index}"
         is_object(part, at)
+        if part.get("type") in passed_over:
+            continue
         one_of("text", "refusal")(part.get("type"), f"{at}.type")
         is_string(part.get(part["type"]), f"{at}.{part['type']}")
         texts.append(part[part["type"]])
@@ -343,6 +353,8 @@ def _parts(content: object, path: str, notes: list[str]) -> Iterator[dict[str, A
 
 def _part(part: Mapping[str, Any], path: str) -> dict[str, Any]:
     name = part.get("type")
+    if name in CLAUDES_BLOCKS["user"]:
+        return {**part}
     if name == "input_audio":
         raise InvalidRequest(
             Refusal.CONTENT_KIND, "audio input is not supported", path=f"{path}.type"

@@ -178,6 +178,7 @@ def _in_the_callers_words(
         at = numbers[1] if rest[1:2] == ["content"] and len(numbers) > 1 else 0
         path = conversation.origin(numbers[0], at) or renamed.get(head, head)
     elif head == "tools" and rest and rest[0].isdigit():
-        inside = ["parameters" if part == "input_schema" else part for part in rest[1:]]
+        schema = tools.schema_field(numbers[0])
+        inside = [schema if part == "input_schema" else part for part in rest[1:]]
         path = ".".join((tools.origin(numbers[0]) or head, *inside))
     return InvalidRequest(error.refusal, error.reason, path=path, unknown=error.unknown)

@@ -35,6 +35,7 @@ from trioproxy.dialects.json_checks import (
     one_of,
     short,
 )
+from trioproxy.dialects.openai.claudes import as_function, as_openais_choice, is_claudes_tool
 from trioproxy.dialects.openai.search import CLAUDES_NAME, is_search, search_tool
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -182,6 +183,7 @@ class Toolbox:
     _tools: dict[str, Tool] = field(factory=dict, init=False)
     _is_noted: set[str] = field(factory=set, init=False)
     _offered: list[str] = field(factory=list, init=False)
+    _claudes: set[str] = field(factory=set, init=False)  # paths of those in Claude's own shape
 
     # -- What a request says of them
 
@@ -200,10 +202,16 @@ class Toolbox:
     def _add(
         self, value: dict[str, Any], path: str, seen: dict[Tool, None], *, is_nested: bool
     ) -> None:
+        is_claudes = is_nested and is_claudes_tool(value)
+        if is_claudes:
+            is_object(value["input_schema"], f"{path}.input_schema")
+            value = as_function(value)
         is_word(value.get("type"), f"{path}.type")
         match value["type"]:
             case "function" | "custom" as kind_:
                 inner, at = _inside(value, path, kind_ if is_nested else "")
+                if is_claudes:
+                    self._claudes.add(at)
                 inner = _with_mark_of(value, inner)
                 (_FUNCTION if kind_ == "function" else _CUSTOM)(inner, at)
                 self._define(Tool(kind_, inner["name"]), inner, at, seen)
@@ -327,6 +335,10 @@ class Toolbox:
         """Where the tool at a place of the Messages request has come from."""
         return self._origins[self._offered[index]] if index < len(self._offered) else None
 
+    def schema_field(self, index: int) -> str:
+        """What its caller calls the schema of that tool."""
+        return "input_schema" if self.origin(index) in self._claudes else "parameters"
+
     # -- What of them the model may and must call
 
     def chosen(
@@ -338,6 +350,9 @@ class Toolbox:
         """
         choice: dict[str, Any] = {"type": "auto"}
         offered = list(self._definitions.values())
+        if isinstance(asked, dict) and is_nested:
+            asked, is_free = as_openais_choice(asked)
+            in_parallel &= is_free
         if isinstance(asked, dict):
             choice, names = self._choice(asked, "tool_choice", is_nested=is_nested)
             offered = [item for item in offered if item["name"] in names]
@@ -411,8 +426,11 @@ _CALLED_BY_NAME = (*_NAMED, "local_shell", "tool_search")
 
 
 def _inside(value: dict[str, Any], path: str, key: str) -> tuple[dict[str, Any], str]:
-    """What stands in a field, and the path to it; without a `key`, the value itself."""
-    if not key:
+    """What stands in a field, and the path to it; without a `key`, the value itself.
+
+    So it is too where a chat has a tool as a response has it: with its name beside its type.
+    """
+    if not key or (key not in value and "name" in value):
         return value, path
     if not isinstance(value.get(key), dict):
         reason = f"must be an object, not {kind(value.get(key))}"

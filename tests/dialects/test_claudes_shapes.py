@@ -1,0 +1,136 @@
+"""Claude's own shapes in a chat's body, and the body of a response at the chat route."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.dialects.openai_requests import HI, chat
+from tests.messages import png
+from trioproxy.dialects.anthropic.request import RequestDefaults
+from trioproxy.dialects.openai.chat import ChatRenderer, ChatRequest, parse_chat
+from trioproxy.errors import InvalidRequest
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOL = {"name": "get_weather", "description": "The weather.", "input_schema": SCHEMA}
+USE = {"type": "tool_use", "id": "t1", "name": "get_weather", "input": {"city": "Bern"}}
+IMAGE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": png(3)},
+}
+
+
+@pytest.mark.parametrize("extra", [{}, {"type": "custom"}, {"type": "function"}])
+def test_a_tool_is_taken_as_it_is(extra: dict[str, Any]) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    assert chat(tools=[{**TOOL, **extra, **mark}]).messages.turn.parameters["tools"] == [
+        {**TOOL, **mark}
+    ]
+
+
+def test_a_tool_as_a_response_has_it_is_taken() -> None:
+    tool = {"type": "function", "name": "get_weather", "parameters": SCHEMA}
+    (made,) = chat(tools=[tool]).messages.turn.parameters["tools"]
+    assert made == {"name": "get_weather", "input_schema": SCHEMA}
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"type": "auto"}, None),
+        ({"type": "any"}, {"type": "any"}),
+        ({"type": "none"}, {"type": "none"}),
+        ({"type": "tool", "name": "get_weather"}, {"type": "tool", "name": "get_weather"}),
+        (
+            {"type": "auto", "disable_parallel_tool_use": True},
+            {"type": "auto", "disable_parallel_tool_use": True},
+        ),
+        ({"type": "function", "name": "get_weather"}, {"type": "tool", "name": "get_weather"}),
+    ],
+)
+def test_a_choice_is_taken(choice: Any, expected: Any) -> None:
+    parameters = chat(tools=[TOOL], tool_choice=choice).messages.turn.parameters
+    assert parameters.get("tool_choice") == expected
+
+
+def test_blocks_of_a_conversation_are_taken_in_claudes_order() -> None:
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [IMAGE]}
+    text = {"type": "text", "text": "a"}
+    request = chat(
+        messages=[
+            {"role": "user", "content": [text, IMAGE]},
+            {"role": "assistant", "content": [USE, {"type": "text", "text": "I look."}]},
+            {"role": "user", "content": [text, result]},
+        ]
+    )
+    assert [(m.role, m.content) for m in request.messages.turn.messages] == [
+        ("user", (text, IMAGE)),
+        ("assistant", ({"type": "text", "text": "I look."}, USE)),
+        ("user", (result, text)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"tools": [{**TOOL, "input_schema": 1}]}, "tools.0.input_schema"),
+        ({"tools": [{**TOOL, "input_schema": {"type": 1}}]}, "tools.0.input_schema"),
+        ({"tools": [{**TOOL, "name": 1}]}, "tools.0.name"),
+        ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name"),
+        ({"messages": [{"role": "user", "content": [USE]}]}, "messages.0.content.0.type"),
+        ({"messages": [HI, {"role": "assistant", "content": [IMAGE]}]}, "messages.1.content.0"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0"),
+    ],
+)
+def test_what_is_wrong_in_them_is_named_where_it_is(fields: Any, where: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        chat(**fields)
+    assert caught.value.path.startswith(where)
+
+
+# -- The body of a response ----------------------------------------------------------------------
+
+
+def as_chat(**fields: Any) -> ChatRequest:
+    data = json.dumps({"model": "haiku", "input": "hi", **fields}).encode()
+    return parse_chat(data, mapped={}, rules=RequestDefaults())
+
+
+def test_the_body_of_a_response_is_one_of_a_chat_too() -> None:
+    asked = as_chat(
+        instructions="Be brief.", max_output_tokens=9, stream_options={"include_usage": True}
+    )
+    turn = asked.messages.turn
+    assert (turn.system, turn.max_tokens, asked.has_usage) == ("Be brief.", 9, True)
+    assert asked.messages.notes == ("input: read as that of a response, answered as a chat",)
+
+
+def test_a_tool_that_only_a_response_can_have_is_called_as_a_function() -> None:
+    asked = as_chat(tools=[{"type": "local_shell"}])
+    start = {"type": "tool_use", "id": "t1", "name": "local_shell", "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": '{"command":["ls"]}'}
+    sent = ChatRenderer(0, tools=asked.tools).events(
+        [
+            {"type": "message_start", "message": {"id": "m", "model": "haiku"}},
+            {"type": "content_block_start", "index": 0, "content_block": start},
+            {"type": "content_block_delta", "index": 0, "delta": delta},
+        ]
+    )
+    deltas = [
+        json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"]
+        for line in sent.split(b"\n\n")
+        if line
+    ]
+    (call,) = deltas[1]["tool_calls"]
+    assert (call["type"], call["function"]) == (
+        "function",
+        {"name": "local_shell", "arguments": ""},
+    )
+    assert deltas[2]["tool_calls"][0]["function"]["arguments"] == '{"command":["ls"]}'
+
+
+def test_a_fault_in_it_is_named_where_it_is() -> None:
+    with pytest.raises(InvalidRequest, match=r"input\.0\.role"):
+        as_chat(input=[{"role": "x", "content": "hi"}])
+    with pytest.raises(InvalidRequest, match="n: no such parameter"):
+        as_chat(n=1)

@@ -7,6 +7,7 @@ import orjson
 
 from tests.agents.recorded import Exchange
 from tests.agents.responses import Said, plain, said, unmatched
+from trioproxy.dialects.openai.conversation import GO_ON
 from trioproxy.standin import RecordedRequest
 
 _SYSTEM = {"system", "developer"}
@@ -33,7 +34,8 @@ def _said(body: Mapping[str, Any]) -> list[Said]:
     prompts = [_text(item["content"]) for item in body["messages"] if item["role"] in _SYSTEM]
     others = [item for item in body["messages"] if item["role"] not in _SYSTEM]
     system = ("system", "\n\n".join(prompts))
-    return [system, *(sent for message in others for sent in _of_message(message))]
+    found = [system, *(sent for message in others for sent in _of_message(message))]
+    return [*found, ("text", GO_ON)] if others[-1]["role"] == "assistant" else found
 
 
 def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.agents import coding
 from tests.agents.apis import played
-from tests.agents.connected import connect
+from tests.agents.connected import MODEL, connect
 from tests.agents.files import png
 from tests.agents.install import ROOT
 from tests.agents.player import Done, Play
@@ -28,7 +28,11 @@ TOOLS = coding.Tools(
 
 def asking(play: Play, way: str, *words: str) -> Callable[[Place], Ended]:
     def drive(place: Place) -> Ended:
-        environ = {**connect(place, "qwen-code"), "PYTHONPATH": str(ROOT)}
+        environ = {
+            **connect(place, "openai"),
+            "OPENAI_MODEL": MODEL,
+            "PYTHONPATH": str(ROOT),
+        }
         return place.run([play.program.python, PROGRAM, way, *words], environ)
 
     return drive

@@ -40,6 +40,8 @@ class Client:
     """A command that writes its settings; empty: it has none, or none that can."""
     start: str = ""
     """How it is started; empty: by a program of the user's."""
+    by_hand: str = ""
+    """What its user sets in a window; empty: nothing."""
 
     def variables(self, server: Server) -> dict[str, str]:
         """Its variables, filled in."""
@@ -48,6 +50,10 @@ class Client:
     def settings(self, server: Server) -> str:
         """Its file, filled in."""
         return _filled(self.content, server)
+
+    def steps(self, server: Server) -> str:
+        """What its user sets in a window, filled in."""
+        return _filled(self.by_hand, server)
 
     def commands(self, server: Server) -> list[str]:
         """How it is set up and started, filled in."""
@@ -198,6 +204,31 @@ _ALL = (
         file=".config/io.datasette.llm/extra-openai-models.yaml",
         content=_LLM,
         start="llm -m trioproxy 'Hello!'",
+    ),
+    Client(
+        "open-webui",
+        "Open WebUI",
+        {"OPENAI_API_BASE_URL": "$url/v1", "OPENAI_API_KEY": "$token"},
+        start="open-webui serve",
+    ),
+    Client(
+        "home-assistant",
+        "Home Assistant",
+        {
+            "OPENAI_BASE_URL": "$url/v1",
+            "OPENAI_API_KEY": "$token",
+            "ANTHROPIC_BASE_URL": "$url",
+            "ANTHROPIC_API_KEY": "$token",
+        },
+        by_hand="Settings, Devices & services: add OpenAI or Anthropic, with the API key $token "
+        "and the model $model. Neither asks for an address: both take it from the environment.",
+    ),
+    Client(
+        "cursor",
+        "Cursor",
+        by_hand="Settings, Models: the OpenAI API key $token, the override of OpenAI's base URL "
+        "$url/v1, and a custom model $model. Cursor's own servers ask that address, so it must "
+        "be one that they reach.",
     ),
     Client(
         "anthropic",

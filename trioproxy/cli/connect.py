@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -14,6 +15,7 @@ from trioproxy.cli.clients import ADDRESS, CLIENTS, MODEL, NO_TOKEN, YOUR_TOKEN,
 from trioproxy.settings import load_settings
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_WIDTH = 99
 _PLAIN = re.compile(r"[\w.:/@\[\]-]+", re.ASCII)  # it may stand in a shell, in TOML and in JSON
 
 
@@ -84,4 +86,13 @@ def _lines(client: Client, server: Server) -> Iterator[str]:
     if variables:
         yield f"# {client.title}, in the environment:"
         yield from (f"export {name}={quote(value)}" for name, value in variables.items())
+    if client.by_hand:
+        yield from textwrap.wrap(
+            f"{client.title}, {client.steps(server)}",
+            width=_WIDTH,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     yield from (f"# then: {command}" for command in client.commands(server))

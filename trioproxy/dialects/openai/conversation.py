@@ -80,7 +80,8 @@ class _Run:
     others: list[tuple[dict[str, Any], str]] = field(factory=list)
 
 
-_GO_ON = "Continue your last message from exactly where it stops. Do not repeat any of it."
+GO_ON = "Continue your last message from exactly where it stops. Do not repeat any of it."
+"""What the user says behind an assistant's message that comes last."""
 _LAST = "messages"  # where a fault of what is added would stand
 
 
@@ -164,7 +165,7 @@ class Conversation:
     def ask_to_go_on(self) -> None:
         """Have the user speak last: no answer is continued, but the model can."""
         if self._runs and self._runs[-1].role == "assistant":
-            self.say("user", [{"type": "text", "text": _GO_ON}], _LAST)
+            self.say("user", [{"type": "text", "text": GO_ON}], _LAST)
             self.notes.append("the assistant's message comes last: the model is asked to continue")
 
     def instruct(self, text: str, origin: str, mark: Mark | None = None) -> None:

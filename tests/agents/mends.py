@@ -161,6 +161,7 @@ BREAKPOINTS = (
     "cache_control: left out",
     "cache_control: in `system`",
     "cache_control: the CLI sets one",
+    "cache_control: 5m at the last block",
 )
 """The notes of breakpoints that are not where they were sent."""
 

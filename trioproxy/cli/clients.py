@@ -212,6 +212,15 @@ _ALL = (
         start="open-webui serve",
     ),
     Client(
+        "librechat",
+        "LibreChat",
+        {
+            "ANTHROPIC_REVERSE_PROXY": "$url",
+            "ANTHROPIC_API_KEY": "$token",
+            "ANTHROPIC_MODELS": "$model",
+        },
+    ),
+    Client(
         "home-assistant",
         "Home Assistant",
         {

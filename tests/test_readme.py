@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trioproxy.cli.clients import CLIENTS, Client, Server
 from trioproxy.dialects.anthropic.blocks import BLOCKS
 from trioproxy.dialects.anthropic.parameters import PARAMETERS
 from trioproxy.dialects.openai.parameters import CHAT, RESPONSES, OpenAIParameter
@@ -36,3 +37,25 @@ def test_the_tables_of_openais_parameters(table: Mapping[str, OpenAIParameter]) 
         effect = "" if item.effect == "honoured" else f"{item.effect}: "
         lines.append(f"| `{item.name}` | {effect}{item.note} |")
     assert "\n".join(lines) in README, "\n".join(lines)
+
+
+def test_the_table_of_clients() -> None:
+    rows = [
+        f"| {client.title} | `{client.name}` | {_lines(client)} |" for client in CLIENTS.values()
+    ]
+    table = "\n".join(["| client | `connect` | what it needs |", "|---|---|---|", *rows])
+    assert table in README, table
+    section = README.partition("\n## Clients\n")[2].partition("\n## ")[0]
+    assert len(section.splitlines()) <= 40
+
+
+def _lines(client: Client) -> str:
+    server = Server()
+    found = [f"`{name}={value}`" for name, value in client.variables(server).items()]
+    if client.file:
+        found.append(f"`~/{client.file}`: a provider with this address, token and model")
+    if client.by_hand:
+        found.append(client.steps(server))
+    if client.setup:
+        found.append(f"`{client.commands(server)[0]}`")
+    return "<br>".join(found)

@@ -1,11 +1,15 @@
-"""Tasks of Qwen Code."""
+"""Tasks of Qwen Code, by each of the three APIs."""
+
+import pytest
 
 from tests.agents import coding
-from tests.agents.apis import played
+from tests.agents.apis import Api, played
 from tests.agents.files import png
 from tests.agents.player import Done, Play
 from tests.agents.qwen_code import asking
 from trioproxy.standin.script import Call, Say, Turn
+
+every_api = pytest.mark.parametrize("api", ["messages", "chats", "responses"])
 
 TOOLS = coding.Tools(
     read=lambda path: Call("read_file", {"file_path": path}),
@@ -18,20 +22,23 @@ TOOLS = coding.Tools(
 )
 
 
-def test_parallel_and_failed_calls(play: Play) -> None:
-    coding.fails_in_part(play, "chats", TOOLS, asking(play.program, "Try."))
+@every_api
+def test_parallel_and_failed_calls(play: Play, api: Api) -> None:
+    coding.fails_in_part(play, api, TOOLS, asking(play.program, api, "Try."))
 
 
-def test_ten_turns(play: Play) -> None:
-    coding.goes_on(play, "chats", TOOLS, asking(play.program, "Begin.", "Go on."))
+@every_api
+def test_ten_turns(play: Play, api: Api) -> None:
+    coding.goes_on(play, api, TOOLS, asking(play.program, api, "Begin.", "Go on."))
 
 
-def test_an_image(play: Play) -> None:
+@every_api
+def test_an_image(play: Play, api: Api) -> None:
     def check(done: Done) -> None:
         coding.ended_well(done, "Red.")
         blocks = [b for m in done.asked[0].body["messages"] for b in m["content"]]
         assert [block["type"] for block in blocks].count("image") == 1
 
     script = coding.of_the_task(TOOLS, Turn([Say("Red.")]))
-    drive = asking(play.program, "What colour is @a.png?")
-    played(play, "chats")(script, drive, check, {"a.png": png()})
+    drive = asking(play.program, api, "What colour is @a.png?")
+    played(play, api)(script, drive, check, {"a.png": png()})

@@ -1,21 +1,21 @@
-"""Tasks of Cline's command line."""
+"""Tasks of Cline's command line, by each of the three APIs."""
+
+import pytest
 
 from tests.agents import coding
-from tests.agents.cline import asking
+from tests.agents.apis import Api
+from tests.agents.cline import asking, tools
 from tests.agents.player import Play
-from trioproxy.standin.script import Call
 
-TOOLS = coding.Tools(
-    read=lambda path: Call("read_files", {"files": [{"path": path}]}),
-    write=lambda path, text: Call("editor", {"path": path, "new_text": text}),
-    edit=lambda path, old, new: Call("editor", {"path": path, "old_text": old, "new_text": new}),
-    run=lambda command: Call("run_commands", {"commands": [command]}),
-)
+every_api = pytest.mark.parametrize("api", ["messages", "chats", "responses"])
 
 
-def test_parallel_and_failed_calls(play: Play) -> None:
-    coding.fails_in_part(play, "chats", TOOLS, asking(play.program, "Try it."))
+@every_api
+def test_parallel_and_failed_calls(play: Play, api: Api) -> None:
+    coding.fails_in_part(play, api, tools(api), asking(play.program, api, "Try it."))
 
 
-def test_five_turns(play: Play) -> None:
-    coding.goes_on(play, "chats", TOOLS, asking(play.program, "Begin now."), prompts=1)
+@every_api
+def test_five_turns(play: Play, api: Api) -> None:
+    drive = asking(play.program, api, "Begin now.")
+    coding.goes_on(play, api, tools(api), drive, prompts=1)

@@ -10,16 +10,19 @@ import { Providers, Run } from "@librechat/agents";
 const [endpoint, task] = process.argv.slice(2);
 const { OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, MODEL } = process.env;
 
+const openAI = {
+  provider: Providers.OPENAI,
+  model: MODEL,
+  streaming: true,
+  streamUsage: true,
+  user: "64f1c0ffee",
+  apiKey: OPENAI_API_KEY,
+  configuration: { baseURL: OPENAI_BASE_URL },
+};
+
 const CONFIGS = {
-  openAI: {
-    provider: Providers.OPENAI,
-    model: MODEL,
-    streaming: true,
-    streamUsage: true,
-    user: "64f1c0ffee",
-    apiKey: OPENAI_API_KEY,
-    configuration: { baseURL: OPENAI_BASE_URL },
-  },
+  openAI,
+  openAIResponses: { ...openAI, useResponsesApi: true },
   anthropic: {
     provider: Providers.ANTHROPIC,
     model: MODEL,

@@ -73,7 +73,8 @@ def _of_item(item: Mapping[str, Any]) -> Iterator[Said]:  # noqa: C901 - a case 
             for part in _parts(item):
                 yield ("image" if "image_url" in part else "text", _part(part))
         case "reasoning":
-            yield ("thought",)
+            if item.get("encrypted_content"):  # else it is left out, with a note
+                yield ("thought",)
         case "function_call":
             yield ("call", item["call_id"], plain(orjson.loads(item["arguments"])))
         case "custom_tool_call":

@@ -1,4 +1,4 @@
-"""Tasks of LibreChat's agents, by the package that asks for its server: both endpoints."""
+"""Tasks of LibreChat's agents, by the package that asks for its server: each endpoint."""
 
 import shutil
 from collections.abc import Callable
@@ -16,9 +16,13 @@ from trioproxy.standin.script import ODD, Call, Say, Think, Turn, results, steps
 
 PROGRAM = Path(__file__).with_name("librechat_program.mjs")
 
-ENDPOINTS: dict[str, Api] = {"anthropic": "messages", "openAI": "chats"}
+ENDPOINTS: dict[str, Api] = {
+    "anthropic": "messages",
+    "openAI": "chats",
+    "openAIResponses": "responses",
+}
 
-both_endpoints = pytest.mark.parametrize("endpoint", ENDPOINTS)
+every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS)
 
 
 def asking(play: Play, endpoint: str, task: str) -> Callable[[Place], Ended]:
@@ -41,7 +45,7 @@ def note(line: str) -> Call:
     return Call("note", {"line": line})
 
 
-@both_endpoints
+@every_endpoint
 def test_parallel_and_failed_calls(play: Play, endpoint: str) -> None:
     def check(done: Done) -> None:
         coding.ended_well(done, "Done: 世界 🌍.")
@@ -58,7 +62,7 @@ def test_parallel_and_failed_calls(play: Play, endpoint: str) -> None:
     played(play, ENDPOINTS[endpoint])(script, asking(play, endpoint, "notes"), check, {})
 
 
-@both_endpoints
+@every_endpoint
 def test_an_image(play: Play, endpoint: str) -> None:
     def check(done: Done) -> None:
         coding.ended_well(done, "Red.")

@@ -85,6 +85,11 @@ class Refusal(Enum):
         Category.CLI,
         "Leave the oldest images and documents out.",
     )
+    ADVICE = (
+        "advice",
+        Category.CLI,
+        "Leave the advisor's call and its result out.",
+    )
     CALLER_OF_A_CALL = (
         "caller_of_a_call",
         Category.CLI,

@@ -182,3 +182,27 @@ def test_one_that_is_none_is_refused_with_where(field: str, value: Any, where: s
     part = {"type": "input_text", "text": "a", field: value}
     with pytest.raises(InvalidRequest, match=f"input.0.content.0.{where}"):
         read(parse_responses, input=[{"role": "user", "content": [part]}])
+
+
+# -- Options -------------------------------------------------------------------------------------
+
+
+def test_a_longer_lifetime_is_an_hour() -> None:
+    request = chat(*TALK, prompt_cache_options={"ttl": "12h"})
+    assert request.turn.messages[-1].content[0]["cache_control"] == {**MARK, "ttl": "1h"}
+    request = chat({"role": "system", "content": "s"}, HI, prompt_cache_options={"ttl": "12h"})
+    assert request.turn.system_cache == "1h"
+
+
+def test_a_comparison_is_noted_and_a_prompt_alone_is_refused() -> None:
+    request = chat(HI, prompt_cache_options={"comparison_response_id": "resp_1"})
+    assert request.notes == (
+        "prompt_cache_options.comparison_response_id without effect: nothing is stored",
+    )
+    with pytest.raises(InvalidRequest, match=r"prompt_cache_options\.prewarm: not supported"):
+        chat(HI, prompt_cache_options={"prewarm": True})
+
+
+def test_no_messages_at_all_are_refused_as_ever() -> None:
+    with pytest.raises(InvalidRequest, match="messages: must contain at least one message"):
+        chat(prompt_cache_key="k")

@@ -381,3 +381,34 @@ def test_a_reference_must_name_its_tool() -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed([HI, assistant(USE), user(result("t1", [{"type": "tool_reference"}]))])
     assert caught.value.path == "messages.2.content.0.content.0.tool_name"
+
+
+# -- Blocks of betas ------------------------------------------------------------------------------
+
+
+def test_where_another_model_took_over_is_left_out() -> None:
+    fallback = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
+    request = parsed([HI, assistant(fallback, "So."), HI, assistant(fallback), HI])
+    assert sent(request) == [
+        ("user", [text("hi")]),
+        ("assistant", [text("So.")]),
+        ("user", [text("hi"), text("hi")]),
+    ]
+    assert Counter(request.notes) == {
+        "fallback: left out, the CLI drops it": 2,
+        "assistant messages with only thinking, or nothing, left out": 1,
+    }
+
+
+def test_a_system_message_stays_where_it_is_sent() -> None:
+    instruction = {"role": "system", "content": "Be kind.", "clear_at": "next_user_message"}
+    request = parsed([HI, assistant("So."), instruction, HI])
+    assert "clear_at of system messages without effect: they stay where they are sent" in (
+        request.notes
+    )
+
+
+def test_what_an_advisor_said_is_refused_by_its_name() -> None:
+    advice = {"type": "advisor_tool_result", "tool_use_id": "a", "content": {}}
+    with pytest.raises(InvalidRequest, match="the CLI drops what the advisor said"):
+        parsed([HI, assistant("So.", advice), HI])

@@ -222,7 +222,8 @@ def test_the_tables_have_every_parameter_that_the_official_package_knows() -> No
     assert set(CHAT) - known == {"stream"}
     known = {*response_create_params.ResponseCreateParamsBase.__annotations__}
     assert known <= set(RESPONSES)
-    assert set(RESPONSES) - known == {"stream", "client_metadata"}  # Codex's own
+    more = {"client_metadata", "multi_agent", "background_options"}  # Codex's, of betas
+    assert set(RESPONSES) - known == {"stream", *more}
 
 
 def test_what_has_no_effect_is_noted() -> None:
@@ -673,3 +674,55 @@ def test_calls_that_are_last_are_still_without_a_result() -> None:
     with pytest.raises(InvalidRequest, match="must have a tool_result") as caught:
         chat(messages=[*COUNTING[:1], called])
     assert caught.value.refusal is Refusal.UNPAIRED_CALL
+
+
+# -- What has no effect, and says so ---------------------------------------------------------------
+
+
+def test_how_closely_an_image_is_looked_at_is_noted() -> None:
+    image = {"url": "https://example.com/a.png", "detail": "low"}
+    asked = chat(
+        messages=[{"role": "user", "content": [{"type": "image_url", "image_url": image}]}]
+    )
+    note = "detail without effect: Claude sees images as they are"
+    assert asked.messages.notes == (f"messages.0.content.0.image_url.{note}",)
+    part = {"type": "input_image", "image_url": image["url"], "detail": "high"}
+    given = response(input=[{"role": "user", "content": [part]}])
+    assert given.messages.notes == (f"input.0.content.0.{note}",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode without effect: Claude has none"),
+        (
+            {"reasoning": {"generate_summary": "detailed"}},
+            "reasoning.generate_summary without effect: Claude has no summaries",
+        ),
+        (
+            {"tools": [{"type": "function", "name": "f", "output_schema": {"type": "object"}}]},
+            "output_schema of tools without effect: Claude has none",
+        ),
+    ],
+)
+def test_what_claude_has_not_is_noted(fields: dict[str, Any], note: str) -> None:
+    assert response(**fields).messages.notes == (note,)
+
+
+def test_a_call_by_a_program_is_one_of_the_models() -> None:
+    call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": "x"}
+    caller = {"type": "program", "caller_id": "p"}
+    asked = response(input=[HI, {**call, "caller": caller}, output])
+    assert asked.messages.notes == ("input.1.caller without effect: the model has called",)
+
+
+def test_a_reference_needs_no_type_to_be_one() -> None:
+    with pytest.raises(InvalidRequest, match=r"input\.1: nothing is stored: send the item itself"):
+        response(input=[HI, {"id": "msg_1"}])
+
+
+def test_agents_of_the_servers_own_are_refused_by_their_name() -> None:
+    assert response(multi_agent={"enabled": False}).messages.notes == ()
+    with pytest.raises(InvalidRequest, match="multi_agent: not supported by this server"):
+        response(multi_agent={"enabled": True})

@@ -260,3 +260,9 @@ def test_a_chat_has_the_annotations() -> None:
     deltas = [json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"] for line in lines]
     streamed = [annotation for each in deltas for annotation in each.get("annotations", [])]
     assert streamed == message["annotations"]
+
+
+def test_what_claudes_search_has_not_is_noted() -> None:
+    tool = {"type": "web_search", "search_content_types": ["image"]}
+    notes = response(can_search=True, tools=[tool]).messages.notes
+    assert notes == ("tools.0.search_content_types without effect: Claude has none",)

@@ -3,6 +3,7 @@
 The API judges what a block says. Here is checked, or altered and noted, what the CLI would
 otherwise alter, drop or answer itself without a word:
 
+- it drops what an advisor said, and where another model took over
 - a text of white space alone is answered by the CLI, without a call of the API
 - of the citations of an assistant's text, it keeps those of a web search
 - of a `tool_use`, it keeps the id, name and input, and of those only the whole numbers up to 2^53
@@ -42,6 +43,8 @@ Role: TypeAlias = Literal["user", "assistant", "system"]
 _LARGEST_DATA = 5_242_880
 _WEB_CITATION = "web_search_result_location"
 
+_FALLBACK = "fallback"  # where another model took over: it says nothing
+_NO_FALLBACK = "fallback: left out, the CLI drops it"
 _NO_CITATIONS = "citations in the assistant's texts left out, except those of a web search"
 _ROUNDED = "whole numbers beyond 2^53 sent as text"
 
@@ -119,7 +122,9 @@ def _cached(value: Mapping[str, Any], path: str) -> None:
     nullable(is_cache_control)(value.get("cache_control"), f"{path}.cache_control")
 
 
-_IN_A_RESULT = one_of("text", "image", "document", "search_result", "tool_reference")
+_IN_A_RESULT = one_of(
+    "text", "image", "document", "search_result", "tool_reference", "browser_state"
+)
 _TOOL_REFERENCE = an_object({**_CACHED, "tool_name": is_word}, required={"tool_name"})
 
 
@@ -154,7 +159,13 @@ def _tool_result(value: Mapping[str, Any], path: str) -> None:
 
 
 _TOOL_RESULT = an_object(
-    {**_CACHED, "tool_use_id": is_word, "content": anything, "is_error": is_flag},
+    {
+        **_CACHED,
+        "tool_use_id": is_word,
+        "content": anything,
+        "is_error": is_flag,
+        "toolset_name": nullable(is_string),
+    },
     required={"tool_use_id"},
 )
 
@@ -188,6 +199,12 @@ _TOOL_USE = an_object(
     required={"id", "name", "input"},
 )
 
+
+def _advice(_: Block, path: str) -> None:
+    reason = "the CLI drops what the advisor said"
+    raise InvalidRequest(Refusal.ADVICE, reason, path=f"{path}.type")
+
+
 _THINKING = an_object(
     {"type": is_string, "thinking": is_string, "signature": is_string},
     required={"thinking", "signature"},
@@ -203,6 +220,9 @@ BLOCKS: Mapping[Role, Mapping[str, Check]] = {
         "search_result": _cached,
         "tool_result": _tool_result,
         "container_upload": _cached,
+        "mcp_tool_listing": _cached,
+        "tool_addition": _cached,
+        "tool_removal": _cached,
     },
     "assistant": {
         "text": check_text_block,
@@ -219,6 +239,12 @@ BLOCKS: Mapping[Role, Mapping[str, Check]] = {
         "mcp_tool_use": _server_use,
         "mcp_tool_result": _cached,
         "container_upload": _cached,
+        "mcp_tool_listing": _cached,
+        "compaction": _cached,
+        "advisor_tool_result": _advice,
+        "fallback": an_object(
+            {"type": is_string, "from": is_object, "to": is_object, "trigger": anything}
+        ),
     },
 }
 """The content blocks that each role may say, with their checks."""
@@ -243,7 +269,9 @@ def read_blocks(content: object, role: Role, path: str, notes: list[str]) -> tup
     if not content:
         raise InvalidRequest(Refusal.EMPTY, "must not be empty", path=path)
     a_list(_CHECKS[role])(content, path)
-    return tuple(_as_carried(block, role, notes) for block in content)
+    kept = [block for block in content if block["type"] != _FALLBACK]
+    notes += [_NO_FALLBACK] * (len(content) - len(kept))
+    return tuple(_as_carried(block, role, notes) for block in kept)
 
 
 def _as_carried(block: Block, role: Role, notes: list[str]) -> Block:

@@ -39,6 +39,7 @@ _THOUGHTS = {"thinking", "redacted_thinking"}
 _NOTHING = "(no content)"  # what the CLI writes, and drops, for a message with nothing in it
 
 _REMINDER = "system messages in the conversation sent as reminders in a user's turn"
+_STAYS = "clear_at of system messages without effect: they stay where they are sent"
 _MOVED = "blocks after a tool_use moved before it"
 _DROPPED = "assistant messages with only thinking, or nothing, left out"
 
@@ -132,7 +133,9 @@ def _message(value: object, index: int, notes: list[str]) -> _Given:
             Refusal.WRONG_TYPE, f"must be an object, not {kind(value)}", path=path
         )
     role = _role(value, path)
-    fields = {"role", "content"} | ({"output_config"} if role == "system" else set())
+    fields = {"role", "content"}
+    if role == "system":
+        fields |= {"output_config", "clear_at"}
     for name in value:
         if name not in fields:
             reason = "no such field in a message"
@@ -140,6 +143,8 @@ def _message(value: object, index: int, notes: list[str]) -> _Given:
     content, at = value.get("content"), f"{path}.content"
     if role != "system":
         return _Given(role, read_blocks(content, role, at, notes), index)
+    if value.get("clear_at") not in (None, "never"):
+        notes.append(_STAYS)
     config = value.get("output_config")
     if config is not None:
         check_output_config(config, f"{path}.output_config")

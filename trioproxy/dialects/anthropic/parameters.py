@@ -100,7 +100,11 @@ _tool_choice = by_type(
     }
 )
 
-_DISPLAYED = {"type": is_string, "display": nullable(is_string)}
+_DISPLAYED = {
+    "type": is_string,
+    "display": nullable(is_string),
+    "block_binding": nullable(is_object),
+}
 
 _thinking = by_type(
     {

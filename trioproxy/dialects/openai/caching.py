@@ -17,11 +17,14 @@ from typing import Any, TypeAlias
 
 from trioproxy.dialects.anthropic.cache_control import MOST, can_have_one, in_order
 from trioproxy.dialects.json_checks import an_object, is_cache_control, nullable, one_of
+from trioproxy.errors import InvalidRequest
+from trioproxy.refusals import Refusal
 
 Mark: TypeAlias = Mapping[str, Any]
 """A cache breakpoint, as Claude's API has it."""
 
 USUAL: Mark = {"type": "ephemeral"}  # five minutes
+FOR_AN_HOUR: Mark = {**USUAL, "ttl": "1h"}
 
 _SHORT, _LONG = "30m", "12h"  # OpenAI's lifetimes
 _BREAKPOINT = nullable(
@@ -30,6 +33,7 @@ _BREAKPOINT = nullable(
     )
 )
 _LIFETIME = "prompt_cache_breakpoint.ttl: Claude's cache keeps for five minutes, or for an hour"
+_COMPARED = "prompt_cache_options.comparison_response_id without effect: nothing is stored"
 _SURPLUS = f"cache_control: only the last {MOST} kept, Claude's API takes no more"
 
 
@@ -46,7 +50,7 @@ def mark_of(value: Mapping[str, Any], path: str, notes: list[str]) -> Mark | Non
         return mark
     if openais.get("ttl"):
         notes.append(_LIFETIME)
-    return {**USUAL, "ttl": "1h"} if openais.get("ttl") == _LONG else USUAL
+    return FOR_AN_HOUR if openais.get("ttl") == _LONG else USUAL
 
 
 def marked(content: Sequence[dict[str, Any]], mark: Mark | None) -> list[dict[str, Any]]:
@@ -62,16 +66,26 @@ def last_mark(*marks: Mark | None) -> Mark | None:
 
 
 def with_breakpoints(
-    asked: Mapping[str, Any], *, is_automatic: bool, has_key: bool
+    asked: Mapping[str, Any], data: Mapping[str, Any], *, is_cached: bool
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A Messages request with the breakpoints that it should have, and notes of its caller's.
 
-    `is_automatic`: whether it gets some of ours; `has_key`: the caller has named a key.
+    `data`: what the caller has sent; `is_cached`: whether it may get some of ours. Raises
+    `InvalidRequest`.
     """
+    options = data.get("prompt_cache_options", {})
+    if options.get("prewarm"):
+        path = "prompt_cache_options.prewarm"
+        reason = "not supported by this server: each request is answered"
+        raise InvalidRequest(Refusal.PARAMETER, reason, path=path)
+    notes = (_COMPARED,) if options.get("comparison_response_id") else ()
     own = list(_marked_blocks(asked))
     if own:
-        return {**asked}, tuple(_without_surplus(own))
-    return (_with_ours(asked, has_key=has_key) if is_automatic else {**asked}), ()
+        return {**asked}, (*notes, *_without_surplus(own))
+    if not is_cached or options.get("mode") == "explicit":
+        return {**asked}, notes
+    mark = FOR_AN_HOUR if options.get("ttl") == _LONG else USUAL
+    return _with_ours(asked, mark, has_key=bool(data.get("prompt_cache_key"))), notes
 
 
 def _marked_blocks(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -90,17 +104,18 @@ def _without_surplus(own: list[dict[str, Any]]) -> Iterator[str]:
         yield _SURPLUS
 
 
-def _with_ours(asked: Mapping[str, Any], *, has_key: bool) -> dict[str, Any]:
+def _with_ours(asked: Mapping[str, Any], mark: Mark, *, has_key: bool) -> dict[str, Any]:
     found = {**asked}
     tools, messages = asked.get("tools"), asked["messages"]
     if tools:
-        found["tools"] = marked(tools, USUAL)
+        found["tools"] = marked(tools, mark)
     if asked.get("system"):
-        found["system"] = [{"type": "text", "text": asked["system"], "cache_control": USUAL}]
-    if tools or has_key or any(message["role"] == "assistant" for message in messages):
+        found["system"] = [{"type": "text", "text": asked["system"], "cache_control": mark}]
+    is_followed = tools or has_key or any(message["role"] == "assistant" for message in messages)
+    if messages and is_followed:
         *before, last = messages
         at = [i for i, block in enumerate(last["content"], 1) if can_have_one(block)][-1:]
         for end in at:
-            content = [*marked(last["content"][:end], USUAL), *last["content"][end:]]
+            content = [*marked(last["content"][:end], mark), *last["content"][end:]]
             found["messages"] = [*before, {**last, "content": content}]
     return found

@@ -20,7 +20,7 @@ from trioproxy.dialects.json_checks import (
 )
 from trioproxy.dialects.openai.caching import Mark, last_mark, mark_of, marked
 from trioproxy.dialects.openai.claudes import CLAUDES_BLOCKS, claudes_blocks
-from trioproxy.dialects.openai.parts import arguments, file_block, image_block
+from trioproxy.dialects.openai.parts import arguments, detail_notes, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -349,6 +349,8 @@ def _parts(content: object, path: str, notes: list[str]) -> Iterator[dict[str, A
     for index, part in enumerate(content):
         is_object(part, f"{path}.{index}")
         block = _part(part, f"{path}.{index}")
+        if part["type"] == "image_url":
+            notes += detail_notes(part["image_url"], f"{path}.{index}.image_url")
         yield marked([block], mark_of(part, f"{path}.{index}", notes))[0]
 
 

@@ -28,7 +28,7 @@ from trioproxy.dialects.json_checks import (
 )
 from trioproxy.dialects.openai.caching import last_mark, mark_of, marked
 from trioproxy.dialects.openai.conversation import Conversation
-from trioproxy.dialects.openai.parts import arguments, file_block, image_block
+from trioproxy.dialects.openai.parts import arguments, detail_notes, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT, Kind, Tool, Toolbox
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -127,11 +127,14 @@ def _unsealed(text: object, seal: str) -> dict[str, Any] | None:
     return None
 
 
+_REFERENCE = "item_reference"  # its type may be left out
+
+
 def _read(item: object, path: str, into: Input) -> None:
     is_object(item, path)
     assert isinstance(item, dict)
-    type_ = item.get("type", "message")
-    if type_ == "item_reference":
+    type_ = item.get("type") or ("message" if "role" in item or "id" not in item else _REFERENCE)
+    if type_ == _REFERENCE:
         raise InvalidRequest(
             Refusal.STORED_STATE, "nothing is stored: send the item itself", path=path
         )
@@ -140,6 +143,9 @@ def _read(item: object, path: str, into: Input) -> None:
         shown = type_ if isinstance(type_, str) else kind(type_)
         reason = f"not supported by this server: {short(shown)}"
         raise InvalidRequest(Refusal.CONTENT_KIND, reason, path=f"{path}.type")
+    for name in ("caller", "async"):
+        if item.get(name) not in (None, False, {"type": "direct"}):
+            into.conversation.notes.append(f"{path}.{name} without effect: the model has called")
     known(item, path, into)
 
 
@@ -315,6 +321,7 @@ def _parts(content: list[Any], role: str, path: str, into: Input) -> list[dict[s
     for index, part in enumerate(content):
         is_object(part, f"{path}.{index}")
         block = _part(part, role, f"{path}.{index}")
+        into.conversation.notes += detail_notes(part, f"{path}.{index}")
         mark = mark_of(part, f"{path}.{index}", into.conversation.notes)
         blocks += marked([block], mark)
     return blocks

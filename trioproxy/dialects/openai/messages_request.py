@@ -58,11 +58,7 @@ def messages_request(  # noqa: PLR0913 - what is said, and by whose rules
         mark = conversation.system_mark
         marked = [{"type": "text", "text": text, "cache_control": mark}]
         asked["system"] = text if mark is None else marked
-    asked, notes = with_breakpoints(
-        asked,
-        is_automatic=is_cached and data.get("prompt_cache_options", {}).get("mode") != "explicit",
-        has_key=bool(data.get("prompt_cache_key")),
-    )
+    asked, notes = with_breakpoints(asked, data, is_cached=is_cached)
     try:
         request = read_request(asked, rules=rules, is_limited=False)
     except InvalidRequest as error:

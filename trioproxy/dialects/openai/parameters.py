@@ -20,6 +20,7 @@ from trioproxy.dialects.json_checks import (
     is_flag,
     is_object,
     is_string,
+    nullable,
     one_of,
     short,
 )
@@ -64,7 +65,14 @@ _WHERE_ALLOWED = "where `[openai] web_search` is on"
 
 _STREAM_OPTIONS = an_object({"include_usage": is_flag, "include_obfuscation": is_flag})
 
-_CACHE_OPTIONS = an_object({"mode": one_of("implicit", "explicit"), "ttl": anything})
+_CACHE_OPTIONS = an_object(
+    {
+        "mode": nullable(one_of("implicit", "explicit")),
+        "ttl": nullable(one_of("30m", "12h")),
+        "comparison_response_id": anything,
+        "prewarm": nullable(is_flag),
+    }
+)
 
 _BOTH = (
     _honoured("model", "a Claude model, or a name that `[openai] models` maps to one", is_name),
@@ -82,7 +90,7 @@ _BOTH = (
     ),
     _honoured(
         "prompt_cache_options",
-        "`mode`: `explicit` for no cache breakpoint but the caller's own",
+        "`mode`: `explicit` for no cache breakpoint but the caller's own; `ttl`: `12h` as an hour",
         _CACHE_OPTIONS,
     ),
     _idle("prompt_cache_retention", "Claude's cache has its own lifetime"),
@@ -141,12 +149,14 @@ _RESPONSES = (
     _honoured("max_tool_calls", "maximum web searches", a_whole_number(1)),
     _idle("client_metadata", "it is not for the model", is_object),
     _idle("access_programs", "they are OpenAI's"),
+    _idle("background_options", "there is no background"),
     _idle("image", "images are not compressed"),
     _refused("previous_response_id", "nothing is stored: send the whole `input` each time"),
     _refused("conversation", "nothing is stored: send the whole `input` each time"),
     _refused("prompt", "there are no stored prompts: send `instructions`"),
     _refused("background", "nothing is stored: wait for the answer, or stream it", False),
     _refused("context_management", "send what the model should see"),
+    _refused("multi_agent", "there are no agents here", {"enabled": False}),
 )
 
 CHAT: Mapping[str, OpenAIParameter] = {item.name: item for item in (*_CHAT, *_BOTH)}

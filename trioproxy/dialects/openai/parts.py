@@ -29,6 +29,13 @@ def image_block(url: object, path: str) -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
+def detail_notes(value: Mapping[str, Any], path: str) -> list[str]:
+    """What is said of how closely an image is looked at."""
+    if value.get("detail") in (None, "auto"):
+        return []
+    return [f"{path}.detail without effect: Claude sees images as they are"]
+
+
 def file_block(value: Mapping[str, Any], path: str) -> dict[str, Any]:
     """A file that comes with the request, as a document."""
     if value.get("file_id") is not None:

@@ -31,6 +31,7 @@ _REASONING = an_object(
         "summary": anything,
         "generate_summary": anything,
         "context": anything,
+        "mode": nullable(is_string),
     }
 )
 
@@ -162,8 +163,13 @@ def _idle(data: Mapping[str, Any], tools: Toolbox) -> Iterator[str]:
         yield "max_tool_calls without effect: there is no web search"
     if data.get("text", {}).get("verbosity") not in (None, "medium"):
         yield "text.verbosity without effect: Claude has none"
-    if data.get("reasoning", {}).get("summary") not in (None, "auto"):
-        yield "reasoning.summary without effect: Claude has no summaries"
+    if data.get("reasoning", {}).get("mode") not in (None, "standard"):
+        yield "reasoning.mode without effect: Claude has none"
+    if data.get("reasoning", {}).get("context") not in (None, "auto", "all_turns"):
+        yield "reasoning.context without effect: the API decides what it keeps of thoughts"
+    for name in ("summary", "generate_summary"):
+        if data.get("reasoning", {}).get(name) not in (None, "auto"):
+            yield f"reasoning.{name} without effect: Claude has no summaries"
     honoured = {_ENCRYPTED, *([_SOURCES] if tools.has_search else [])}
     for name in data.get("include", ()):
         if name not in honoured:

@@ -81,6 +81,11 @@ def search_tool(
         made["user_location"] = {"type": "approximate", **place}
     if value.get("search_context_size") not in (None, "medium"):
         notes.append(f"{path}.search_context_size without effect: Claude has none")
+    notes += [
+        f"{path}.{name} without effect: Claude has none"
+        for name in ("search_content_types", "return_token_budget", "image_settings")
+        if value.get(name) not in (None, ["text"], "default")
+    ]
     return made
 
 

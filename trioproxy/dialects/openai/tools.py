@@ -257,6 +257,8 @@ class Toolbox:
         for name in ("defer_loading", "async"):
             if value.get(name):
                 self._note_once(f"{name} of tools without effect: Claude has all of them at once")
+        if value.get("output_schema"):
+            self._note_once("output_schema of tools without effect: Claude has none")
         if value.get("allowed_callers") not in (None, ["direct"]):
             self._note_once("allowed_callers of tools without effect: the model calls them")
         if tool.kind == "custom" and _grammar(value):

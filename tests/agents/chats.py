@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from tests.agents.recorded import Exchange
-from tests.agents.responses import Said, plain, said, unmatched
+from tests.agents.responses import Said, plain, spoken, unmatched
 from trioproxy.dialects.openai.conversation import GO_ON
 from trioproxy.standin import RecordedRequest
 
@@ -30,7 +30,7 @@ def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> l
 
 def _said(body: Mapping[str, Any]) -> list[Said]:
     if "input" in body:  # a client may send the body of a response here
-        return said(body)
+        return spoken(body)
     prompts = [_text(item["content"]) for item in body["messages"] if item["role"] in _SYSTEM]
     others = [item for item in body["messages"] if item["role"] not in _SYSTEM]
     system = ("system", "\n\n".join(prompts))

@@ -67,8 +67,8 @@ def chat(prompt: str, image: str) -> str:
         body = {"model": os.environ["OPENAI_MODEL"], "messages": messages, "tools": tools}
         text, calls = ask({**body, "tool_choice": {"type": "auto"}, "max_tokens": 8000})
         uses = [{"type": "tool_use", **call, "input": json.loads(call["input"])} for call in calls]
-        said = [{"type": "text", "text": text}] if text else []
-        messages.append({"role": "assistant", "content": [*said, *uses]})
+        parts = [{"type": "text", "text": text}] if text else []
+        messages.append({"role": "assistant", "content": [*parts, *uses]})
         if not calls:
             return text
         results = [

@@ -140,8 +140,8 @@ async def by_messages(prompt: str, image: str) -> str:
     for _ in range(ROUNDS):
         async with client.messages.stream(messages=messages, **common) as stream:
             answer = await stream.get_final_message()
-        said = [block.to_dict() for block in answer.content]
-        messages.append({"role": "assistant", "content": said})
+        content = [block.to_dict() for block in answer.content]
+        messages.append({"role": "assistant", "content": content})
         results = []
         for block in answer.content:
             if block.type == "tool_use":

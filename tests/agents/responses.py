@@ -32,7 +32,7 @@ def asked(exchanges: Sequence[Exchange]) -> list[Exchange]:
 
 def lost(exchanges: Sequence[Exchange], arrived: Sequence[RecordedRequest]) -> list[str]:
     """What the API was asked that no client has said in these words, or the other way round."""
-    return unmatched({exchange.number: said(exchange.body) for exchange in exchanges}, arrived)
+    return unmatched({exchange.number: spoken(exchange.body) for exchange in exchanges}, arrived)
 
 
 def unmatched(sent: Mapping[int, list[Said]], arrived: Sequence[RecordedRequest]) -> list[str]:
@@ -55,7 +55,7 @@ def _alike(element: Sequence[Said], other: Sequence[Said]) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(element), len(other)))
 
 
-def said(body: Mapping[str, Any]) -> list[Said]:
+def spoken(body: Mapping[str, Any]) -> list[Said]:
     """What an input says; instructions come first, wherever they stand."""
     prompt = [body["instructions"]] if body.get("instructions") else []
     found: list[Said] = []

@@ -39,25 +39,25 @@ def script(body: Body) -> Turn:
 
 def test_a_page(play: Play) -> None:
     """The list of models, a chat with an image, one that is continued, calls, a title."""
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
 
     def use(page: Page) -> str:
         shown = {"type": "image_url", "image_url": {"url": IMAGE}}
         parts = [{"type": "text", "text": "What colour?"}, shown]
-        told["image"] = text(chat(page, [{"role": "user", "content": parts}]))
+        answers["image"] = text(chat(page, [{"role": "user", "content": parts}]))
         first = [{"role": "user", "content": "Tell a story."}]
         began = text(chat(page, first))
         cut = [*first, {"role": "assistant", "content": began}]
-        told["continued"] = began + text(chat(page, cut))
-        told["calls"] = _calls(page)
+        answers["continued"] = began + text(chat(page, cut))
+        answers["calls"] = _calls(page)
         asked = {"model": MODEL, "messages": cut, "stream": False}
         title = page("/api/v1/tasks/title/completions", asked)
-        told["title"] = title["choices"][0]["message"]["content"]
+        answers["title"] = title["choices"][0]["message"]["content"]
         return "used"
 
     def check(done: Done) -> None:
         coding.ended_well(done, "used")
-        assert told == {
+        assert answers == {
             "image": "Red.",
             "continued": "It begins and ends.",
             "calls": "It is late: 世界 🌍.",

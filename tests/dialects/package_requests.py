@@ -43,10 +43,10 @@ KNOWN: Mapping[str, str] = {
     "Logprob*": _BOOKS,
     "*.agent": _AGENTS,
     "*.agent_name": _AGENTS,
-    "*.stream": "false is how it is answered where nothing is said",
+    "*.stream": "false is how it is answered where nothing is items",
     "*.truncation": "nothing is truncated in either way: what is too long is refused by the API",
     "*.include_obfuscation": "there is none: it hides the length of what is on its way",
-    "PromptCacheOptions.ttl": "30m is what is assumed where nothing is said",
+    "PromptCacheOptions.ttl": "30m is what is assumed where nothing is items",
     "ChatCompletionMessageFunctionToolCallParam.type": "without one it is a function's",
 }
 """Findings that are right as they are, by a pattern of their names, and why."""
@@ -104,14 +104,14 @@ def _messages(body: Body) -> Iterator[Body]:
     yield body
     content = body["messages"][0].get("content")
     system = body.get("system")
-    for said in (content, system):
-        if isinstance(said, list):
-            yield from _said({k: v for k, v in body.items() if k != "system"}, said)
+    for blocks in (content, system):
+        if isinstance(blocks, list):
+            yield from _in_a_message({k: v for k, v in body.items() if k != "system"}, blocks)
     if "tool_choice" in body:
         yield {**body, "tools": [{"name": "a", "input_schema": {"type": "object"}}]}
 
 
-def _said(body: Body, content: list[Any]) -> Iterator[Body]:
+def _in_a_message(body: Body, content: list[Any]) -> Iterator[Body]:
     call = {"type": "tool_use", "id": "a", "name": "a", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "a", "content": "x"}
     assistants = {"role": "assistant", "content": content}
@@ -133,8 +133,8 @@ def _chats(body: Body) -> Iterator[Body]:
         "tool_calls": [{"id": "a", "type": "function", "function": function}],
     }
     result = {"role": "tool", "tool_call_id": "a", "content": "x"}
-    said = body["messages"]
-    for messages in ([_HI, *said, _HI], [_HI, *said, result], [_HI, call, *said]):
+    items = body["messages"]
+    for messages in ([_HI, *items, _HI], [_HI, *items, result], [_HI, call, *items]):
         yield {**body, "messages": messages}
     if "tool_choice" in body:
         yield {**body, "tools": [{"type": "function", "function": {"name": "a"}}]}
@@ -155,18 +155,18 @@ def _settings(body: Body) -> Iterator[Body]:
 
 def _responses(body: Body) -> Iterator[Body]:
     yield body
-    said = body.get("input")
-    if isinstance(said, list):
-        yield {**body, "input": [_HI, *said, _HI]}
+    items = body.get("input")
+    if isinstance(items, list):
+        yield {**body, "input": [_HI, *items, _HI]}
         for kind in ("function_call", "custom_tool_call"):
             output = {"type": f"{kind}_output", "call_id": "a", "output": "x"}
-            yield {**body, "input": [_HI, *said, output]}
+            yield {**body, "input": [_HI, *items, output]}
         call = {"type": "function_call", "call_id": "a", "name": "a", "arguments": "{}"}
         yield {
             **body,
-            "input": [_HI, *said, {"type": "local_shell_call_output", "id": "a", "output": "x"}],
+            "input": [_HI, *items, {"type": "local_shell_call_output", "id": "a", "output": "x"}],
         }
-        yield {**body, "input": [_HI, call, *said]}
+        yield {**body, "input": [_HI, call, *items]}
     if "tool_choice" in body:
         for tool in (
             {"type": "function", "name": "a"},

@@ -10,6 +10,7 @@ import types
 import typing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal, NotRequired, Required, TypeAlias, Union, get_args, get_origin
 
 from attrs import define, field, frozen
@@ -84,6 +85,8 @@ class Walk:
     parse: Parse
     notes: Callable[[Any], tuple[str, ...]]
     contexts: Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
+    wrong: Sequence[Json] = ()
+    """Values to try of every field, whatever its type."""
     verdicts: dict[str, tuple[Verdict, str]] = field(factory=dict, init=False)
     _queue: deque[tuple[type, Wrap]] = field(factory=deque, init=False)
     _seen: set[str] = field(factory=set, init=False)
@@ -127,7 +130,9 @@ class Walk:
             return wrap({**smallest, name: value})
 
         label = f"{kind.__name__}.{name}"
-        for where, value in self._values(hint, name, label, put):
+        values = self._values(hint, name, label, put)
+        wrong = ((f"{label}={value!r}", value) for value in self.wrong)
+        for where, value in chain(values, wrong):
             for body in self.contexts(put(value)):
                 if self.verdicts.get(where, _NONE)[0] in {"taken", "named"}:
                     break

@@ -203,6 +203,7 @@ _ALL = (
         {"OPENAI_API_KEY": "$token"},
         file=".config/io.datasette.llm/extra-openai-models.yaml",
         content=_LLM,
+        by_hand="on macOS the folder is ~/Library/Application Support/io.datasette.llm.",
         start="llm -m trioproxy 'Hello!'",
     ),
     Client(

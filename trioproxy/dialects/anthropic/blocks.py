@@ -252,6 +252,11 @@ BLOCKS: Mapping[Role, Mapping[str, Check]] = {
 _CHECKS = {role: by_type(blocks) for role, blocks in BLOCKS.items()}
 
 
+def check_block(block: Block, role: Role, path: str) -> None:
+    """Refuse a block that this role cannot say so. Raises `InvalidRequest`."""
+    _CHECKS[role](block, path)
+
+
 def read_blocks(content: object, role: Role, path: str, notes: list[str]) -> tuple[Block, ...]:
     """What a message says, as blocks that the CLI hands on as they are.
 

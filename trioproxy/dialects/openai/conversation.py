@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import define, field
 
+from trioproxy.dialects.anthropic.blocks import check_block
 from trioproxy.dialects.anthropic.names import is_name_of_any_form
 from trioproxy.dialects.json_checks import (
     an_object,
@@ -269,7 +270,7 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
         _text(message.get(name), f"{path}.{name}", passed_over=of_claude)
         for name in ("content", "refusal")
     ]
-    blocks = list(claudes_blocks(message.get("content"), "assistant"))
+    blocks = list(claudes_blocks(message.get("content"), "assistant", f"{path}.content"))
     content = [block for block in blocks if block["type"] != "tool_use"]
     content += [{"type": "text", "text": text} for text in texts if not is_blank(text)]
     content += [block for block in blocks if block["type"] == "tool_use"]
@@ -357,7 +358,9 @@ def _parts(content: object, path: str, notes: list[str]) -> Iterator[dict[str, A
 def _part(part: Mapping[str, Any], path: str) -> dict[str, Any]:
     name = part.get("type")
     if name in CLAUDES_BLOCKS["user"]:
-        return {**part}
+        block = {**part}
+        check_block(block, "user", path)
+        return block
     if name == "input_audio":
         raise InvalidRequest(
             Refusal.CONTENT_KIND, "audio input is not supported", path=f"{path}.type"

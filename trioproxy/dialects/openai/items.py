@@ -86,7 +86,7 @@ class Input:
     tools: Toolbox
     conversation: Conversation = field(factory=Conversation, init=False)
     wants_summary: bool = field(default=False, init=False)
-    shell_calls: dict[object, str] = field(factory=dict, init=False)  # by the id of the item
+    shell_calls: dict[str, str] = field(factory=dict, init=False)  # by the id of the item
 
 
 def read_input(value: object, tools: Toolbox) -> Input:
@@ -180,7 +180,7 @@ def _read_call(item: Mapping[str, Any], path: str, into: Input) -> None:
             given = {TEXT: item["input"]}
         case "local_shell":
             is_object(item["action"], f"{path}.action")
-            into.shell_calls[item.get("id")] = str(call_id)
+            into.shell_calls[str(item.get("id"))] = str(call_id)
             action = item["action"].items()
             given = {k: v for k, v in action if k != "type" and v not in (None, {})}
         case "tool_search":
@@ -200,7 +200,7 @@ def _require(item: Mapping[str, Any], names: Iterable[str], path: str) -> None:
 
 
 def _read_output(item: Mapping[str, Any], path: str, into: Input) -> None:
-    call_id = item.get("call_id") or into.shell_calls.get(item.get("id")) or item.get("id")
+    call_id = item.get("call_id") or into.shell_calls.get(str(item.get("id"))) or item.get("id")
     is_word(call_id, f"{path}.call_id")
     _require(item, ("output",), path)
     content = _output(item["output"], f"{path}.output", into)

@@ -14,7 +14,6 @@ from trioproxy.dialects.json_checks import (
     an_object,
     anything,
     is_flag,
-    is_object,
     is_string,
     nullable,
 )
@@ -29,6 +28,8 @@ _FILTERS = {
     "blocked_domains": nullable(a_list(is_string)),
 }
 _PLACE = ("city", "region", "country", "timezone")
+_LOCATED = {"type": anything, **dict.fromkeys(_PLACE, anything)}
+_LOCATION = an_object({**_LOCATED, "approximate": nullable(an_object(_LOCATED))})
 _TOOL = an_object(
     {
         "type": is_string,
@@ -36,7 +37,7 @@ _TOOL = an_object(
         "external_web_access": nullable(is_flag),
         "indexed_web_access": nullable(is_flag),
         "filters": nullable(an_object(_FILTERS)),
-        "user_location": nullable(is_object),
+        "user_location": nullable(_LOCATION),
         "search_context_size": nullable(is_string),
         "search_content_types": nullable(a_list(is_string)),
         "return_token_budget": anything,

@@ -53,7 +53,8 @@ def _lines(client: Client) -> str:
     server = Server()
     found = [f"`{name}={value}`" for name, value in client.variables(server).items()]
     if client.file:
-        found.append(f"`~/{client.file}`: a provider with this address, token and model")
+        what = "address, token and model" if "$token" in client.content else "address and model"
+        found.append(f"`~/{client.file}`: a provider with this {what}")
     if client.by_hand:
         found.append(client.steps(server))
     if client.setup:

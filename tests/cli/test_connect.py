@@ -1,4 +1,5 @@
 import json
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -7,6 +8,17 @@ import pytest
 from tests.cli.runner import run
 from trioproxy.cli.clients import CLIENTS, Server
 
+NO_ADDRESSES = [
+    "foo",
+    "ftp://a",
+    "http://a/'",
+    "http://[::1",
+    "http://[zz]",
+    "http://h:abc",
+    "http://h:99999",
+    "http://u:secret@h",
+    "http://h/?q",
+]
 SERVER = Server("http://127.0.0.1:8000", "t", "m")
 
 
@@ -22,7 +34,10 @@ def test_every_client_has_the_address_and_the_token(name: str) -> None:
     assert ran.status == 0
     assert "https://ai.example.com/x" in ran.out
     assert "YOUR_TOKEN" in ran.out
-    assert ran.err == "YOUR_TOKEN: a token of the server; `trioproxy token` makes one.\n"
+    assert ran.err == ""
+    assert (
+        "# YOUR_TOKEN stands for a token of the server; `trioproxy token` makes one.\n" in ran.out
+    )
     assert "$" not in ran.out
 
 
@@ -47,6 +62,10 @@ def test_a_file_is_one_of_its_kind(client: object) -> None:
         assert tomllib.loads(text)
     elif client.file.endswith(".json"):
         assert json.loads(text)
+    else:  # YAML, whose texts are quoted
+        named = [line.partition(": ")[2] for line in text.splitlines() if SERVER.url in line]
+        assert named
+        assert all(value[0] == value[-1] == '"' for value in named)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +80,24 @@ def test_a_token_is_named_where_the_server_has_one(tokens: str, shown: str) -> N
 
 @pytest.mark.parametrize(
     "arguments",
-    [["aol"], ["claude", "--url=foo"], ["claude", "--url=http://a/'"], ["claude", "--model=a b"]],
+    [
+        ["aol"],
+        *(["claude", f"--url={url}"] for url in NO_ADDRESSES),
+        ["claude", "--model=a b"],
+        ["claude", "--model="],
+    ],
     ids=" ".join,
 )
 def test_what_is_wrong_is_refused(arguments: list[str]) -> None:
     ran = run("connect", *arguments)
     assert (ran.status, ran.out) == (2, "")
     assert "Error: Invalid value for" in ran.err
+
+
+def test_a_command_is_one_of_a_shell() -> None:
+    ran = run("connect", "cline", "--url=http://[::1]:8000/v1//", "--model=claude-opus-5-5[1m]")
+    _, command, _ = ran.out.splitlines()
+    assert shlex.split(command) == [
+        *["cline", "auth", "-p", "openai", "-b", "http://[::1]:8000/v1"],
+        *["-k", "unused", "-m", "claude-opus-5-5[1m]"],
+    ]

@@ -206,3 +206,39 @@ def test_a_comparison_is_noted_and_a_prompt_alone_is_refused() -> None:
 def test_no_messages_at_all_are_refused_as_ever() -> None:
     with pytest.raises(InvalidRequest, match="messages: must contain at least one message"):
         chat(prompt_cache_key="k")
+
+
+def test_the_first_of_the_prompt_are_the_surplus() -> None:
+    tools = [{**tool, **OWN} for tool in TOOLS]
+    messages = [
+        {"role": "system", "content": "s", **OWN},
+        {**HI, "content": [{**TEXT, **OWN}] * 2},
+    ]
+    request = chat(*messages, tools=tools)
+    kept = [tool["name"] for tool in request.turn.parameters["tools"] if "cache_control" in tool]
+    assert "f" not in kept
+    assert request.turn.system_cache == "5m"
+
+
+def test_an_item_of_a_response_keeps_its_own() -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    assert marks(read(parse_responses, input=[{**HI, **OWN}, call, output])) == ["0.0"]
+    assert marks(read(parse_responses, input=[HI, call, {**output, **OWN}])) == ["2.0"]
+    with pytest.raises(InvalidRequest, match=r"input\.2\.cache_control"):
+        read(parse_responses, input=[HI, call, {**output, "cache_control": "bad"}])
+
+
+def test_a_longer_lifetime_is_that_of_the_callers_own_too() -> None:
+    parts = [{**TEXT, "prompt_cache_breakpoint": {"mode": "explicit"}}, TEXT]
+    options = {"mode": "explicit", "ttl": "12h"}
+    request = chat({"role": "user", "content": parts}, prompt_cache_options=options)
+    assert request.turn.messages[0].content[0]["cache_control"] == {**MARK, "ttl": "1h"}
+
+
+def test_a_breakpoint_between_texts_that_become_one_is_behind_them() -> None:
+    joined = "cache_control: of texts that become one, behind their end"
+    request = chat(
+        {"role": "system", "content": "a", **OWN}, {"role": "system", "content": "b"}, HI
+    )
+    assert (request.turn.system_cache, request.notes[0]) == ("5m", joined)

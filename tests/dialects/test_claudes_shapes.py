@@ -133,3 +133,135 @@ def test_a_fault_in_it_is_named_where_it_is() -> None:
         as_chat(input=[{"role": "x", "content": "hi"}])
     with pytest.raises(InvalidRequest, match="n: no such parameter"):
         as_chat(n=1)
+
+
+def test_a_body_with_no_messages_is_one_of_a_response() -> None:
+    none: list[Any] = []
+    for messages in (None, none):
+        assert as_chat(messages=messages).messages.turn.messages[0].content == (
+            {"type": "text", "text": "hi"},
+        )
+
+
+def test_claudes_shapes_are_taken_in_it_too() -> None:
+    nested = {"type": "function", "function": {"name": "get_time"}}
+    asked = as_chat(tools=[TOOL, nested], tool_choice={"type": "any"}).messages.turn.parameters
+    assert [tool["name"] for tool in asked["tools"]] == ["get_weather", "get_time"]
+    assert asked["tool_choice"] == {"type": "any"}
+
+
+def test_a_call_comes_back_by_the_name_that_a_chat_has_shown() -> None:
+    namespace = {"type": "namespace", "name": "ns", "tools": [{"type": "function", "name": "f"}]}
+    calls = [
+        {"type": "function_call", "call_id": name, "name": name, "arguments": "{}"}
+        for name in ("local_shell", "ns__f")
+    ]
+    results = [
+        {"type": "function_call_output", "call_id": call["call_id"], "output": "x"}
+        for call in calls
+    ]
+    asked = as_chat(
+        tools=[{"type": "local_shell"}, namespace], input=[HI, *calls, *results]
+    ).messages
+    called = asked.turn.messages[1].content
+    assert [block["name"] for block in called] == ["local_shell", "ns__f"]
+
+
+# -- What else Claude's API has ------------------------------------------------------------------
+
+
+def answer(*content: Any) -> Any:
+    request = chat(messages=[HI, {"role": "assistant", "content": [*content]}, HI]).messages
+    return [dict(block) for block in request.turn.messages[1].content]
+
+
+def test_an_answer_keeps_its_order_and_its_citations() -> None:
+    thoughts = [{"type": "thinking", "thinking": text, "signature": "c2ln"} for text in "ab"]
+    cited = {
+        "type": "text",
+        "text": "So.",
+        "citations": [{"type": "web_search_result_location", "url": "u", "cited_text": "c"}],
+    }
+    plain = {"type": "text", "text": "Yes."}
+    assert answer(thoughts[0], plain, thoughts[1], cited) == [
+        thoughts[0],
+        plain,
+        thoughts[1],
+        cited,
+    ]
+
+
+def test_a_users_text_may_have_no_citations() -> None:
+    part = {"type": "text", "text": "a", "citations": None}
+    request = chat(messages=[{"role": "user", "content": [part]}]).messages
+    assert request.turn.messages[0].content == ({"type": "text", "text": "a"},)
+
+
+def test_each_breakpoint_stays_at_its_block() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    text = {"type": "text", "text": "So."}
+    assert answer({**text, **mark}, {**text, "citations": []}) == [{**text, **mark}, text]
+    calls = [
+        {"id": f"t{n}", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        for n in range(2)
+    ]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "x"} for call in calls]
+    message = {"role": "assistant", "content": [{**text, **mark}], "tool_calls": calls}
+    request = chat(messages=[HI, message, *results]).messages
+    marked = [block for block in request.turn.messages[1].content if "cache_control" in block]
+    assert marked == [{**text, **mark}]
+
+
+def test_openais_breakpoint_at_a_block_is_claudes() -> None:
+    image = {**IMAGE, "prompt_cache_breakpoint": {"mode": "explicit"}}
+    document = {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "a"},
+        "prompt_cache_breakpoint": {"mode": "explicit"},
+    }
+    request = chat(messages=[{"role": "user", "content": [image, document]}]).messages
+    assert "prompt_cache_breakpoint" not in str(request.turn.messages)
+    assert request.turn.messages[0].content[1]["cache_control"] == {"type": "ephemeral"}
+
+
+def test_a_tools_own_fields_and_claudes_own_search_are_taken() -> None:
+    more = {"input_examples": [{"city": "Bern"}], "eager_input_streaming": True}
+    search = {
+        "type": "web_search_20250305",
+        "name": "web_search",
+        "max_uses": 3,
+        "allowed_domains": ["example.com"],
+    }
+    tools = chat(tools=[{**TOOL, **more}, search], can_search=True).messages.turn.parameters
+    assert tools["tools"] == [{**TOOL, **more}, search]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"tool_choice": {"type": "any", "x": 1}}, "tool_choice.x: no such field here"),
+        (
+            {"tool_choice": {"type": "auto", "disable_parallel_tool_use": "yes"}},
+            "tool_choice.disable_parallel_tool_use: must be",
+        ),
+        ({"tools": [{"input_schema": {}}]}, "tools.0.name: Field required"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image"}]}]},
+            "messages.0.content.0.source: Field required",
+        ),
+        (
+            {"messages": [HI, {"role": "assistant", "content": [{**USE, "input": None}]}]},
+            "messages.1.content.0.input: must be an object",
+        ),
+    ],
+)
+def test_a_fault_in_them_is_said_in_the_callers_own_words(fields: Any, reason: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        chat(**{"tools": [TOOL], **fields})
+    assert caught.value.message.startswith(reason)
+
+
+def test_a_custom_tool_is_chosen_by_its_name() -> None:
+    tools = [{"type": "custom", "custom": {"name": "c"}}]
+    asked = chat(tools=tools, tool_choice={"type": "tool", "name": "c"}).messages.turn.parameters
+    assert asked["tool_choice"] == {"type": "tool", "name": "c"}

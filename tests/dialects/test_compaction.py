@@ -107,3 +107,10 @@ def test_what_the_endpoint_refuses(fields: dict[str, Any], reason: str) -> None:
 
 def test_its_parameters_are_those_of_a_response_but_for_the_stream() -> None:
     assert set(RESPONSES) - set(COMPACT) == {"stream", "stream_options"}
+
+
+def test_a_message_whose_type_is_null_is_kept() -> None:
+    message = {"type": None, "role": "user", "content": "KEEP"}
+    (kept,) = compact(input=[message, {"role": "assistant", "content": "a"}]).kept
+    assert kept["content"] == [{"type": "input_text", "text": "KEEP"}]
+    assert kept["type"] == "message"

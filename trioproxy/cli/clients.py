@@ -1,6 +1,7 @@
 """Pure: programs that ask this server, and what each needs for it."""
 
 from collections.abc import Mapping
+from shlex import quote
 from string import Template
 
 from attrs import field, frozen
@@ -55,9 +56,11 @@ class Client:
         """What its user sets in a window, filled in."""
         return _filled(self.by_hand, server)
 
-    def commands(self, server: Server) -> list[str]:
-        """How it is set up and started, filled in."""
-        return [_filled(text, server) for text in (self.setup, self.start) if text]
+    def commands(self, server: Server) -> tuple[str, str]:
+        """How it is set up, and how it is started, filled in for a shell."""
+        quoted = Server(quote(server.url), quote(server.token), quote(server.model))
+        setup, start = (_filled(text, quoted) for text in (self.setup, self.start))
+        return setup, start
 
 
 def _filled(text: str, server: Server) -> str:
@@ -113,16 +116,16 @@ schema: v1
 models:
   - name: Claude
     provider: anthropic
-    model: $model
-    apiBase: $url/v1
-    apiKey: $token
+    model: "$model"
+    apiBase: "$url/v1"
+    apiKey: "$token"
     roles: [chat, edit, apply]
 """
 
 _LLM = """\
 - model_id: trioproxy
-  model_name: $model
-  api_base: $url/v1
+  model_name: "$model"
+  api_base: "$url/v1"
   vision: true
   supports_tools: true
   supports_schema: true
@@ -238,7 +241,7 @@ _ALL = (
         "Cursor",
         by_hand="Settings, Models: the OpenAI API key $token, the override of OpenAI's base URL "
         "$url/v1, and a custom model $model. Cursor's own servers ask that address, so it must "
-        "be one that they reach.",
+        "be one that they reach: name it with --url.",
     ),
     Client(
         "anthropic",

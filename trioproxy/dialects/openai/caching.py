@@ -34,6 +34,7 @@ _BREAKPOINT = nullable(
 )
 _LIFETIME = "prompt_cache_breakpoint.ttl: Claude's cache keeps for five minutes, or for an hour"
 _COMPARED = "prompt_cache_options.comparison_response_id without effect: nothing is stored"
+JOINED = "cache_control: of texts that become one, behind their end"
 _SURPLUS = f"cache_control: only the last {MOST} kept, Claude's API takes no more"
 
 
@@ -81,6 +82,8 @@ def with_breakpoints(
     notes = (_COMPARED,) if options.get("comparison_response_id") else ()
     own = list(_marked_blocks(asked))
     if own:
+        for block in own if options.get("ttl") == _LONG else ():
+            block["cache_control"] = {"ttl": "1h", **block["cache_control"]}
         return {**asked}, (*notes, *_without_surplus(own))
     if not is_cached or options.get("mode") == "explicit":
         return {**asked}, notes
@@ -91,8 +94,8 @@ def with_breakpoints(
 def _marked_blocks(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     system = asked.get("system")
     blocks = [block for message in asked["messages"] for block in message["content"]]
-    ordered = [*in_order(asked.get("tools") or (), blocks)]
-    for block in (*(system if isinstance(system, list) else ()), *ordered):
+    tools = asked.get("tools") or ()
+    for block in (*tools, *(system if isinstance(system, list) else ()), *in_order((), blocks)):
         if block.get("cache_control"):
             yield block
 

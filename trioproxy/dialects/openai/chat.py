@@ -23,7 +23,7 @@ from trioproxy.dialects.openai.calls import Call, ItemEvent
 from trioproxy.dialects.openai.conversation import Conversation, read_chat
 from trioproxy.dialects.openai.errors import error_body
 from trioproxy.dialects.openai.parameters import CHAT, checked
-from trioproxy.dialects.openai.response_request import ResponsesRequest, parse_responses
+from trioproxy.dialects.openai.response_request import ResponsesRequest, read_responses
 from trioproxy.dialects.openai.search import url_citations
 from trioproxy.dialects.openai.tools import Tool, Toolbox
 from trioproxy.dialects.whole_message import WholeAnswer
@@ -63,13 +63,12 @@ def parse_chat(
     breakpoints.
     """
     given = read_object(body)
-    if "input" in given and "messages" not in given:
-        return _of_response(
-            parse_responses(
-                body, mapped=mapped, rules=rules, can_search=can_search, is_cached=is_cached
-            ),
-            given,
+    if given.get("input") is not None and not given.get("messages"):
+        given.pop("messages", None)
+        asked = read_responses(
+            given, mapped=mapped, rules=rules, can_search=can_search, is_cached=is_cached
         )
+        return _of_response(asked, given)
     data, notes = checked(given, CHAT)
     conversation = read_chat(data.get("messages"))
     limit = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"

@@ -4,10 +4,11 @@ Tools with an `input_schema`, a `tool_choice` by Claude's words, and blocks amon
 message: a call, a result, a thought, an image with its `source`. Blocks go on as they are.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
-from trioproxy.dialects.anthropic.blocks import check_block
+from trioproxy.dialects.anthropic.blocks import Role, check_block
+from trioproxy.dialects.json_checks import an_object, anything, is_flag, is_word, nullable
 
 CLAUDES_BLOCKS: Mapping[str, tuple[str, ...]] = {
     "user": ("image", "document", "tool_result", "search_result"),
@@ -18,14 +19,20 @@ CLAUDES_BLOCKS: Mapping[str, tuple[str, ...]] = {
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def claudes_blocks(
-    content: object, role: Literal["user", "assistant"], path: str
-) -> Iterator[dict[str, Any]]:
-    """Those among the parts of a message. Raises `InvalidRequest`."""
-    for index, part in enumerate(content if isinstance(content, list) else ()):
-        if isinstance(part, dict) and part.get("type") in CLAUDES_BLOCKS[role]:
-            check_block(part, role, f"{path}.{index}")
-            yield {**part}
+_OPENAIS = "prompt_cache_breakpoint"
+
+
+def is_claudes_block(part: Mapping[str, Any], role: Role) -> bool:
+    """Whether a part of a message is a block of Claude's; so is a text that has citations."""
+    has_citations = part.get("type") == "text" and "citations" in part
+    return has_citations or part.get("type") in CLAUDES_BLOCKS[role]
+
+
+def claudes_block(part: Mapping[str, Any], role: Role, path: str) -> dict[str, Any]:
+    """Such a part, checked. Raises `InvalidRequest`."""
+    block = {name: value for name, value in part.items() if name != _OPENAIS}
+    check_block(block, role, path)
+    return block
 
 
 def is_claudes_tool(value: Mapping[str, Any]) -> bool:
@@ -39,11 +46,23 @@ def as_function(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "type": "function", "parameters": value["input_schema"]}
 
 
-def as_openais_choice(value: Mapping[str, Any]) -> tuple[Any, bool]:
-    """A `tool_choice` in OpenAI's words, and whether calls may be made in parallel."""
+_CHOICE = {"type": anything, "disable_parallel_tool_use": nullable(is_flag)}
+_WITHOUT_A_NAME = an_object(_CHOICE)
+_BY_NAME = an_object({**_CHOICE, "name": is_word}, required={"name"})
+
+
+def as_openais_choice(value: Mapping[str, Any], path: str) -> tuple[Any, bool]:
+    """A `tool_choice` in OpenAI's words, and whether calls may be made in parallel.
+
+    One of a tool by its name stays: it says not of which kind.
+
+    Raises `InvalidRequest`.
+    """
     in_parallel = value.get("disable_parallel_tool_use") is not True
     if value.get("type") == "tool":
-        return {"type": "function", "name": value.get("name")}, in_parallel
-    if value.get("type") in [*_CHOICES] and value.keys() <= {"type", "disable_parallel_tool_use"}:
+        _BY_NAME(value, path)
+        return value, in_parallel
+    if value.get("type") in [*_CHOICES]:
+        _WITHOUT_A_NAME(value, path)
         return _CHOICES[value["type"]], in_parallel
     return value, True

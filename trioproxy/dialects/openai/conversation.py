@@ -1,11 +1,10 @@
 """The messages of a chat as those of a Messages request."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
 
-from trioproxy.dialects.anthropic.blocks import check_block
 from trioproxy.dialects.anthropic.names import is_name_of_any_form
 from trioproxy.dialects.json_checks import (
     an_object,
@@ -19,8 +18,8 @@ from trioproxy.dialects.json_checks import (
     one_of,
     short,
 )
-from trioproxy.dialects.openai.caching import Mark, last_mark, mark_of, marked
-from trioproxy.dialects.openai.claudes import CLAUDES_BLOCKS, claudes_blocks
+from trioproxy.dialects.openai.caching import JOINED, Mark, last_mark, mark_of, marked
+from trioproxy.dialects.openai.claudes import claudes_block, is_claudes_block
 from trioproxy.dialects.openai.parts import arguments, detail_notes, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
@@ -171,8 +170,11 @@ class Conversation:
 
     def instruct(self, text: str, origin: str, mark: Mark | None = None) -> None:
         """Add to the system prompt, which stands at the top."""
-        if not is_blank(text):
-            self.system.append(text)
+        if is_blank(text):
+            return
+        self.system.append(text)
+        if mark is None and self.system_mark is not None:
+            self.notes.append(JOINED)
         if mark is not None:
             if self.system_mark is not None:
                 self.notes.append("cache_control: of instructions, only one is kept, at their end")
@@ -265,17 +267,7 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
             raise InvalidRequest(
                 Refusal.CONTENT_KIND, "not supported by this server", path=f"{path}.{name}"
             )
-    of_claude = CLAUDES_BLOCKS["assistant"]
-    texts = [
-        _text(message.get(name), f"{path}.{name}", passed_over=of_claude)
-        for name in ("content", "refusal")
-    ]
-    blocks = list(claudes_blocks(message.get("content"), "assistant", f"{path}.content"))
-    content = [block for block in blocks if block["type"] != "tool_use"]
-    content += [{"type": "text", "text": text} for text in texts if not is_blank(text)]
-    content += [block for block in blocks if block["type"] == "tool_use"]
-    if any(texts) and not content:
-        found.notes.append(f"{path}: blank text left out")
+    content = _answer(message, path, found)
     calls = message.get("tool_calls")
     calls = [] if calls is None else calls
     if not isinstance(calls, list):
@@ -285,19 +277,50 @@ def _read_answer(message: Mapping[str, Any], path: str, found: Conversation) -> 
     for index, call in enumerate(calls):
         content.append(_call(call, f"{path}.tool_calls.{index}", found.notes))
     if content:
-        found.say("assistant", marked(content, _mark_of(message, path, found)), path)
+        found.say("assistant", marked(content, mark_of(message, path, found.notes)), path)
     else:
         found.notes.append(f"{path}: empty answer left out")
 
 
+def _answer(message: Mapping[str, Any], path: str, found: Conversation) -> list[dict[str, Any]]:
+    """What an assistant says before its calls: one text, or Claude's blocks in their order."""
+    given, at = message.get("content"), f"{path}.content"
+    parts = given if isinstance(given, list) else []
+    if any(isinstance(part, dict) and is_claudes_block(part, "assistant") for part in parts):
+        content = [_claudes_part(part, f"{at}.{i}", found) for i, part in enumerate(parts)]
+    else:
+        text = {"type": "text", "text": _text(given, at)}
+        content = marked([text], _mark_of_parts(message, path, found))
+    content.append({"type": "text", "text": _text(message.get("refusal"), f"{path}.refusal")})
+    filled = [block for block in content if block["type"] != "text" or not is_blank(block["text"])]
+    if not filled and any(block["text"] for block in content):
+        found.notes.append(f"{path}: blank text left out")
+    return filled
+
+
+def _claudes_part(part: object, path: str, found: Conversation) -> dict[str, Any]:
+    """A part of an answer that has some of Claude's blocks."""
+    is_object(part, path)
+    assert isinstance(part, dict)
+    mark = mark_of(part, path, found.notes)
+    if is_claudes_block(part, "assistant"):
+        return marked([claudes_block(part, "assistant", path)], mark)[0]
+    return marked([{"type": "text", "text": _text([part], path)}], mark)[0]
+
+
 def _mark_of(message: Mapping[str, Any], path: str, found: Conversation) -> Mark | None:
     """That of a message whose parts become one text: its own, or the last of its parts'."""
+    of_parts = _mark_of_parts(message, path, found)
+    return last_mark(of_parts, mark_of(message, path, found.notes))
+
+
+def _mark_of_parts(message: Mapping[str, Any], path: str, found: Conversation) -> Mark | None:
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    of_parts = [
-        mark_of(part, f"{path}.content.{at}", found.notes) for at, part in enumerate(parts)
-    ]
-    return last_mark(*of_parts, mark_of(message, path, found.notes))
+    marks = [mark_of(part, f"{path}.content.{at}", found.notes) for at, part in enumerate(parts)]
+    if any(marks) and not marks[-1]:
+        found.notes.append(JOINED)
+    return last_mark(*marks)
 
 
 def _call(value: object, path: str, notes: list[str]) -> dict[str, Any]:
@@ -316,8 +339,8 @@ def _call(value: object, path: str, notes: list[str]) -> dict[str, Any]:
     return marked([call], mark_of(value, path, notes))[0]
 
 
-def _text(content: object, path: str, *, passed_over: Collection[str] = ()) -> str:
-    """A string, parts that are all text, or nothing. `passed_over`: types of other parts."""
+def _text(content: object, path: str) -> str:
+    """A string, parts that are all text, or nothing."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -330,8 +353,6 @@ def _text(content: object, path: str, *, passed_over: Collection[str] = ()) -> s
     for index, part in enumerate(content):
         at = f"{path}.{index}"
         is_object(part, at)
-        if part.get("type") in passed_over:
-            continue
         one_of("text", "refusal")(part.get("type"), f"{at}.type")
         is_string(part.get(part["type"]), f"{at}.{part['type']}")
         texts.append(part[part["type"]])
@@ -357,10 +378,8 @@ def _parts(content: object, path: str, notes: list[str]) -> Iterator[dict[str, A
 
 def _part(part: Mapping[str, Any], path: str) -> dict[str, Any]:
     name = part.get("type")
-    if name in CLAUDES_BLOCKS["user"]:
-        block = {**part}
-        check_block(block, "user", path)
-        return block
+    if is_claudes_block(part, "user"):
+        return claudes_block(part, "user", path)
     if name == "input_audio":
         raise InvalidRequest(
             Refusal.CONTENT_KIND, "audio input is not supported", path=f"{path}.type"

@@ -133,7 +133,9 @@ _REFERENCE = "item_reference"  # its type may be left out
 def _read(item: object, path: str, into: Input) -> None:
     is_object(item, path)
     assert isinstance(item, dict)
-    type_ = item.get("type") or ("message" if "role" in item or "id" not in item else _REFERENCE)
+    type_ = item.get("type")
+    if type_ is None:
+        type_ = "message" if "role" in item or "id" not in item else _REFERENCE
     if type_ == _REFERENCE:
         raise InvalidRequest(
             Refusal.STORED_STATE, "nothing is stored: send the item itself", path=path
@@ -188,8 +190,10 @@ def _read_call(item: Mapping[str, Any], path: str, into: Input) -> None:
             is_object(given, f"{path}.arguments")
     is_name_of_any_form(name, f"{path}.name")
     tool = Tool(type_, str(name), str(item.get("namespace") or ""))
-    call = {"type": "tool_use", "id": call_id, "name": into.tools.name_of_call(tool)}
-    into.conversation.say("assistant", [{**call, "input": given}], path)
+    name = into.tools.name_of_call(tool)
+    call = {"type": "tool_use", "id": call_id, "name": name, "input": given}
+    mark = mark_of(item, path, into.conversation.notes)
+    into.conversation.say("assistant", marked([call], mark), path)
 
 
 def _require(item: Mapping[str, Any], names: Iterable[str], path: str) -> None:
@@ -210,7 +214,8 @@ def _read_output(item: Mapping[str, Any], path: str, into: Input) -> None:
         if into.conversation.say_more_of_a_result(str(call_id), more, path):
             return
     result = {"type": "tool_result", "tool_use_id": call_id, "content": content}
-    into.conversation.say("user", [result], path)
+    mark = mark_of(item, path, into.conversation.notes)
+    into.conversation.say("user", marked([result], mark), path)
 
 
 def _read_found_tools(item: Mapping[str, Any], path: str, into: Input) -> None:
@@ -269,6 +274,7 @@ def _read_message(item: Mapping[str, Any], path: str, into: Input) -> None:
         raise InvalidRequest(
             Refusal.WRONG_TYPE, f"must be a string or a list, not {shown}", path=f"{path}.content"
         )
+    blocks = marked(blocks, mark_of(item, path, into.conversation.notes))
     if role == "assistant" and any(is_blank(block["text"]) for block in blocks):
         into.conversation.notes.append(f"{path}: blank text left out")
         blocks = [block for block in blocks if not is_blank(block["text"])]

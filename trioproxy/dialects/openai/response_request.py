@@ -67,7 +67,20 @@ def parse_responses(
     `can_search`: whether the model may search the web; `is_cached`: whether a request gets cache
     breakpoints.
     """
-    given = read_object(body)
+    return read_responses(
+        read_object(body), mapped=mapped, rules=rules, can_search=can_search, is_cached=is_cached
+    )
+
+
+def read_responses(
+    given: dict[str, Any],
+    *,
+    mapped: Mapping[str, str],
+    rules: RequestDefaults,
+    can_search: bool = False,
+    is_cached: bool = False,
+) -> ResponsesRequest:
+    """Read the JSON object of a request, as `parse_responses` does."""
     data, notes = checked(given, RESPONSES)
     read = partial(
         messages_request.messages_request, mapped=mapped, rules=rules, is_cached=is_cached
@@ -105,11 +118,12 @@ def parse_compact(
 def _users(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The user's messages of an input, which is checked, as items of an output."""
     for index, item in enumerate(items):
-        if item.get("type", "message") == "message" and item["role"] == "user":
+        if (item.get("type") or "message") == "message" and item["role"] == "user":
             text = item["content"]
             content = [{"type": "input_text", "text": text}] if isinstance(text, str) else text
             about = {"type": "message", "id": f"msg_{index}", "status": "completed"}
-            yield {**about, **item, "content": content}
+            given = {name: value for name, value in item.items() if value is not None}
+            yield {**about, **given, "content": content}
 
 
 def _read(

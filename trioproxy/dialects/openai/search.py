@@ -11,8 +11,10 @@ from typing import Any
 
 from trioproxy.dialects.json_checks import (
     a_list,
+    a_whole_number,
     an_object,
     anything,
+    is_cache_control,
     is_flag,
     is_string,
     nullable,
@@ -33,7 +35,10 @@ _LOCATION = an_object({**_LOCATED, "approximate": nullable(an_object(_LOCATED))}
 _TOOL = an_object(
     {
         "type": is_string,
-        "cache_control": anything,
+        "cache_control": nullable(is_cache_control),
+        "name": anything,  # these are Claude's own fields
+        "max_uses": nullable(a_whole_number(1)),
+        **_FILTERS,
         "external_web_access": nullable(is_flag),
         "indexed_web_access": nullable(is_flag),
         "filters": nullable(an_object(_FILTERS)),
@@ -73,7 +78,9 @@ def search_tool(
     made: dict[str, Any] = {"type": _VERSION, "name": CLAUDES_NAME}
     if most is not None:
         made["max_uses"] = most
-    filters = value.get("filters") or {}
+    if value.get("max_uses"):
+        made["max_uses"] = min(value["max_uses"], most or value["max_uses"])
+    filters = {**{name: value.get(name) for name in _FILTERS}, **(value.get("filters") or {})}
     made |= {name: domains for name, domains in filters.items() if domains}
     given = value.get("user_location") or {}
     given = given.get("approximate") or given  # in a chat, it stands in a field of its own

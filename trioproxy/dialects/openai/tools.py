@@ -66,6 +66,9 @@ _ANYWHERE: Mapping[str, Check] = {
     "cache_control": anything,
 }
 
+_CLAUDES_FIELDS = ("input_examples", "eager_input_streaming")
+"""Of a tool in Claude's own shape, passed on as they are."""
+
 _FUNCTION = an_object(
     {
         **_ANYWHERE,
@@ -73,6 +76,7 @@ _FUNCTION = an_object(
         "parameters": nullable(is_object),
         "strict": nullable(is_flag),
         "output_schema": anything,
+        **dict.fromkeys(_CLAUDES_FIELDS, anything),
     },
     required={"name"},
 )
@@ -150,6 +154,7 @@ def _definition(tool: Tool, value: Mapping[str, Any]) -> dict[str, Any]:
         made["description"] = description
     if value.get("strict"):
         made["strict"] = True
+    made |= {name: value[name] for name in _CLAUDES_FIELDS if value.get(name)}
     if value.get("cache_control"):
         made["cache_control"] = value["cache_control"]
     return made
@@ -202,14 +207,14 @@ class Toolbox:
     def _add(
         self, value: dict[str, Any], path: str, seen: dict[Tool, None], *, is_nested: bool
     ) -> None:
-        is_claudes = is_nested and is_claudes_tool(value)
+        is_claudes = is_claudes_tool(value)
         if is_claudes:
             is_object(value["input_schema"], f"{path}.input_schema")
             value = as_function(value)
         is_word(value.get("type"), f"{path}.type")
         match value["type"]:
             case "function" | "custom" as kind_:
-                inner, at = _inside(value, path, kind_ if is_nested else "")
+                inner, at = _inside(value, path, kind_, is_nested=is_nested and not is_claudes)
                 if is_claudes:
                     self._claudes.add(at)
                 inner = _with_mark_of(value, inner)
@@ -310,6 +315,8 @@ class Toolbox:
 
     def name_of_call(self, tool: Tool) -> str:
         """What the model calls the tool of an old call: whatever has that name now, if any has."""
+        if not tool.namespace and tool.name in self._tools:
+            return tool.name  # as the model calls it: a client may know it by that name alone
         kinds: tuple[Kind, ...] = ("function", "custom")
         for known in (tool, *(Tool(item, tool.name, tool.namespace) for item in kinds)):
             if known in self._names:
@@ -352,8 +359,8 @@ class Toolbox:
         """
         choice: dict[str, Any] = {"type": "auto"}
         offered = list(self._definitions.values())
-        if isinstance(asked, dict) and is_nested:
-            asked, is_free = as_openais_choice(asked)
+        if isinstance(asked, dict):
+            asked, is_free = as_openais_choice(asked, "tool_choice")
             in_parallel &= is_free
         if isinstance(asked, dict):
             choice, names = self._choice(asked, "tool_choice", is_nested=is_nested)
@@ -382,7 +389,7 @@ class Toolbox:
         if asked.get("type") != "allowed_tools":
             name = self._named(asked, path, is_nested=is_nested)
             return {"type": "tool", "name": name}, {*self._definitions}
-        given, at = _inside(asked, path, "allowed_tools" if is_nested else "")
+        given, at = _inside(asked, path, "allowed_tools", is_nested=is_nested)
         one_of("auto", "required")(given.get("mode", "auto"), f"{at}.mode")
         a_list(is_object)(given.get("tools"), f"{at}.tools")
         names = set()
@@ -399,16 +406,20 @@ class Toolbox:
         is_word(type_, f"{path}.type")
         if is_search(str(type_)) and self.has_search:
             return CLAUDES_NAME
-        if type_ not in _CALLED_BY_NAME:
+        if type_ not in {*_CALLED_BY_NAME, "tool"}:
             raise InvalidRequest(
                 Refusal.TOOL_KIND,
                 f'cannot be required, because this server does not run it: "{short(str(type_))}"',
                 path=f"{path}.type",
             )
-        inner, at = _inside(value, path, str(type_) if is_nested and type_ in _NAMED else "")
-        own = inner.get("name") if type_ in _NAMED else type_
-        tool = Tool(type_, str(own), str(inner.get("namespace") or ""))
-        name = self._names.get(tool, "")
+        inner, at, own = value, path, type_
+        if type_ in _NAMED:
+            inner, at = _inside(value, path, str(type_), is_nested=is_nested)
+            own = inner.get("name")
+        tools = [Tool(type_, str(own), str(inner.get("namespace") or ""))]
+        if type_ == "tool":
+            tools = [Tool(kind_, value["name"]) for kind_ in _NAMED]
+        name = next((self._names[tool] for tool in tools if tool in self._names), "")
         if name not in self._definitions:
             raise InvalidRequest(
                 Refusal.TOOL_CHOICE, f"no such {type_} in `tools`",
@@ -423,16 +434,18 @@ def _with_mark_of(outer: Mapping[str, Any], inner: dict[str, Any]) -> dict[str, 
     return {"cache_control": mark, **inner} if mark else inner
 
 
-_NAMED = ("function", "custom")
+_NAMED: tuple[Kind, ...] = ("function", "custom")
 _CALLED_BY_NAME = (*_NAMED, "local_shell", "tool_search")
 
 
-def _inside(value: dict[str, Any], path: str, key: str) -> tuple[dict[str, Any], str]:
-    """What stands in a field, and the path to it; without a `key`, the value itself.
+def _inside(
+    value: dict[str, Any], path: str, key: str, *, is_nested: bool
+) -> tuple[dict[str, Any], str]:
+    """What stands in the field `key`, as in a chat, or beside it, as in a response; and the path.
 
-    So it is too where a chat has a tool as a response has it: with its name beside its type.
+    Some clients have the one in the place of the other. `is_nested`: which it should be.
     """
-    if not key or (key not in value and "name" in value):
+    if key not in value and (not is_nested or "name" in value):
         return value, path
     if not isinstance(value.get(key), dict):
         reason = f"must be an object, not {kind(value.get(key))}"

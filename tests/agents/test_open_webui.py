@@ -3,14 +3,16 @@
 import base64
 from typing import Any
 
+import pytest
+
 from tests.agents import coding
-from tests.agents.apis import played
+from tests.agents.apis import Api, played
 from tests.agents.files import png
-from tests.agents.open_webui import Page, asking, chat, text
+from tests.agents.open_webui import Page, asking, chat, say, text
 from tests.agents.player import Done, Play
 from trioproxy.cli.clients import MODEL
 from trioproxy.standin.bodies import Body
-from trioproxy.standin.script import Call, Say, Turn, results
+from trioproxy.standin.script import ODD, Call, Say, Think, Turn, offered, results
 
 TOOL = {
     "type": "function",
@@ -93,3 +95,63 @@ def _calls(page: Page) -> str:
         for call in calls.values()
     ]
     return text(chat(page, messages, tools=[TOOL]))
+
+
+# What Open WebUI runs itself, as a user has written it.
+HOUSE = f"""
+class Tools:
+    async def read(self, name: str) -> str:
+        \"\"\"
+        Reads a file.
+        :param name: its name
+        \"\"\"
+        return {{"a.txt": "line of a"}}[name]
+
+    async def look(self, name: str) -> str:
+        \"\"\"
+        Shows a picture.
+        :param name: its name
+        \"\"\"
+        return "{IMAGE}"
+"""
+
+
+def of_the_house(body: Body) -> Turn:
+    if not offered(body):  # asked beside: one answer that fits all of it
+        return Turn([Say('{"title": "🌍 House", "tags": ["house"], "follow_ups": ["More?"]}')])
+    if "And now?" in str(body["messages"][-1]):
+        return Turn([Say("As before.")], sizes=ODD)
+    match len(results(body)):
+        case 0:
+            names = ("a.txt", "none.txt")
+            calls = [Call("read", {"name": name}) for name in names]
+            return Turn([Think("Both."), Say("I look."), *calls], sizes=ODD, chunk=11)
+        case 2:
+            return Turn([Think("And it."), Call("look", {"name": "a.png"})], chunk=7)
+        case _:
+            return Turn([Say("It is red: 世界 🌍.")], sizes=ODD)
+
+
+@pytest.mark.parametrize("api", ["chats", "responses"])
+def test_a_chat_with_tools(play: Play, api: Api) -> None:
+    """Calls at once, one of which fails, a picture, a second message, and what is asked beside."""
+
+    def use(page: Page) -> str:
+        about = {"id": "house", "name": "House", "meta": {"description": "A house."}}
+        page("/api/v1/tools/create", {**about, "content": HOUSE})
+        first = say(page, "What is there?", "house")
+        second = say(page, "And now?", "house", behind=first)
+        assert (second.title, second.follow_ups) == ("🌍 House", ["More?"])
+        return f"{first.text} {second.text}"
+
+    def check(done: Done) -> None:
+        coding.ended_well(done, "I look.\nIt is red: 世界 🌍. As before.")
+        bodies = [item.body for item in done.asked]
+        assert sum(bool(offered(body)) for body in bodies) == 4
+        texts = [str(result["content"]) for result in results(coding.longest(done))]
+        assert ["line of a" in text for text in texts] == [True, False, False]
+        assert "none.txt" in texts[1]
+        assert IMAGE.rpartition(",")[2] in str(coding.longest(done))
+
+    drive = asking(play.program, use, api=api)
+    played(play, api)(of_the_house, drive, check, {})

@@ -79,14 +79,14 @@ def say(page: Page, words: str, tools: str, behind: Answered | None = None) -> A
     """
     parent = behind and behind.answer
     about = {"parentId": parent, "childrenIds": [], "timestamp": 0, "models": [MODEL]}
-    said = {"id": str(uuid4()), "role": "user", "content": words, **about}
+    message = {"id": str(uuid4()), "role": "user", "content": words, **about}
     answer = str(uuid4())
     body = {
         "model": MODEL,
         "stream": True,
         "id": answer,
         "parent_id": parent,
-        "user_message": said,
+        "user_message": message,
         "messages": [{"role": "user", "content": words}],
         "session_id": "page",
         "tool_ids": [tools],
@@ -99,10 +99,10 @@ def say(page: Page, words: str, tools: str, behind: Answered | None = None) -> A
         assert time.monotonic() < last, "no answer"
         time.sleep(0.1)
     found = page(f"/api/v1/chats/{chat_id}", None)
-    message = found["chat"]["history"]["messages"][answer]
-    assert "error" not in message, message["error"]
-    more = message.get("followUps", [])
-    return Answered(chat_id, answer, found["title"], message["content"], more)
+    answered = found["chat"]["history"]["messages"][answer]
+    assert "error" not in answered, answered["error"]
+    more = answered.get("followUps", [])
+    return Answered(chat_id, answer, found["title"], answered["content"], more)
 
 
 def text(chunks: list[Any]) -> str:

@@ -87,6 +87,7 @@ def says(sent: str, **fields: object) -> dict[str, Any]:
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 FUNCTION = {"name": "get_weather", "description": "The weather.", "parameters": SCHEMA}
 TOOLS = [{"type": "function", "function": FUNCTION}]
+CLOSED = {**SCHEMA, "additionalProperties": False}
 CLAUDES = [{"name": "get_weather", "description": "The weather.", "input_schema": SCHEMA}]
 PNG = f"data:image/png;base64,{png(3)}"
 PDF = base64.b64encode(b"%PDF-1.4").decode()
@@ -198,7 +199,7 @@ CHATS = [
     Chat(
         "a schema",
         {"messages": [HI], "response_format": {"type": "json_schema", "json_schema": {"name": "w", "schema": SCHEMA}}},
-        {**NONE, "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        {**NONE, "output_config": {"format": {"type": "json_schema", "schema": CLOSED}}},
     ),
     Chat(
         "any JSON",
@@ -379,7 +380,7 @@ async def test_responses_say_what_they_mean(speaker: Speaking) -> None:
         "tool_choice": {"type": "tool", "name": "get_weather"},
         "output_config": {
             "effort": "high",
-            "format": {"type": "json_schema", "schema": SCHEMA},
+            "format": {"type": "json_schema", "schema": CLOSED},
         },
     }
     assert answer.status == "completed"

@@ -5,6 +5,7 @@
     items.py        the input of a response: messages, calls of tools and their outputs
     claudes.py      Claude's own shapes in a chat's body
     tools.py        tools of every kind as functions;  search.py  the search of the web
+    schemas.py      schemas as Claude's API takes them
     messages_request.py  what both ask for, as a Messages request; errors with the caller's paths
     caching.py      cache breakpoints: the caller's own, and ours
     calls.py        a call of a tool, as what it is to its caller

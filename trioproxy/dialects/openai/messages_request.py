@@ -19,6 +19,7 @@ from trioproxy.dialects.json_checks import (
 from trioproxy.dialects.openai.caching import with_breakpoints
 from trioproxy.dialects.openai.conversation import Conversation
 from trioproxy.dialects.openai.models import mapped_name
+from trioproxy.dialects.openai.schemas import ALTERED, as_taken
 from trioproxy.dialects.openai.tools import Toolbox
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -135,12 +136,15 @@ _SCHEMA = {
 
 
 def schema_at(value: object, path: str, conversation: Conversation) -> Mapping[str, Any]:
-    """The schema of a structured answer, checked."""
+    """The schema of a structured answer, checked, and as Claude's API takes it."""
     an_object({**_SCHEMA, "type": is_string}, required={"name", "schema"})(value, path)
     assert isinstance(value, dict)
     if value.get("strict") is False:
         conversation.notes.append(f"{path}.strict without effect: Claude follows every schema")
-    return value
+    taken = as_taken(value["schema"])
+    if taken != value["schema"]:
+        conversation.notes.append(f"{path}.schema: {ALTERED}")
+    return {**value, "schema": taken}
 
 
 def json_only(conversation: Conversation) -> None:

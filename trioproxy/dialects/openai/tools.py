@@ -36,6 +36,7 @@ from trioproxy.dialects.json_checks import (
     short,
 )
 from trioproxy.dialects.openai.claudes import as_function, as_openais_choice, is_claudes_tool
+from trioproxy.dialects.openai.schemas import ALTERED, as_taken
 from trioproxy.dialects.openai.search import CLAUDES_NAME, is_search, search_tool
 from trioproxy.errors import InvalidRequest
 from trioproxy.refusals import Refusal
@@ -270,6 +271,11 @@ class Toolbox:
             self._note_once(
                 "grammars of tools are part of their descriptions: they are not enforced"
             )
+        if value.get("strict") and value.get("parameters"):
+            taken = as_taken(value["parameters"])
+            if taken != value["parameters"]:
+                self.notes.append(f"{path}: {ALTERED}")
+            value = {**value, "parameters": taken}
         name = self.name_of(tool)
         self._definitions[name] = {"name": name, **_definition(tool, value)}
         self._origins[name] = path

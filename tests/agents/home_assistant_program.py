@@ -29,8 +29,11 @@ LIGHT = {
 NAMES = ("HassTurnOn", "HassTurnOff")
 SCHEMA = {
     "type": "object",
-    "properties": {"colour": {"type": "string"}},
-    "required": ["colour"],
+    "properties": {
+        "colour": {"type": "string"},
+        "brightness": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+    },
+    "required": ["colour", "brightness"],
     "strict": True,
     "additionalProperties": False,
 }
@@ -80,7 +83,7 @@ async def by_responses(prompt: str, image: str) -> str:
             "detail": "auto",
         }
         messages[-1]["content"] = [{"type": "input_text", "text": prompt}, shown]
-        form = {"type": "json_schema", "name": "ai_task", "schema": SCHEMA, "strict": True}
+        form = {"type": "json_schema", "name": "ai_task", "schema": SCHEMA}
         common["text"] = {"format": form}
     else:
         common["tools"] = tools
@@ -130,29 +133,52 @@ async def by_messages(prompt: str, image: str) -> str:
         "model": os.environ["OPENAI_MODEL"],
         "max_tokens": LONGEST,
         "system": [{"type": "text", "text": SYSTEM, **cached}],
-        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "summarized"},
+        "container": None,
+        "stream": True,
         "tools": [{"name": name, "description": name, "input_schema": LIGHT} for name in NAMES],
     }
     if image:
         plain = {name: value for name, value in SCHEMA.items() if name != "strict"}
         common["output_config"] = {"format": {"type": "json_schema", "schema": plain}}
+        common |= {"system": SYSTEM, **cached}  # as its user may choose
         del common["tools"]
     for _ in range(ROUNDS):
-        async with client.messages.stream(messages=messages, **common) as stream:
-            answer = await stream.get_final_message()
-        content = [block.to_dict() for block in answer.content]
+        content = await blocks(await client.messages.create(messages=messages, **common))
         messages.append({"role": "assistant", "content": content})
         results = []
-        for block in answer.content:
-            if block.type == "tool_use":
-                result = act(block.name, block.input)
-                about = {"type": "tool_result", "tool_use_id": block.id}
+        for block in content:
+            if block["type"] == "tool_use":
+                result = act(block["name"], block["input"])
+                about = {"type": "tool_result", "tool_use_id": block["id"]}
                 is_error = "error" in result
                 results.append({**about, "content": json.dumps(result), "is_error": is_error})
         if not results:
-            return "".join(block.text for block in answer.content if block.type == "text")
+            return "".join(block["text"] for block in content if block["type"] == "text")
         messages.append({"role": "user", "content": results})
     return "too many rounds"
+
+
+async def blocks(stream: Any) -> list[dict[str, Any]]:
+    """The blocks of an answer, out of the events of its stream, as they are sent back."""
+    found: list[dict[str, Any]] = []
+    async for event in stream:
+        match event.type:
+            case "content_block_start":
+                kept = ("type", "text", "thinking", "signature", "id", "name")
+                shown = event.content_block.to_dict()
+                found.append({name: shown[name] for name in kept if name in shown})
+                arguments = ""
+            case "content_block_delta" if event.delta.type == "input_json_delta":
+                arguments += event.delta.partial_json
+            case "content_block_delta":
+                field = event.delta.type.removesuffix("_delta")
+                found[-1][field] += getattr(event.delta, field)
+            case "content_block_stop" if found[-1]["type"] == "tool_use":
+                found[-1]["input"] = json.loads(arguments or "{}")
+            case "message_delta" if event.delta.stop_reason == "refusal":
+                sys.exit("refused")
+    return found
 
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ def is_named(where: str, notes: str) -> bool:
 
 def _plain(given: Body, betas: frozenset[str]) -> Body:
     """The system prompt as one text, neighbours of one role as one message, breakpoints apart."""
-    body = {name: value for name, value in given.items() if name != "stream"}
+    stated = {name: value for name, value in given.items() if value is not None}
+    body = {name: value for name, value in stated.items() if name != "stream"}
     marks: dict[str, Any] = {}
     messages = [
         _without_marks(message, f"{at}", marks) for at, message in enumerate(_merged(body))

@@ -51,14 +51,19 @@ def test_lights(play: Play, api: Api) -> None:
 
 @both_apis
 def test_data_of_an_image(play: Play, api: Api) -> None:
-    answer = {"colour": "red"}
+    answer = {"colour": "red", "brightness": None}
 
     def check(done: Done) -> None:
         assert done.ended.status == 0, done.ended.errors
         assert orjson.loads(done.ended.output) == answer
         (request,) = done.asked
         assert [b["type"] for b in request.body["messages"][0]["content"]] == ["text", "image"]
-        assert request.body["output_config"]["format"]["schema"]["required"] == ["colour"]
+        schema = request.body["output_config"]["format"]["schema"]
+        assert schema["required"] == ["colour", "brightness"]
+        if api == "responses":  # OpenAI's API takes limits, and Claude's would refuse them
+            brightness = schema["properties"]["brightness"]
+            assert brightness["description"] == "{minimum: 0, maximum: 100}"
+            assert "strict" not in schema
 
     script = steps(Turn([Say(orjson.dumps(answer).decode())], sizes=ODD))
     drive = asking(play, api, "Which colour?", "a.png")

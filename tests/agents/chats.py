@@ -47,7 +47,10 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
     for part in parts:
         yield from _of_part(part)
     for call in message.get("tool_calls") or ():
-        yield ("call", call["id"], plain(orjson.loads(call["function"]["arguments"])))
+        if "custom" in call:
+            yield ("call", call["id"], plain({"input": call["custom"]["input"]}))
+        else:
+            yield ("call", call["id"], plain(orjson.loads(call["function"]["arguments"])))
 
 
 def _of_part(part: Mapping[str, Any]) -> Iterator[Said]:

@@ -1,7 +1,8 @@
 """What Cursor sends to an address of its user's, for Claude's models and for OpenAI's.
 
-Both go to the chat route: Claude's tools and blocks in a chat, or the body of a response. Its
-first argument says which, the second is the prompt, the third an image.
+All go to the chat route: Claude's tools and blocks in a chat, the body of a response, or a chat
+that has tools of both. The first argument says which, the second is the prompt, the third an
+image.
 """
 
 import base64
@@ -17,6 +18,12 @@ import httpx
 from tests.agents.program_tools import PARAMETERS, run
 
 SYSTEM = "You are an AI coding assistant, powered by a model. You operate in Cursor."
+PATCH = {
+    "type": "custom",
+    "name": "ApplyPatch",
+    "description": "Adds a file.",
+    "format": {"type": "grammar", "syntax": "lark", "definition": "start: /(.|\\n)+/"},
+}
 
 
 def chunks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -42,12 +49,23 @@ def ask(body: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:
         for choice in chunk["choices"]:
             text += choice["delta"].get("content") or ""
             for call in choice["delta"].get("tool_calls") or ():
+                kind = "custom" if "custom" in call else "function"
                 if "id" in call:
-                    calls.append({"id": call["id"], "name": call["function"]["name"], "input": ""})
-                calls[call["index"]]["input"] += call["function"].get("arguments") or ""
+                    about = {"id": call["id"], "kind": call["type"], "input": ""}
+                    calls.append({**about, "name": call[kind]["name"]})
+                piece = call[kind].get("input" if kind == "custom" else "arguments")
+                calls[call["index"]]["input"] += piece or ""
     if not has_usage:
         sys.exit("no usage")
     return text, calls
+
+
+def result(call: dict[str, str]) -> str:
+    """What a call gives: a patch is the name of a file, and its text."""
+    if call["kind"] == "function":
+        return run(call["name"], json.loads(call["input"]))
+    name, _, text = call["input"].partition("\n")
+    return run("write_file", {"path": name, "content": text})
 
 
 def chat(prompt: str, image: str) -> str:
@@ -66,7 +84,15 @@ def chat(prompt: str, image: str) -> str:
     while True:
         body = {"model": os.environ["OPENAI_MODEL"], "messages": messages, "tools": tools}
         text, calls = ask({**body, "tool_choice": {"type": "auto"}, "max_tokens": 8000})
-        uses = [{"type": "tool_use", **call, "input": json.loads(call["input"])} for call in calls]
+        uses = [
+            {
+                "type": "tool_use",
+                "id": call["id"],
+                "name": call["name"],
+                "input": json.loads(call["input"]),
+            }
+            for call in calls
+        ]
         parts = [{"type": "text", "text": text}] if text else []
         messages.append({"role": "assistant", "content": [*parts, *uses]})
         if not calls:
@@ -74,10 +100,10 @@ def chat(prompt: str, image: str) -> str:
         results = [
             {
                 "type": "tool_result",
-                "tool_use_id": use["id"],
-                "content": [{"type": "text", "text": run(use["name"], use["input"])}],
+                "tool_use_id": call["id"],
+                "content": [{"type": "text", "text": result(call)}],
             }
-            for use in uses
+            for call in calls
         ]
         messages.append({"role": "user", "content": results})
 
@@ -96,20 +122,56 @@ def response(prompt: str, image: str) -> str:
     given: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}]
     given.append({"role": "user", "content": content})
     while True:
-        body = {"model": os.environ["OPENAI_MODEL"], "input": given, "tools": tools}
-        text, calls = ask({**body, "reasoning": {"effort": "medium"}, "store": False})
+        body = {"model": os.environ["OPENAI_MODEL"], "input": given, "tools": [*tools, PATCH]}
+        more = {"reasoning": {"effort": "medium"}, "store": False, "messages": []}
+        text, calls = ask({**body, **more, "include": ["reasoning.encrypted_content"]})
         if text:
             given.append({"role": "assistant", "content": [{"type": "output_text", "text": text}]})
         if not calls:
             return text
         for call in calls:
-            about = {"call_id": call["id"], "name": call["name"], "arguments": call["input"]}
-            given.append({"type": "function_call", **about})
+            about = {"call_id": call["id"], "name": call["name"]}
+            if call["kind"] == "custom":
+                given.append({"type": "custom_tool_call", **about, "input": call["input"]})
+            else:
+                given.append({"type": "function_call", **about, "arguments": call["input"]})
         for call in calls:
-            output = run(call["name"], json.loads(call["input"]))
-            given.append({"type": "function_call_output", "call_id": call["id"], "output": output})
+            kind = (
+                "custom_tool_call_output" if call["kind"] == "custom" else "function_call_output"
+            )
+            given.append({"type": kind, "call_id": call["id"], "output": result(call)})
 
+
+def mixed(prompt: str, _image: str) -> str:
+    """A chat whose functions are a chat's, and whose custom tool is a response's."""
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": schema}}
+        for name, schema in PARAMETERS.items()
+    ]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}]
+    messages.append({"role": "user", "content": prompt})
+    while True:
+        body = {"model": os.environ["OPENAI_MODEL"], "messages": messages}
+        text, calls = ask({**body, "tools": [*tools, PATCH], "tool_choice": "auto"})
+        if not calls:
+            return text
+        fields = {"function": "arguments", "custom": "input"}
+        made = [
+            {
+                "id": call["id"],
+                "type": call["kind"],
+                call["kind"]: {"name": call["name"], fields[call["kind"]]: call["input"]},
+            }
+            for call in calls
+        ]
+        messages.append({"role": "assistant", "content": text or None, "tool_calls": made})
+        messages += [
+            {"role": "tool", "tool_call_id": call["id"], "content": result(call)} for call in calls
+        ]
+
+
+WAYS = {"chat": chat, "response": response, "mixed": mixed}
 
 if __name__ == "__main__":
-    way = chat if sys.argv[1] == "chat" else response
+    way = WAYS[sys.argv[1]]
     sys.stdout.write(way(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else ""))

@@ -12,9 +12,11 @@ from tests.agents.files import png
 from tests.agents.install import ROOT
 from tests.agents.player import Done, Play
 from tests.agents.runner import Ended, Place
-from trioproxy.standin.script import Call, Say, Turn, steps
+from trioproxy.standin.script import ODD, Call, Say, Turn, results, steps
 
 PROGRAM = Path(__file__).with_name("cursor_program.py")
+
+PATCHED = 'Grüße, \\n "世界" 🌍\nend\n'
 
 both_ways = pytest.mark.parametrize("way", ["chat", "response"])
 
@@ -41,6 +43,24 @@ def asking(play: Play, way: str, *words: str) -> Callable[[Place], Ended]:
 @both_ways
 def test_parallel_and_failed_calls(play: Play, way: str) -> None:
     coding.fails_in_part(play, "chats", TOOLS, asking(play, way, "Try."))
+
+
+@pytest.mark.parametrize("way", ["response", "mixed"])
+def test_a_patch_is_a_text(play: Play, way: str) -> None:
+    """Its custom tool beside a function, both called at once."""
+
+    def check(done: Done) -> None:
+        coding.ended_well(done, "Made: 世界 🌍.")
+        assert done.files == {"a.txt": b"a\n", "made.txt": PATCHED.encode()}
+        assert len(results(done.asked[-1].body)) == 3
+
+    calls = [TOOLS.read("a.txt"), Call("ApplyPatch", {"input": f"made.txt\n{PATCHED}"})]
+    script = steps(
+        Turn([Say("Both."), *calls], sizes=ODD, chunk=11),
+        Turn([TOOLS.read("made.txt")], sizes=ODD),
+        Turn([Say("Made: 世界 🌍.")], chunk=7),
+    )
+    played(play, "chats")(script, asking(play, way, "Patch."), check, {"a.txt": b"a\n"})
 
 
 @both_ways

@@ -79,6 +79,10 @@ def test_blocks_of_a_conversation_are_taken_in_claudes_order() -> None:
         ({"messages": [{"role": "user", "content": [USE]}]}, "messages.0.content.0.type"),
         ({"messages": [HI, {"role": "assistant", "content": [IMAGE]}]}, "messages.1.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0"),
+        (
+            {"messages": [HI, {"role": "assistant", "content": [USE, {"type": "image_url"}]}]},
+            "messages.1.content.1.type",
+        ),
     ],
 )
 def test_what_is_wrong_in_them_is_named_where_it_is(fields: Any, where: str) -> None:
@@ -189,6 +193,17 @@ def test_an_answer_keeps_its_order_and_its_citations() -> None:
         thoughts[1],
         cited,
     ]
+
+
+@pytest.mark.parametrize("signature", [{}, {"signature": ""}, {"signature": None}])
+def test_a_thought_that_nobody_signed_is_left_out(signature: Any) -> None:
+    thought = {"type": "thinking", "thinking": "Hm.", **signature}
+    text = {"type": "text", "text": "So."}
+    request = chat(messages=[HI, {"role": "assistant", "content": [thought, text]}, HI]).messages
+    assert request.turn.messages[1].content == (text,)
+    assert request.notes == ("messages.1.content.0 without effect: it has no signature",)
+    request = chat(messages=[HI, {"role": "assistant", "content": [thought]}, HI]).messages
+    assert request.notes[1:] == ("messages.1: empty answer left out",)
 
 
 def test_a_users_text_may_have_no_citations() -> None:

@@ -28,6 +28,11 @@ def is_claudes_block(part: Mapping[str, Any], role: Role) -> bool:
     return has_citations or part.get("type") in CLAUDES_BLOCKS[role]
 
 
+def is_unsigned(part: Mapping[str, Any]) -> bool:
+    """Whether it is a thought that Claude's API would refuse: it is not one of its own."""
+    return part.get("type") == "thinking" and part.get("signature") in (None, "")
+
+
 def claudes_block(part: Mapping[str, Any], role: Role, path: str) -> dict[str, Any]:
     """Such a part, checked. Raises `InvalidRequest`."""
     block = {name: value for name, value in part.items() if name != _OPENAIS}

@@ -19,7 +19,7 @@ from trioproxy.dialects.json_checks import (
     short,
 )
 from trioproxy.dialects.openai.caching import JOINED, Mark, last_mark, mark_of, marked
-from trioproxy.dialects.openai.claudes import claudes_block, is_claudes_block
+from trioproxy.dialects.openai.claudes import claudes_block, is_claudes_block, is_unsigned
 from trioproxy.dialects.openai.parts import arguments, detail_notes, file_block, image_block
 from trioproxy.dialects.openai.tools import TEXT
 from trioproxy.errors import InvalidRequest
@@ -287,7 +287,7 @@ def _answer(message: Mapping[str, Any], path: str, found: Conversation) -> list[
     given, at = message.get("content"), f"{path}.content"
     parts = given if isinstance(given, list) else []
     if any(isinstance(part, dict) and is_claudes_block(part, "assistant") for part in parts):
-        content = [_claudes_part(part, f"{at}.{i}", found) for i, part in enumerate(parts)]
+        content = list(_claudes_parts(parts, at, found))
     else:
         text = {"type": "text", "text": _text(given, at)}
         content = marked([text], _mark_of_parts(message, path, found))
@@ -298,14 +298,21 @@ def _answer(message: Mapping[str, Any], path: str, found: Conversation) -> list[
     return filled
 
 
-def _claudes_part(part: object, path: str, found: Conversation) -> dict[str, Any]:
-    """A part of an answer that has some of Claude's blocks."""
-    is_object(part, path)
-    assert isinstance(part, dict)
-    mark = mark_of(part, path, found.notes)
-    if is_claudes_block(part, "assistant"):
-        return marked([claudes_block(part, "assistant", path)], mark)[0]
-    return marked([{"type": "text", "text": _text([part], path)}], mark)[0]
+def _claudes_parts(
+    parts: Iterable[object], path: str, found: Conversation
+) -> Iterator[dict[str, Any]]:
+    """The parts of an answer that has some of Claude's blocks."""
+    for index, part in enumerate(parts):
+        at = f"{path}.{index}"
+        is_object(part, at)
+        assert isinstance(part, dict)
+        mark = mark_of(part, at, found.notes)
+        if is_unsigned(part):
+            found.notes.append(f"{at} without effect: it has no signature")
+        elif is_claudes_block(part, "assistant"):
+            yield marked([claudes_block(part, "assistant", at)], mark)[0]
+        else:
+            yield marked([{"type": "text", "text": _text_of(part, at)}], mark)[0]
 
 
 def _mark_of(message: Mapping[str, Any], path: str, found: Conversation) -> Mark | None:
@@ -351,12 +358,15 @@ def _text(content: object, path: str) -> str:
         )
     texts = []
     for index, part in enumerate(content):
-        at = f"{path}.{index}"
-        is_object(part, at)
-        one_of("text", "refusal")(part.get("type"), f"{at}.type")
-        is_string(part.get(part["type"]), f"{at}.{part['type']}")
-        texts.append(part[part["type"]])
+        is_object(part, f"{path}.{index}")
+        texts.append(_text_of(part, f"{path}.{index}"))
     return "\n\n".join(texts)
+
+
+def _text_of(part: Mapping[str, Any], path: str) -> str:
+    one_of("text", "refusal")(part.get("type"), f"{path}.type")
+    is_string(part.get(part["type"]), f"{path}.{part['type']}")
+    return str(part[part["type"]])
 
 
 def _parts(content: object, path: str, notes: list[str]) -> Iterator[dict[str, Any]]:

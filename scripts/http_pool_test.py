@@ -175,7 +175,6 @@ async def open_trioproxy(name: str, settings: Mapping[str, str]) -> AsyncGenerat
     alone = {
         "CLAUDE__OFFLINE": "true",
         "POOL_SETTINGS__MIN_SIZE": "0",
-        "POOL_SETTINGS__SPARE_SIZE": "0",
         "POOL_SETTINGS__WARMUP_ON_STARTUP": "false",
         "LOGGING__LEVEL": "WARNING",
     }

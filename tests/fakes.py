@@ -41,6 +41,9 @@ class FakeProcess:
     system: str | None = field(default=None, init=False)
     conversation: list[dict[str, Any]] = field(factory=list, init=False)
     asked: list[tuple[str, list[str]]] = field(factory=list, init=False)
+    options: dict[str, str] = field(factory=dict, init=False)
+    agents: dict[str, str] = field(factory=dict, init=False)
+    reloads: int = field(default=0, init=False)
     interrupts: int = field(default=0, init=False)
     has_ended: bool = field(default=False, init=False)
     cost: float = field(default=0.0, init=False)
@@ -143,6 +146,8 @@ class FakeProcess:
         await trio.sleep(self.boot)
         async with trio.open_nursery() as self.nursery:
             async for line in self._stdin[1]:
+                if self.has_ended:
+                    break
                 match line["type"]:
                     case "control_request":
                         self.on_control(line["request_id"], line["request"])
@@ -160,8 +165,14 @@ class FakeProcess:
         body: dict[str, Any] = {}
         match request["subtype"]:
             case "initialize":
-                self.system = request["systemPrompt"] if self.system is None else self.system
+                if "systemPrompt" in request:
+                    self.system = self.system or request["systemPrompt"]
                 body = {"models": self.models}
+            case "apply_flag_settings":
+                self._apply(request["settings"])
+            case "reload_plugins":
+                self.reloads += 1
+                self.agents = {**self.options}
             case "interrupt":
                 self.interrupts += 1
                 if self._answering is not None:
@@ -172,6 +183,12 @@ class FakeProcess:
                 pass
         response = {"subtype": "success", "request_id": request_id, "response": body}
         self.write({"type": "control_response", "response": response})
+
+    def _apply(self, settings: dict[str, Any]) -> None:
+        for plugin in settings.get("pluginConfigs", {}).values():
+            self.options = plugin["options"]
+        if "agent" in settings:
+            self.system = self.agents[f"p{settings['agent'].partition(':a')[2]}"]
 
     def rewind(self, request: dict[str, Any]) -> bool:
         """Empty the conversation, if it is the one that is meant."""
@@ -473,3 +490,54 @@ class Introduces(FakeProcess):
         models = [{"value": "owl", "resolvedModel": "claude-owl-1", "displayName": "Owl"}]
         response = {"subtype": "success", "request_id": request_id, "response": {"models": models}}
         self.write({"type": "control_response", "response": response})
+
+
+class RejectsAgents(FakeProcess):
+    """Knows no agent: it keeps the prompt that it has."""
+
+    def _apply(self, settings: dict[str, Any]) -> None:
+        super()._apply({k: v for k, v in settings.items() if k != "agent"})
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if "agent" not in request.get("settings", {}):
+            super().on_control(request_id, request)
+            return
+        response = {"subtype": "error", "request_id": request_id, "error": "Agent not found"}
+        self.write({"type": "control_response", "response": response})
+
+
+class DiesReloading(FakeProcess):
+    """Ends when it is to read its plugins again."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] == "reload_plugins":
+            self.end()
+        else:
+            super().on_control(request_id, request)
+
+
+class StopsReloading(FakeProcess):
+    """Says nothing any more from when it is to read its plugins again."""
+
+    is_stopped = False
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        self.is_stopped |= request["subtype"] == "reload_plugins"
+        if not self.is_stopped:
+            super().on_control(request_id, request)
+
+
+class ReloadsSlowly(FakeProcess):
+    """Takes a second to read its plugins again, and says nothing else meanwhile."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        now = trio.current_time()
+        wait = 1.0 if request["subtype"] == "reload_plugins" else 0.001
+        self.free_at = max(self.free_at, now) + wait
+        self.nursery.start_soon(self._later, self.free_at, request_id, request)
+
+    free_at = 0.0
+
+    async def _later(self, time: float, request_id: str, request: dict[str, Any]) -> None:
+        await trio.sleep_until(time)
+        super().on_control(request_id, request)

@@ -12,7 +12,7 @@ from attrs import frozen
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
-SMALL = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__SPARE_SIZE": "0"}  # quick to start
+SMALL = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__BINDING": "any"}  # quick to start
 
 
 @frozen

@@ -98,7 +98,7 @@ def results(modules: dict[str, ModuleType], *, slow: float) -> list[Any]:
         series("modes, 1 client", cases.DISABLED, [result(0.81)]),
         series("modes, 4 clients", "pooled", [result(0.1, rate=5.1 / slow)]),
         series("modes, 4 clients", cases.DISABLED, [result(0.1, rate=1)]),
-        series("prompts", "new, a spare is ready", [result(0.4 * slow)]),
+        series("prompts", "new, one by one", [result(0.16 * slow)]),
         series("prompts", cases.DISABLED, [result(0.81)]),
         figure("pool", "a turn, 1 waiter", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10 waiters", 49.0 * slow, "µs"),

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # From the top down: each knows itself and what is below it.
 LAYERS = re.findall(r"^    (\w+)(?:/|\.py) ", trioproxy.__doc__ or "", re.MULTILINE)
 
-# The stand-in frames its events as we do, and only the app and the command line know it.
+# The stand-in frames its events as we do, and only who opens it knows it.
 BESIDE = {"standin": {"standin", "dialects"}, "__init__": {"nothing"}, "__main__": {"cli"}}
 
 IO = {
@@ -92,7 +92,7 @@ def test_every_file_is_in_a_layer() -> None:
 
 
 def test_the_package_describes_its_layers() -> None:
-    assert LAYERS[:5] == ["cli", "serving", "app", "server", "validation"]
+    assert LAYERS[:5] == ["cli", "serving", "app", "server", "conformance"]
     assert {"pool", "dialects", "claude", "errors", "settings"} < set(LAYERS)
     assert len(set(LAYERS)) == len(LAYERS)
 
@@ -103,7 +103,7 @@ def test_the_package_describes_its_layers() -> None:
 def test_a_file_knows_only_its_own_layer_and_those_below(file: Path) -> None:
     layer = layer_of(file)
     allowed = BESIDE.get(layer) or set(LAYERS[LAYERS.index(layer) :])
-    if layer in {"server", "cli"}:
+    if layer in {"server", "cli", "conformance"}:
         allowed |= {"standin"}
     assert own_layers(file) <= allowed
 

@@ -102,7 +102,7 @@ GOOD = [
         Settings(
             ServerSettings(max_body_size=1, body_timeout=0.5),
             AuthSettings(),
-            PoolSettings(min_size=0, max_size=1, spare_size=1, warmup_on_startup=False),
+            PoolSettings(min_size=0, max_size=1, warmup_on_startup=False),
             ClaudeSettings(cli_path="/opt/claude", offline=True, bare="never"),
             OpenAISettings(),
             CountTokensSettings(),
@@ -248,7 +248,6 @@ BAD = [
     bad_value("pool_settings.min_size", "[1]", "must be an integer, not an array"),
     bad_value("pool_settings.min_size", "1979-05-27", "must be an integer, not 1979-05-27"),
     bad_value("pool_settings.min_size", "-1", "must be at least 0, not -1"),
-    bad_value("pool_settings.spare_size", "-1", "must be at least 0, not -1"),
     bad_value("server.max_body_size", "0", "must be at least 1, not 0"),
     bad_value("claude.max_line_size", "65535", "must be at least 65536, not 65535"),
     bad_value("server.status_timeout", "-1", "must be at least 0, not -1"),
@@ -323,9 +322,7 @@ BAD = [
         "sizes above their limit: file, default and variable",
         (
             f"pool_settings.min_size: 2 (default) {ABOVE}: 1 (environment: {MAX_SIZE})",
-            f"pool_settings.spare_size: 3 (ccproxy.toml) {ABOVE}: 1 (environment: {MAX_SIZE})",
         ),
-        file="pool_settings.spare_size = 3",
         environ={MAX_SIZE: "1"},
     ),
     Bad(
@@ -502,7 +499,7 @@ def load_anything(environ: Mapping[str, str]) -> None:
     except SettingsError as error:
         lines = error.problems
     else:
-        assert max(sizes.min_size, sizes.spare_size) <= sizes.max_size
+        assert sizes.min_size <= sizes.max_size
     assert all(line.isprintable() and len(line) < 250 for line in lines)
 
 

@@ -31,6 +31,7 @@ The layers, each of which knows only those below it:
     serving.py    `trioproxy serve`: until a signal, and how it stops
     app.py        `hypercorn trioproxy.app:app`: the ASGI lifespan
     server.py     all that a server consists of, opened in order
+    conformance/  what this server relies on in a Claude CLI, tried on the CLI itself
     validation.py  settings that concern each other, or the world
     startup_error.py  how a server ends that cannot start
     web/          Quart: the gate, the routes, what is recorded of each request

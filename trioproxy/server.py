@@ -13,11 +13,15 @@ from tempfile import TemporaryDirectory
 import trio
 from attrs import evolve, frozen
 
+from trioproxy import __version__
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.asgi_server.workers import wait_parent_gone
 from trioproxy.claude.binary import find_binary, wheel_binary
-from trioproxy.claude.command import build_command, build_offline_command
+from trioproxy.claude.command import Command, Options, build_command, build_offline_command
+from trioproxy.claude.prompts import PromptSlots, write_plugin
 from trioproxy.claude.session import Session
+from trioproxy.conformance.binding import find_binding_problem
+from trioproxy.conformance.memory import fingerprint, has_passed, remember, state_folder
 from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.forward.api import ApiClient
 from trioproxy.forward.client import ForwardClient, open_forward_client
@@ -27,7 +31,13 @@ from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.pool.process import open_process
 from trioproxy.settings import PoolSettings, Settings
 from trioproxy.standin import StandIn, serve_standin
-from trioproxy.validation import check, read_cwd, read_options, read_upstreams
+from trioproxy.validation import (
+    check,
+    read_cwd,
+    read_options,
+    read_upstreams,
+    takes_any_prompt,
+)
 from trioproxy.web.app import WebConfig, create_web
 from trioproxy.web.gate.middleware import RequestMiddleware
 
@@ -36,6 +46,12 @@ logger = logging.getLogger("trioproxy.app")
 _BANNER = (
     "OFFLINE: every answer comes from the stand-in on this machine, none from a model. "
     "Unset `[claude] offline` (CLAUDE__OFFLINE) to use your account."
+)
+
+
+_SHARED_TOOLS = (
+    "[STARTUP] The CLI's own tools are on, and there are several tokens: what the tools of one "
+    "caller leave on this machine, those of another can read."
 )
 
 
@@ -67,12 +83,20 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
             nursery.start_soon(wait_parent_gone)
             standin = StandIn() if settings.claude.offline else None
             cwd, home = own_cwd or _new(private, "work"), _new(private, "home")
+            plugin = ""
+            if options.own_tools and len(settings.auth.tokens) + bool(settings.auth.token) > 1:
+                logger.warning(_SHARED_TOOLS)
+            if takes_any_prompt(settings) and await _is_known_to(
+                binary, environ, settings, private
+            ):
+                plugin = _new(private, "plugin")
+                write_plugin(Path(plugin))
             if standin is None:
-                command = build_command(binary, environ, cwd, options)
+                command = build_command(binary, environ, cwd, options, plugin=plugin, home=home)
             else:
                 base_url: str = await nursery.start(serve_standin, standin)
                 command = build_offline_command(
-                    binary, environ, cwd, options, home=home, base_url=base_url
+                    binary, environ, cwd, options, home=home, base_url=base_url, plugin=plugin
                 )
                 settings = _offline(settings, base_url)
                 logger.warning(_BANNER)
@@ -84,7 +108,13 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                     pool_settings,
                     partial(open_process, command, guard, stop_timeout=pool_settings.stop_timeout),
                     max_line_size=settings.claude.max_line_size,
-                    new_session=partial(Session, command.betas, options.own_tools),
+                    new_session=partial(
+                        _new_session,
+                        command,
+                        options,
+                        takes_any=bool(plugin),
+                        timeout=pool_settings.idle_timeout,
+                    ),
                 ) as pool,
             ):
                 nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
@@ -102,6 +132,41 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                 web = create_web(pool, client, watcher, config, api if counting.api_key else None)
                 yield Server(web, pool, client, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
+
+
+async def _is_known_to(
+    binary: str, environ: Mapping[str, str], settings: Settings, private: str
+) -> bool:
+    """Whether this CLI takes any system prompt, as the settings say or as it was found."""
+    if settings.pool_settings.binding == "any":
+        return True
+    options = read_options(settings.claude)
+    folder = state_folder(environ)
+    key = fingerprint(binary, __version__, (*options.arguments(), *options.env))
+    if has_passed(folder, key):
+        return True
+    logger.info("[STARTUP] Trying what this Claude CLI can do, once")
+    async with open_guard() as guard:  # not of the private directory, which it would remove
+        place = Path(_new(private, "trial"))
+        problem = await find_binding_problem(binary, environ, options, place, guard)
+    if problem:
+        logger.warning(
+            "[STARTUP] Each process is bound to its first system prompt, since this Claude CLI "
+            "cannot be given another: %s",
+            problem,
+        )
+        return False
+    remember(folder, key)
+    return True
+
+
+def _new_session(
+    command: Command, options: Options, *, takes_any: bool, timeout: float
+) -> Session:
+    slots = PromptSlots() if takes_any else None
+    return Session(
+        command.betas, options.own_tools, slots, command.is_bare, prompt_timeout=timeout
+    )
 
 
 def _offline(settings: Settings, standin_url: str) -> Settings:

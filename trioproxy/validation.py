@@ -32,6 +32,23 @@ def check(settings: Settings) -> None:
     read_upstreams(settings)
     read_options(settings.claude)
     read_cwd(settings.claude.cwd)
+    takes_any_prompt(settings)
+
+
+def takes_any_prompt(settings: Settings) -> bool:
+    """Whether a process takes any system prompt.
+
+    Not with tools of the CLI's own, which could write the files that this is done with; nor where
+    each serves once. Raises `SettingsError` where the settings say both.
+    """
+    has_own_tools = bool(settings.claude.tools or settings.claude.mcp_config)
+    if settings.pool_settings.binding == "any" and has_own_tools:
+        raise SettingsError(
+            ['pool_settings.binding: cannot be "any" with `[claude] tools` or `mcp_config`']
+        )
+    pool = settings.pool_settings
+    serves_once = not pool.enabled or pool.reuse == "never"
+    return not (pool.binding == "fixed" or has_own_tools or serves_once)
 
 
 def _check_tokens(auth: AuthSettings) -> None:

@@ -179,11 +179,11 @@ async def modes(bench: Bench) -> Found:
 
 
 async def prompts(bench: Bench) -> Found:
-    """System prompts: the same, a new one each time, a mix; a first turn on a spare process."""
+    """System prompts: the same, a new one each time, a mix."""
     numbers = itertools.count()
     plan = bench.plan
     case = "prompts"
-    names = ("the same", "new, a spare is ready", "new, at once", f"a mix of {MIX}")
+    names = ("the same", "new, one by one", "new, at once", f"a mix of {MIX}")
     series = {name: Series(case, name) for name in names}
     unpooled = Series(case, DISABLED)
 
@@ -191,7 +191,7 @@ async def prompts(bench: Bench) -> Found:
         return request(system=f"You are number {number}.")
 
     async with (
-        open_server(bench.field, "ours", 4, max_size=16, spare_size=1, idle_timeout=2) as ours,
+        open_server(bench.field, "ours", 4, max_size=16, idle_timeout=2) as ours,
         open_server(bench.field, DISABLED, 4, enabled=False) as disabled,
     ):
         for _ in bench.rounds(case):
@@ -200,7 +200,7 @@ async def prompts(bench: Bench) -> Found:
             series["the same"].add(await ours.round_(Round(1, [of("one")], turns=turns)))
             for _ in range(turns):
                 await ours.settled()
-                series["new, a spare is ready"].add(
+                series["new, one by one"].add(
                     await ours.round_(Round(1, [of(next(numbers))], turns=1))
                 )
             fresh = [of(next(numbers)) for _ in range(turns)]

@@ -111,7 +111,7 @@ async def open_server(
     field: Field, name: str, processes: int, **settings: object
 ) -> AsyncGenerator[Server]:
     """A server with so many processes, as its settings are but for these of the pool."""
-    sizes = {"min_size": processes, "max_size": processes, "spare_size": 0}
+    sizes = {"min_size": processes, "max_size": processes}
     pool = {
         f"POOL_SETTINGS__{key.upper()}": str(value).lower()
         for key, value in {**sizes, **settings}.items()

@@ -82,7 +82,6 @@ async def _measure(waiters: int, turns: int) -> dict[str, float]:
     settings = PoolSettings(
         min_size=_WORKERS,
         max_size=_WORKERS,
-        spare_size=0,
         max_waiting=100_000,
         acquire_timeout=600.0,
         max_requests=10_000_000,

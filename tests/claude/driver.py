@@ -12,6 +12,7 @@ from tests.claude.lines import (
     REQUESTING,
     START,
     STARTED,
+    accepted,
     answer,
     rejected,
     result,
@@ -31,13 +32,19 @@ def _message(text: str) -> Message:
 
 
 def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> Exchange:
-    """A new exchange of `conversation`, such as "u1 a1 u2"; `settings` are ids asked before."""
+    """A new exchange of `conversation`, such as "u1 a1 u2"; `settings` are ids asked before.
+
+    With "b1 b2 u1", these two must be granted before anything is said.
+    """
     uuids = (f"m{n}" for n in count(1))
     ids = (f"c{n}" for n in count(1))
     asked = b"".join(wire.control_request(setting, "apply_flag_settings") for setting in settings)
-    messages = [_message(text) for text in conversation.split()]
+    words = conversation.split()
+    binding = [word for word in words if word.startswith("b")]
+    bound = b"".join(wire.control_request(word, "reload_plugins") for word in binding)
+    messages = [_message(word) for word in words if word not in binding]
     found = segments(asked, messages, lambda: next(uuids), model="claude-test")
-    return Exchange(found, set(settings), lambda: next(ids))
+    return Exchange(found, {*settings, *binding}, lambda: next(ids), binding=bound)
 
 
 def written(data: bytes) -> list[str]:
@@ -91,7 +98,11 @@ def begun(conversation: str = "u1", *inputs: Input) -> Exchange:
 
 RUNNING: list[Input] = [QUEUED, STARTED, INIT, REQUESTING, START]
 
+BOUND = [accepted("b1"), accepted("b2")]
+
 REACHED: dict[State, tuple[str, Sequence[Input]]] = {
+    State.BINDING: ("b1 b2 u1", [accepted("b1")]),
+    State.UNBINDING: ("b1 b2 u1", [accepted("b1"), ABANDON]),
     State.REPLAYING: ("u1 a1 u2", []),
     State.LEAVING: ("u1 a1 u2", [ABANDON]),
     State.ANSWERING: ("u1", [*RUNNING]),

@@ -258,3 +258,41 @@ def test_a_key_among_the_operators_variables_counts() -> None:
 def test_the_clis_own_betas_are_those_of_its_mode() -> None:
     assert online(KEY).betas == ("claude-code-20250219",)
     assert online({}).betas == ("claude-code-20250219", "oauth-2025-04-20")
+
+
+# -- Processes that take any prompt --------------------------------------------------------------
+
+
+def any_prompt(environ: dict[str, str], *, home: str = "") -> Command:
+    return build_command("/bin/claude", environ, "/cwd", plugin="/private/plugin", home=home)
+
+
+def test_one_that_takes_any_prompt_is_never_bare_by_its_command() -> None:
+    command = any_prompt(KEY)
+    assert "--bare" not in command.argv
+    assert command.argv[-2:] == ("--plugin-dir=/private/plugin", "--system-prompt-snapshot=off")
+    assert command.is_bare
+    assert command.betas == build_command("/bin/claude", KEY, "/cwd").betas
+    assert not any_prompt({"HOME": "/h"}).is_bare
+
+
+def test_it_keeps_what_it_makes_in_the_private_directory() -> None:
+    assert any_prompt({**KEY, "TMPDIR": "/t"}).environ["TMPDIR"] == "/private"
+    offline = build_offline_command(
+        "/bin/claude", {"TMPDIR": "/t"}, "/cwd", home="/h", base_url="u", plugin="/private/plugin"
+    )
+    assert offline.environ["TMPDIR"] == "/private"
+
+
+@pytest.mark.parametrize(
+    ("environ", "home"),
+    [
+        ({**KEY, "HOME": "/operators"}, "/own"),
+        ({"HOME": "/operators"}, "/operators"),  # a login is kept there
+        ({**KEY, "HOME": "/operators", "CLAUDE_CODE_USE_BEDROCK": "1"}, "/operators"),
+    ],
+)
+def test_its_home_is_its_own_where_it_needs_no_other(environ: dict[str, str], home: str) -> None:
+    made = any_prompt({**environ, "CLAUDE_CONFIG_DIR": "/c"}, home="/own").environ
+    assert made["HOME"] == home
+    assert ("CLAUDE_CONFIG_DIR" in made) == (home != "/own")

@@ -62,7 +62,13 @@ def test_every_state_can_be_reached(state: State) -> None:
     assert exchange.state is state
     assert exchange.is_over == (state in {State.CLEAN, State.SPOILED})
     assert exchange.is_clean == (state is State.CLEAN)
-    waiting = {State.REPLAYING, State.LEAVING, State.ANSWERING}
+    waiting = {
+        State.BINDING,
+        State.UNBINDING,
+        State.REPLAYING,
+        State.LEAVING,
+        State.ANSWERING,
+    }
     assert exchange.is_answered == (state not in waiting)
 
 
@@ -83,6 +89,26 @@ class Row:
 HI = [*RUNNING, OPEN, delta("hi"), assistant("hi"), CLOSE]
 
 ROWS = [
+    Row(
+        "the prompt is there, more history to come",
+        State.BINDING, "b1 b2 u1 a1 u2", [accepted("b1")], accepted("b2"),
+        State.REPLAYING, output=["u1"],
+    ),
+    Row(
+        "the prompt is there",
+        State.BINDING, "b1 b2 u1", [accepted("b1")], accepted("b2"),
+        State.ANSWERING, output=["u1?"],
+    ),
+    Row(
+        "the caller leaves before the prompt is there",
+        State.BINDING, "b1 b2 u1", [accepted("b1")], ABANDON,
+        State.UNBINDING,
+    ),
+    Row(
+        "the prompt that nobody needs is there",
+        State.UNBINDING, "b1 b2 u1", [accepted("b1"), ABANDON], accepted("b2"),
+        State.CLEAN,
+    ),
     Row(
         "a history message is taken, more history to come",
         State.REPLAYING, "u1 a1 u2 a2 u3", [], HISTORY_RESULT,
@@ -193,6 +219,10 @@ def test_a_row_of_the_table(row: Row) -> None:
 
 
 COMES = {
+    "the prompt is there, more history to come": "the last success",
+    "the prompt is there": "... when it is the query",
+    "the caller leaves before the prompt is there": "abandon()",
+    "the prompt that nobody needs is there": "the last success",
     "a history message is taken, more history to come": "result of a history message",
     "the last history message is taken": "... when one segment is left",
     "the caller leaves the history": "abandon()",
@@ -216,8 +246,11 @@ COMES = {
 """What comes in each row, as the documented table calls it."""
 
 FOLLOWS: dict[str, tuple[list[list[str]], bool]] = {
+    "first segment": ([["u1"]], False),
+    "nothing: answers are due": ([[]], False),
+    "nothing: it was not asked": ([[]], False),
     "next segment": ([["a1", "u2"]], False),
-    "the query": ([["a1", "u2?"]], False),
+    "the query": ([["a1", "u2?"], ["u1?"]], False),
     "nothing: that result is due": ([[]], False),
     "rewind": ([["rewind_conversation"]], False),
     "it is handed on": ([[], ["interrupt"]], False),
@@ -299,7 +332,27 @@ def test_other_lines_are_passed_over_in_every_state(state: State, line: Line) ->
     assert exchange.error is error
 
 
-@pytest.mark.parametrize("state", [State.LEAVING, State.SETTLING, State.RESETTING])
+@pytest.mark.parametrize(
+    "line", [START, result("hi"), HISTORY_RESULT], ids=["event", "end", "bare"]
+)
+@pytest.mark.parametrize("state", [State.BINDING, State.UNBINDING])
+def test_what_comes_before_anything_was_asked_spoils(state: State, line: Line) -> None:
+    exchange = begun_in(state)
+    assert feed(exchange, [line]) == ([], [])
+    assert exchange.state is State.SPOILED
+    assert not exchange.was_asked
+
+
+def test_a_setting_among_those_that_bind_is_waited_for_too() -> None:
+    exchange = exchange_of("b1 u1", settings=("s1",))
+    assert written(exchange.begin()) == ["reload_plugins"]
+    assert feed(exchange, [accepted("b1")]) == ([], [])
+    assert feed(exchange, [accepted("s1")])[0] == ["apply_flag_settings", "u1?"]
+
+
+@pytest.mark.parametrize(
+    "state", [State.UNBINDING, State.LEAVING, State.SETTLING, State.RESETTING]
+)
 def test_leaving_again_changes_nothing(state: State) -> None:
     exchange = begun_in(state)
     assert exchange.abandon() == b""

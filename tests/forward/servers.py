@@ -22,7 +22,7 @@ from trioproxy.web.app import WebConfig, create_web
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
-_NO_PROCESSES = PoolSettings(min_size=0, spare_size=0, warmup_on_startup=False)
+_NO_PROCESSES = PoolSettings(min_size=0, warmup_on_startup=False)
 
 
 @define(eq=False)

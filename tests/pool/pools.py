@@ -7,10 +7,10 @@ from tests.fakes import FakeCLI, turn
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import PoolSettings
 
-ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
+ONE = PoolSettings(min_size=1, max_size=1)
 
 
-TWO = PoolSettings(min_size=2, max_size=2, spare_size=0)
+TWO = PoolSettings(min_size=2, max_size=2)
 
 
 @asynccontextmanager

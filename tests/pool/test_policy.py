@@ -1,9 +1,13 @@
 """The pool's decisions, each by itself."""
 
+from math import inf
+
 from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioproxy.claude.prompts import Prompt
+from trioproxy.claude.session import Fit
 from trioproxy.pool.policy import (
     Census,
     PoolLimits,
@@ -16,34 +20,49 @@ from trioproxy.pool.policy import (
 )
 from trioproxy.settings import PoolSettings
 
-LIMITS = PoolLimits(
-    min_size=2, max_size=5, spare_size=1, idle_timeout=300.0, max_requests=500, max_rss=1_000
-)
-NOBODY = Census(total=0, booting=0, closing=0, idle_unbound=0, waiting=0)
+LIMITS = PoolLimits(min_size=2, max_size=5, idle_timeout=300.0, max_requests=500, max_rss=1_000)
+NOBODY = Census(total=0, booting=0, closing=0, fresh=0, waiting=0)
+PROMPT = Prompt("", "a")
 
 
 @frozen
 class Idle:
     """What a decision sees of an idle worker."""
 
-    bound: str | None = None
+    suits: Fit = Fit.TAKES
     idle_since: float = 0.0
+    oldest_use: float = -inf
     uses: int = 0
     rss: int | None = None
+
+    def fit(self, prompt: Prompt) -> Fit:
+        return self.suits
 
 
 # -- Who answers ---------------------------------------------------------------------------------
 
-OLD, NEW, UNBOUND = Idle("a", 1.0), Idle("a", 2.0), Idle(None, 3.0)
+OLD, NEW = Idle(Fit.HAS, 1.0), Idle(Fit.HAS, 2.0)
 
 
-def test_choose_takes_the_bound_worker_used_last() -> None:
-    assert choose("a", [OLD, UNBOUND, NEW], may_bind=True) is NEW
+def test_choose_takes_who_suits_best() -> None:
+    idle = [Idle(fit, 9.0 - fit) for fit in Fit]
+    assert choose(PROMPT, idle) == idle[Fit.HAS]
+    assert choose(PROMPT, idle[:3]) == idle[Fit.KNOWS]
+    assert choose(PROMPT, idle[:2]) == idle[Fit.TAKES]
+    assert choose(PROMPT, idle[:1]) is None
 
 
-def test_choose_binds_only_where_it_may() -> None:
-    assert choose("b", [OLD, UNBOUND], may_bind=True) is UNBOUND
-    assert choose("b", [OLD, UNBOUND], may_bind=False) is None
+def test_choose_takes_who_was_used_last() -> None:
+    assert choose(PROMPT, [OLD, NEW]) is NEW
+    known = [Idle(Fit.KNOWS, 2.0, oldest_use=5.0), Idle(Fit.KNOWS, 1.0)]
+    assert choose(PROMPT, known) is known[0]
+    free = [Idle(Fit.TAKES, 1.0), Idle(Fit.TAKES, 2.0)]
+    assert choose(PROMPT, free) is free[1]
+
+
+def test_choose_has_the_prompt_forgotten_that_was_not_used_for_longest() -> None:
+    idle = [Idle(oldest_use=5.0, idle_since=9.0), Idle(oldest_use=3.0), Idle(oldest_use=4.0)]
+    assert choose(PROMPT, idle) is idle[1]
 
 
 # -- How many to start ---------------------------------------------------------------------------
@@ -52,28 +71,24 @@ def test_choose_binds_only_where_it_may() -> None:
 def test_boots_for_min_size() -> None:
     assert boots_wanted(NOBODY, LIMITS) == 2
     assert boots_wanted(evolve(NOBODY, total=1, booting=1), LIMITS) == 1
-    assert boots_wanted(evolve(NOBODY, total=2, idle_unbound=2), LIMITS) == 0
+    assert boots_wanted(evolve(NOBODY, total=2, fresh=2), LIMITS) == 0
 
 
 def test_boots_for_min_size_do_not_count_those_that_close() -> None:
-    assert boots_wanted(evolve(NOBODY, total=2, closing=1, idle_unbound=1), LIMITS) == 1
+    assert boots_wanted(evolve(NOBODY, total=2, closing=1, fresh=1), LIMITS) == 1
 
 
 def test_boots_for_waiters_that_no_boot_is_under_way_for() -> None:
-    limits = evolve(LIMITS, spare_size=0)
-    assert boots_wanted(evolve(NOBODY, total=2, waiting=2), limits) == 2
-    assert boots_wanted(evolve(NOBODY, total=3, booting=1, waiting=2), limits) == 1
-
-
-def test_boots_for_spare_size_beside_the_waiters() -> None:
-    assert boots_wanted(evolve(NOBODY, total=2, waiting=2), LIMITS) == 3
+    evolve(LIMITS)
+    assert boots_wanted(evolve(NOBODY, total=2, waiting=2), LIMITS) == 2
+    assert boots_wanted(evolve(NOBODY, total=3, booting=1, waiting=2), LIMITS) == 1
 
 
 def test_boots_for_replacements_before_the_old_ones_go() -> None:
-    settled = evolve(NOBODY, total=2, idle_unbound=0)
-    limits = evolve(LIMITS, spare_size=0)
-    assert boots_wanted(settled, limits, due_for_replacement=2) == 2
-    assert boots_wanted(evolve(settled, booting=1), limits, due_for_replacement=1) == 1
+    settled = evolve(NOBODY, total=2, fresh=0)
+    evolve(LIMITS)
+    assert boots_wanted(settled, LIMITS, due_for_replacement=2) == 2
+    assert boots_wanted(evolve(settled, booting=1), LIMITS, due_for_replacement=1) == 1
 
 
 def test_boots_never_exceed_max_size() -> None:
@@ -84,11 +99,11 @@ def test_boots_never_exceed_max_size() -> None:
 small = st.integers(0, 8)
 
 
-@given(st.builds(Census, small, small, small, small, small), small, small, small)
+@given(st.builds(Census, small, small, small, small, small), small, small)
 def test_boots_are_neither_negative_nor_above_the_room(
-    census: Census, due: int, min_size: int, spare_size: int
+    census: Census, due: int, min_size: int
 ) -> None:
-    limits = evolve(LIMITS, min_size=min_size, spare_size=spare_size, max_size=8)
+    limits = evolve(LIMITS, min_size=min_size, max_size=8)
     boots = boots_wanted(census, limits, due_for_replacement=due)
     assert 0 <= boots <= max(0, 8 - census.total)
     if census.booting < census.waiting and census.total < 8:
@@ -107,19 +122,12 @@ def test_retire_makes_room_only_in_a_full_pool_with_uncovered_waiters() -> None:
 
 
 def test_idle_timeout_closes_the_surplus_least_recently_used_first() -> None:
-    idle = [Idle("a", 10.0), Idle("b", 5.0), Idle("c", 200.0)]
+    idle = [Idle(idle_since=since) for since in (10.0, 5.0, 200.0)]
     census = evolve(NOBODY, total=4)
     assert to_close(idle, census, LIMITS, now=310.0) == [idle[1], idle[0]]
     assert to_close(idle, census, LIMITS, now=309.9) == [idle[1]]
     assert to_close(idle, evolve(census, total=3), LIMITS, now=310.0) == [idle[1]]
     assert to_close(idle, evolve(census, total=2), LIMITS, now=310.0) == []
-
-
-def test_idle_timeout_keeps_the_newest_spares() -> None:
-    idle = [Idle(None, 1.0), Idle(None, 2.0)]
-    assert to_close(idle, evolve(NOBODY, total=5), LIMITS, now=1_000.0) == [idle[0]]
-    no_spares = evolve(LIMITS, spare_size=0)
-    assert to_close(idle, evolve(NOBODY, total=5), no_spares, now=1_000.0) == idle
 
 
 def test_max_requests_and_max_rss_but_not_before_the_first_turn() -> None:
@@ -131,6 +139,6 @@ def test_max_requests_and_max_rss_but_not_before_the_first_turn() -> None:
 
 def test_enabled_false_keeps_nothing_before_or_after_use() -> None:
     settings = effective(PoolSettings(enabled=False))
-    kept = (settings.min_size, settings.spare_size, settings.warmup_on_startup, settings.reuse)
-    assert kept == (0, 0, False, "never")
+    kept = (settings.min_size, settings.warmup_on_startup, settings.reuse)
+    assert kept == (0, False, "never")
     assert effective(PoolSettings()) == PoolSettings()

@@ -16,7 +16,7 @@ from trioproxy.pool.job import Lease, TurnTimings
 from trioproxy.pool.pool import Pool, open_pool
 from trioproxy.settings import PoolSettings
 
-ONE = PoolSettings(min_size=1, max_size=1, spare_size=0, acquire_timeout=2.0, reset_timeout=3.0)
+ONE = PoolSettings(min_size=1, max_size=1, acquire_timeout=2.0, reset_timeout=3.0)
 PATIENCE = 0.4  # of a client that leaves in mid answer
 
 Client: TypeAlias = Callable[[Lease], Awaitable[None]]

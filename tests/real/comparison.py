@@ -19,7 +19,7 @@ from tests.real.servers import NAMES, Running, running
 from trioproxy.settings import PoolSettings
 from trioproxy.standin import StandIn, serve_standin
 
-POOL = PoolSettings(min_size=2, max_size=3, spare_size=1)
+POOL = PoolSettings(min_size=2, max_size=3)
 
 # The CLI writes these out when the caller says nothing of them; they are what the API assumes.
 DEFAULTS: Mapping[str, object] = {

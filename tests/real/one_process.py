@@ -7,8 +7,9 @@ that are not async: one is shared by all tests of a module.
 
 import base64
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from tests.real.servers import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Command, build_command
 from trioproxy.claude.exchange import GUARD, Exchange
-from trioproxy.claude.session import Session
+from trioproxy.claude.prompts import Prompt, PromptSlots, write_plugin
+from trioproxy.claude.session import Fit, InitializeProbe, Session
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.claude.wire import encode
 from trioproxy.errors import ProcessDied
@@ -85,6 +87,7 @@ class Arrived:
     body: dict[str, Any]
     betas: frozenset[str]
     is_clean: bool
+    headers: Mapping[str, str]
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -144,7 +147,15 @@ class _Conversation:
     _is_clean: bool = field(default=True, init=False)
 
     def can_take(self, asked: Turn) -> bool:
-        return self._is_clean and self._session.bound in {None, asked.system}
+        fit = self._session.fit(Prompt(asked.caller, asked.system))
+        return self._is_clean and fit is not Fit.NOT
+
+    async def introduce(self) -> None:
+        """Have the process say who it is: from then on it takes any prompt."""
+        probe = InitializeProbe(binds=False)
+        await self._link.send(probe.begin())
+        while probe.answer is None:
+            probe.receive(await self._link.receive())
 
     async def arrived(self, question: _Question) -> Arrived | Exception:
         """What has reached the API, or why nothing has."""
@@ -158,7 +169,8 @@ class _Conversation:
             return error
         self._is_clean = exchange.is_clean and not question.is_last
         for request in self._standin.record.messages:
-            return Arrived(request.body, betas(request.headers), exchange.is_clean)
+            found = betas(request.headers)
+            return Arrived(request.body, found, exchange.is_clean, request.headers)
         assert exchange.error is not None, "the CLI has answered in the place of the model"
         return exchange.error
 
@@ -179,14 +191,21 @@ def _unguarded(data: bytes) -> bytes:
 
 
 async def _answer_all(
-    questions: trio.MemoryReceiveChannel[_Question], command: Command, standin: StandIn
+    questions: trio.MemoryReceiveChannel[_Question],
+    command: Command,
+    standin: StandIn,
+    *,
+    takes_any: bool,
 ) -> None:
     async with open_guard() as guard, questions:
         question = await _next(questions)
         while question is not None:
             async with open_process(command, guard, stop_timeout=1.0) as process:
-                session = Session(command.betas)
+                slots = PromptSlots() if takes_any else None
+                session = Session(command.betas, slots=slots, is_bare=command.is_bare)
                 conversation = _Conversation(LineStream(process, _MAX_LINE), standin, session)
+                if takes_any:
+                    await conversation.introduce()
                 while question is not None and conversation.can_take(question.turn):
                     await question.answer.send(await conversation.arrived(question))
                     question = await _next(questions)
@@ -200,20 +219,27 @@ async def _next(questions: trio.MemoryReceiveChannel[_Question]) -> _Question | 
 
 
 @contextmanager
-def one_process(home: Path) -> Iterator[OneProcess]:
-    """A process for as long as the block."""
-    with in_background(_opened(home)) as found:
+def one_process(home: Path, *, takes_any: bool = False) -> Iterator[OneProcess]:
+    """A process for as long as the block. `takes_any`: one for every system prompt."""
+    with in_background(_opened(home, takes_any=takes_any)) as found:
         yield found.it
 
 
 @asynccontextmanager
-async def _opened(home: Path) -> AsyncGenerator[OneProcess]:
+async def _opened(home: Path, *, takes_any: bool) -> AsyncGenerator[OneProcess]:
     standin = StandIn()
     send, receive = trio.open_memory_channel[_Question](0)
     async with trio.open_nursery() as nursery:
         url: str = await nursery.start(serve_standin, standin)
         environ = environment(home, url)
-        command = build_command(find_binary("", environ, wheel_binary()), environ, str(home))
-        nursery.start_soon(_answer_all, receive, command, standin)
+        plugin = home / "plugin"
+        if takes_any:
+            write_plugin(plugin)
+        binary = find_binary("", environ, wheel_binary())
+        command = build_command(
+            binary, environ, str(home), plugin=str(plugin) if takes_any else ""
+        )
+        answer = partial(_answer_all, receive, command, standin, takes_any=takes_any)
+        nursery.start_soon(answer)
         yield OneProcess(send, trio.lowlevel.current_trio_token())
         nursery.cancel_scope.cancel()

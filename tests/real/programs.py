@@ -96,12 +96,12 @@ async def ignoring(awaitable: Awaitable[None]) -> None:
 OFFLINE = {"CLAUDE__OFFLINE": "true"}
 
 
-ONE = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__SPARE_SIZE": "0"}
+ONE = {"POOL_SETTINGS__MIN_SIZE": "1", "POOL_SETTINGS__BINDING": "any"}
 
 
 NO_PROCESS = {
     "POOL_SETTINGS__MIN_SIZE": "0",
-    "POOL_SETTINGS__SPARE_SIZE": "0",
+    "POOL_SETTINGS__BINDING": "any",
     "POOL_SETTINGS__WARMUP_ON_STARTUP": "false",
 }
 

@@ -38,13 +38,13 @@ LOGIN = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dum
 
 NAMES = OpenAISettings(models={"gpt-4o": MODEL, "gpt-*": "claude-sonnet-4-5"})
 
-ONE = PoolSettings(min_size=1, max_size=1, spare_size=0)
+ONE = PoolSettings(min_size=1, max_size=1)
 
 # For tests of what needs no process.
 NOT_NEEDED = evolve(ONE, min_size=0, warmup_on_startup=False)
 
 # A process for each system prompt that is common in the tests of a shared server: none makes room.
-ROOMY = PoolSettings(min_size=1, max_size=4, spare_size=0, max_requests=100_000)
+ROOMY = PoolSettings(min_size=1, max_size=4, max_requests=100_000)
 
 
 def environment(home: Path, base_url: str) -> dict[str, str]:
@@ -101,15 +101,20 @@ async def running(
     counting: CountTokensSettings | None = None,
     pace: Pace | None = None,
     environ: Mapping[str, str | None] | None = None,
+    is_tried: bool = False,
 ) -> AsyncGenerator[Running]:
     """Serve on a free port for as long as the block lasts.
 
     `count_tokens`: by the stand-in; `counting`: by whatever these settings say.
+    `is_tried`: whether the CLI is tried at the start.
     `environ` is added to the environment, and takes away what is None.
     """
     standin = StandIn(pace=pace or Pace())
     async with trio.open_nursery() as nursery:
         base_url: str = await nursery.start(serve_standin, standin)
+        has_own_tools = claude is not None and bool(claude.tools or claude.mcp_config)
+        if pool.binding == "auto" and not has_own_tools and not is_tried:
+            pool = evolve(pool, binding="any")  # without a trial: test_conformance.py has it
         settings = Settings(
             pool_settings=pool,
             server=server or ServerSettings(),

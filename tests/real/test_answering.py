@@ -40,7 +40,7 @@ async def test_ping_interval_of_a_silent_stream(tmp_path: Path) -> None:
 async def test_turn_timeout_ends_an_answer_and_its_process_serves_on(
     tmp_path: Path,
 ) -> None:
-    pool = PoolSettings(min_size=1, max_size=1, spare_size=0, event_timeout=0.4)
+    pool = PoolSettings(min_size=1, max_size=1, event_timeout=0.4)
     async with running(tmp_path, pool) as server:
         hangs = [{"role": "user", "content": "[[standin words=2 rate=0.2]]"}]
         streamed = await posted(

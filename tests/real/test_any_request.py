@@ -19,7 +19,7 @@ from trioproxy.settings import PoolSettings
 pytestmark = pytest.mark.real
 
 # Two system prompts, so that no process has to be booted for an example.
-POOL = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=100_000)
+POOL = PoolSettings(min_size=2, max_size=2, max_requests=100_000)
 
 
 @pytest.fixture(scope="module")

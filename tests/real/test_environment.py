@@ -32,7 +32,7 @@ SETTINGS = {
     "count_tokens__api_key": "a key for counting",
     "LOG_LEVEL": "WARNING",
     "Pool_Settings__Min_Size": "1",
-    "POOL_SETTINGS__SPARE_SIZE": "0",
+    "POOL_SETTINGS__BINDING": "any",
     "CLAUDE__ENV": '{"ADDED": "by the operator"}',
     "CLAUDE__PASS_ENV": '["PASSED_*", "CLAUDECODE"]',
 }
@@ -95,7 +95,10 @@ async def test_a_process_has_what_it_needs_and_no_setting_of_the_server(tmp_path
         nursery.cancel_scope.cancel()
     assert status == 200
     assert len(standin.record.messages) == 1
-    assert set(found) == {*needs, *MORE, *SET}
+    assert set(found) == {*needs, *MORE, *SET, "TMPDIR"}
+    own = found.pop("HOME")  # it needs nothing of the operator's
+    assert own not in {"", str(tmp_path)}
+    del needs["HOME"]
     assert found.items() >= {**needs, **MORE, "ADDED": "by the operator"}.items()
 
 
@@ -106,6 +109,6 @@ async def test_offline_it_has_next_to_nothing(tmp_path: Path) -> None:
         status, pid = await answered(url)
         found = environment_of(pid)
     assert status == 200
-    assert set(found) == {*environ, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", *SET}
+    assert set(found) == {*environ, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", *SET, "TMPDIR"}
     assert found["ANTHROPIC_API_KEY"] == "offline"
     assert found["HOME"] != str(tmp_path)

@@ -92,7 +92,7 @@ def messages(lines: list[str]) -> str:
 
 
 async def test_the_lines_of_a_pool(tmp_path: Path) -> None:
-    env = {"LOG_LEVEL": "DEBUG", "POOL_SETTINGS__SPARE_SIZE": "0", "LOGGING__REQUESTS": "false"}
+    env = {"LOG_LEVEL": "DEBUG", "POOL_SETTINGS__BINDING": "any", "LOGGING__REQUESTS": "false"}
     lines, (*_, stats) = await log_of(tmp_path, 2, **env)
     assert re.fullmatch(POOLED.lstrip(), messages(lines)), messages(lines)
     assert stats["pool_enabled"] is True

@@ -36,7 +36,7 @@ def rss() -> int:
 
 async def test_memory_files_and_tasks_stay_flat_over_many_requests(sized: Sized) -> None:
     cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
-    settings = PoolSettings(min_size=2, max_size=2, spare_size=0, max_requests=1_000_000)
+    settings = PoolSettings(min_size=2, max_size=2, max_requests=1_000_000)
     async with (
         open_forward_client({}, HttpPoolSettings()) as client,
         open_watcher(60.0) as watcher,

@@ -27,7 +27,6 @@ pytestmark = pytest.mark.real
 SETTINGS = PoolSettings(
     min_size=1,
     max_size=2,
-    spare_size=0,
     health_check_interval=0.3,
     health_timeout=1.0,
     boot_timeout=30.0,

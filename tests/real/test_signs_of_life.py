@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
 ]
 
-THREE = PoolSettings(min_size=3, max_size=3, spare_size=0)
+THREE = PoolSettings(min_size=3, max_size=3)
 IMPATIENT = ServerSettings(ping_interval=0.3, status_timeout=0.3)
 THINKS = '[[standin first=0.8 thinking="a b c" text="yes" rate=2.5]]'
 FAILS = '[[standin first=0.8 error=529 message="too much"]]'

@@ -17,7 +17,6 @@ from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import Pool, open_pool
-from trioproxy.pool.workers import SOON
 from trioproxy.serving import Stop
 from trioproxy.settings import HttpPoolSettings, LoggingSettings, PoolSettings
 from trioproxy.web.app import WebConfig, create_web
@@ -67,7 +66,6 @@ async def settled(pool: Pool) -> tuple[int, int, int]:
     with trio.fail_after(10):
         while pool.statistics().available_connections < 4:  # noqa: ASYNC110 - there is no event
             await trio.sleep(0.01)
-    await trio.sleep(2 * SOON)  # a turn that has waited for a reset is looked at once more
     await trio.testing.wait_all_tasks_blocked(0.1)
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -79,7 +77,7 @@ async def test_a_day_in_a_minute(sized: Sized) -> None:
     """Whole, streamed and bad requests, on processes that are replaced meanwhile."""
     requests = sized(800, 20_000)
     cli = FakeCLI(kind=lambda pid: Forgets(pid, boot=0.0, answer=0.0))
-    settings = PoolSettings(min_size=4, max_size=4, spare_size=0, max_requests=requests // 20)
+    settings = PoolSettings(min_size=4, max_size=4, max_requests=requests // 20)
     async with (
         open_forward_client({}, HttpPoolSettings()) as client,
         open_watcher(60.0) as watcher,
@@ -118,7 +116,7 @@ async def test_a_day_in_a_minute(sized: Sized) -> None:
 async def test_a_drain_loses_none_of_fifty_streams(streams: int) -> None:
     # Long enough for the last stream to begin before the first ends, on a busy machine too.
     cli = FakeCLI(kind=lambda pid: FakeProcess(pid, boot=0.0, answer=3.0))
-    settings = PoolSettings(min_size=streams, max_size=streams, spare_size=0)
+    settings = PoolSettings(min_size=streams, max_size=streams)
     ended: list[bytes] = []
     async with (
         open_forward_client({}, HttpPoolSettings()) as client,

@@ -115,7 +115,7 @@ async def serving(
 ) -> AsyncGenerator[Client]:
     """A server whose CLI processes are of this kind, the first ones as planned."""
     cli = FakeCLI(kind, [*planned])
-    settings = PoolSettings(**{"min_size": 1, "max_size": 1, "spare_size": 0, **pool})
+    settings = PoolSettings(**{"min_size": 1, "max_size": 1, **pool})
     server = ServerSettings(ping_interval=ping_interval, status_timeout=status_timeout)
     async with (
         open_forward_client({}, HttpPoolSettings()) as client,

@@ -23,7 +23,7 @@ from trioproxy.web.gate.drain_gate import DrainGate
 from trioproxy.web.observe.registry import RequestRegistry, SecondBucket, Usage
 from trioproxy.web.observe.snapshot import Snapshot
 
-TWO = PoolSettings(min_size=2, max_size=4, spare_size=0)
+TWO = PoolSettings(min_size=2, max_size=4)
 STAGES = ["waiting", "binding", "thinking", "streaming", "resetting"]
 LATER = 1_800_000_000.5  # Unix time
 

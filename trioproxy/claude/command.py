@@ -1,6 +1,7 @@
 """The command line and the environment of one warm process."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from attrs import Factory, evolve, frozen
 
@@ -54,6 +55,8 @@ MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES"
 _KEPT_OFFLINE = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 
+_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
+
 _CLI_BETA = "claude-code-20250219"
 _LOGIN_BETA = "oauth-2025-04-20"
 
@@ -101,25 +104,40 @@ class Command:
     argv: tuple[str, ...]
     environ: Mapping[str, str] = Factory(dict)
     cwd: str = "/"
+    is_bare: bool = False
+    """Whether the API is to get the caller's messages with nothing added."""
 
     @property
     def betas(self) -> tuple[str, ...]:
         """The beta features that such a process asks for itself."""
-        is_bare = "--bare" in self.argv
-        return (_CLI_BETA,) if is_bare else (_CLI_BETA, _LOGIN_BETA)
+        return (_CLI_BETA,) if self.is_bare else (_CLI_BETA, _LOGIN_BETA)
 
     def __repr__(self) -> str:
         return f"<Command {' '.join(self.argv)} in {self.cwd}>"
 
 
-def build_command(
-    binary: str, environ: Mapping[str, str], cwd: str, options: Options = Options()
+def build_command(  # noqa: PLR0913 - each is another thing
+    binary: str,
+    environ: Mapping[str, str],
+    cwd: str,
+    options: Options = Options(),
+    *,
+    plugin: str = "",
+    home: str = "",
 ) -> Command:
-    """The command of a process that uses the operator's own account."""
+    """The command of a process that uses the operator's own account.
+
+    `plugin`: the folder of `prompts.write_plugin`, for one that takes any prompt. `home`: the
+    home that it has then, unless it needs the operator's: for a login, or for a cloud's account.
+    """
     own = build_environment(environ, options)
     has_key = bool(own.get("ANTHROPIC_API_KEY"))
     is_bare = options.bare == "always" or (options.bare == "auto" and has_key)
-    return Command(_argv(binary, options, is_bare=is_bare), own, cwd)
+    if plugin and home and has_key and not any(own.get(name) for name in _CLOUDS):
+        own |= {"HOME": home}
+        own.pop("CLAUDE_CONFIG_DIR", None)
+    own |= _temporary(plugin)
+    return Command(_argv(binary, options, plugin, is_bare=is_bare), own, cwd, is_bare)
 
 
 def build_environment(environ: Mapping[str, str], options: Options = Options()) -> dict[str, str]:
@@ -135,6 +153,7 @@ def build_offline_command(  # noqa: PLR0913 - each is another thing
     *,
     home: str,
     base_url: str,
+    plugin: str = "",
 ) -> Command:
     """The command of a process that talks to the stand-in at `base_url` and to nothing else.
 
@@ -143,11 +162,22 @@ def build_offline_command(  # noqa: PLR0913 - each is another thing
     kept = {name: environ[name] for name in _KEPT_OFFLINE if name in environ}
     own = {"HOME": home, "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "offline"}
     offline = evolve(options, env={**options.env, **own})
-    return Command(_argv(binary, options, is_bare=True), _completed(kept, offline), cwd)
+    argv = _argv(binary, options, plugin, is_bare=True)
+    return Command(argv, {**_completed(kept, offline), **_temporary(plugin)}, cwd, is_bare=True)
 
 
-def _argv(binary: str, options: Options, *, is_bare: bool) -> tuple[str, ...]:
-    return (binary, *_ARGUMENTS, *options.arguments(), *(["--bare"] if is_bare else []))
+def _temporary(plugin: str) -> dict[str, str]:
+    """Where such a process keeps what it makes for its own: without `--bare`, there is some."""
+    return {"TMPDIR": str(Path(plugin).parent)} if plugin else {}
+
+
+def _argv(binary: str, options: Options, plugin: str, *, is_bare: bool) -> tuple[str, ...]:
+    """With `--bare` no agent of a plugin is ever loaded: what it does is set for each turn."""
+    if plugin:
+        mode = [f"--plugin-dir={plugin}", "--system-prompt-snapshot=off"]
+    else:
+        mode = ["--bare"] if is_bare else []
+    return (binary, *_ARGUMENTS, *options.arguments(), *mode)
 
 
 def _completed(kept: Mapping[str, str], options: Options) -> dict[str, str]:

@@ -8,7 +8,14 @@ place. The last user message is the query: the API's events come as `stream_even
 the `result` that says how it ended. `rewind_conversation` then cuts the conversation back to
 nothing, and only its `rewound: true` proves it.
 
+Where the process is to have another system prompt, that is asked for first, and the first segment
+waits for all the answers: a message that is in the pipe goes out with the prompt before.
+
     state         what comes                      what follows                   next state
+    BINDING       the last success                first segment                  REPLAYING
+    BINDING       ... when it is the query        the query                      ANSWERING
+    BINDING       abandon()                       nothing: answers are due       UNBINDING
+    UNBINDING     the last success                nothing: it was not asked      CLEAN
     REPLAYING     result of a history message     next segment                   REPLAYING
     REPLAYING     ... when one segment is left    the query                      ANSWERING
     REPLAYING     abandon()                       nothing: that result is due    LEAVING
@@ -79,6 +86,8 @@ _UNSEEN = {"text", "thinking", "redacted_thinking"}
 class State(Enum):
     """Where an exchange stands; the value is how it reads in a message."""
 
+    BINDING = "being given its prompt"
+    UNBINDING = "being given a prompt that nobody needs"
     REPLAYING = "replaying the history"
     ANSWERING = "answering"
     LEAVING = "leaving the history"
@@ -90,6 +99,9 @@ class State(Enum):
 
 _ANSWERED = (State.SETTLING, State.RESETTING, State.CLEAN, State.SPOILED)
 """A tuple: it is asked at each read, and the hash of a state costs more than four comparisons."""
+
+
+_UNASKED = (State.BINDING, State.UNBINDING)
 
 
 class IllegalStep(Exception):
@@ -123,6 +135,8 @@ class Exchange:
     When `is_answered`, `error` tells how it went; when `is_over`, `is_clean` tells whether the
     process may serve again.
 
+    `binding`: what gives the process its prompt, to be granted with all of `pending` before
+    anything is asked; empty: it has it. `was_asked`: whether anything of the turn was written.
     `own_tools`: the CLI has tools of its own, so that a turn may take several calls of the API.
     `initialized` is what a process that has just been bound says of itself, and `upstream_id`
     the API's id of a request that it refused.
@@ -132,11 +146,13 @@ class Exchange:
     _pending: set[str]
     _new_id: Callable[[], str]
     own_tools: bool = False
+    binding: bytes = b""
     initialized: Line | None = field(default=None, init=False)
     total_cost: float | None = field(default=None, init=False)  # of the process so far, in USD
     upstream_id: str | None = field(default=None, init=False)
     state: State = field(default=State.REPLAYING, init=False)
     error: TrioproxyError | None = field(default=None, init=False)
+    was_asked: bool = field(default=False, init=False)
     _first_uuid: str = field(default="", init=False)
     _last_uuid: str = field(default="", init=False)
     _rewind_id: str = field(default="", init=False)
@@ -169,7 +185,11 @@ class Exchange:
         if self._first_uuid:
             raise IllegalStep(self.state, "begin()")
         self._first_uuid = self._segments[0].uuid
-        self._next_segment()
+        if self.binding:
+            self.state = State.BINDING
+            self._output.append(self.binding)
+        else:
+            self._ask()
         return self._take().output
 
     def receive(self, lines: Iterable[Line]) -> Step:
@@ -195,6 +215,8 @@ class Exchange:
     def abandon(self) -> bytes:
         """The caller is gone: come to an end and be clean. The bytes to write now."""
         match self.state:
+            case State.BINDING:
+                self.state = State.UNBINDING
             case State.REPLAYING:
                 self.state = State.LEAVING
             case State.ANSWERING:
@@ -210,6 +232,12 @@ class Exchange:
         self._output.clear()
         self._events.clear()
         return step
+
+    def _ask(self) -> None:
+        """The process has the prompt that was asked for: write the first segment."""
+        self.was_asked = True
+        self.state = State.REPLAYING
+        self._next_segment()
 
     def _next_segment(self) -> None:
         segment = self._segments.popleft()
@@ -278,6 +306,9 @@ class Exchange:
             return  # a sub-agent's, which is for the CLI alone
         event: Event = line["event"]
         kind = event["type"]
+        if self.state in _UNASKED:
+            self._spoil(CliFailed("The CLI answered before it was asked."))
+            return
         if kind == "message_start":
             self._on_message_start()
         if self.state is not State.ANSWERING or self._is_broken:
@@ -365,8 +396,13 @@ class Exchange:
             self._pending.remove(request_id)
             if response["subtype"] != "success":
                 self._spoil(CliFailed(f"The CLI rejected a setting: {response.get('error')}"))
-            elif "models" in (response.get("response") or {}):
+                return
+            if "models" in (response.get("response") or {}):
                 self.initialized = response["response"]
+            if not self._pending and self.state is State.BINDING:
+                self._ask()
+            elif not self._pending and self.state is State.UNBINDING:
+                self.state = State.CLEAN
 
     def _on_rewound(self, response: Line) -> None:
         has_rewound = (response.get("response") or {}).get("rewound") is True

@@ -1,6 +1,9 @@
 """What one process keeps from turn to turn, and the first bytes of each thing asked of it."""
 
 from collections.abc import Callable, Iterable
+from enum import IntEnum
+from math import inf
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -8,13 +11,28 @@ from attrs import define, field
 
 from trioproxy.claude import wire
 from trioproxy.claude.exchange import Exchange, segments
+from trioproxy.claude.prompts import Prompt, PromptSlots, agent
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 
-FlagSettings = dict[str, object]
+FlagSettings = dict[str, Any]
+
+_SIMPLE = "CLAUDE_CODE_SIMPLE"  # what --bare sets, for good; here it is set for each turn
 
 _THINKS = 1024
 _THINKS_NOT = 0
+
+
+class Fit(IntEnum):
+    """How well a process suits a turn, the better the higher."""
+
+    NOT = 0
+    TAKES = 1
+    """It can be given the prompt."""
+    KNOWS = 2
+    """It has the prompt in a slot."""
+    HAS = 3
+    """Its next request has the prompt."""
 
 
 def _uuid() -> str:
@@ -23,17 +41,22 @@ def _uuid() -> str:
 
 @define(eq=False)
 class Session:
-    """The memory of one process: the system prompt that it is bound to, the settings it has.
+    """The memory of one process: the system prompts that it has and knows, its settings.
 
-    The first `initialize` fixes the system prompt for good, so a session serves one; `bound` is
-    None until then. Settings stick until they are set again: they are sent when they differ.
+    With `slots`, it takes any prompt, any number of times: see `prompts.py`. Without, the first
+    `initialize` fixes the prompt for good, so a session serves one; `bound` is None until then.
+    Settings stick until they are set again: they are sent when they differ.
 
     `own_betas` are the beta features that the CLI itself asks for; with `own_tools` it has tools
-    of its own.
+    of its own; `is_bare`: it adds nothing to what a caller says. `prompt_timeout`: seconds after
+    which the prompts of other callers, unused, are taken from it.
     """
 
     own_betas: tuple[str, ...] = ()
     own_tools: bool = False
+    slots: PromptSlots | None = None
+    is_bare: bool = False
+    prompt_timeout: float = inf
     bound: str | None = field(default=None, init=False)
     _new_uuid: Callable[[], str] = _uuid
     _settings: FlagSettings | None = field(default=None, init=False)
@@ -44,34 +67,89 @@ class Session:
         """A question that a healthy process answers at once."""
         return Ping(self._new_id())
 
-    def begin(self, turn: Turn) -> Exchange:
+    @property
+    def has_prompt(self) -> bool:
+        """Whether its next request would have a prompt that it was given."""
+        return self.bound is not None if self.slots is None else self.slots.current is not None
+
+    @property
+    def oldest_use(self) -> float:
+        """When the prompt that would give way to another one was last used; never: none would."""
+        return -inf if self.slots is None else self.slots.oldest_use
+
+    def fit(self, prompt: Prompt) -> Fit:
+        """How well the process suits a turn with this prompt."""
+        if self.slots is None:
+            fits = {None: Fit.TAKES, prompt.text: Fit.HAS}
+            return fits.get(self.bound, Fit.NOT)
+        slot = self.slots.find(prompt)
+        if slot is None:
+            return Fit.TAKES
+        return Fit.HAS if slot == self.slots.current else Fit.KNOWS
+
+    def begin(self, turn: Turn, now: float = 0.0) -> Exchange:
         """The exchange of `turn`. The session counts as bound and set from here on."""
-        assert self.bound in {None, turn.system}, "another system prompt needs another process"
         pending: set[str] = set()
-        controls = b"".join(self._prepare(turn, pending))
+        if self.slots is None:
+            binding, controls = b"", b"".join(self._prepare(turn, pending))
+        else:
+            binding, controls = self._bind(self.slots, turn, pending, now)
         found = segments(controls, turn.messages, self._new_uuid, model=turn.model)
-        return Exchange(found, pending, self._new_id, own_tools=self.own_tools)
+        return Exchange(found, pending, self._new_id, own_tools=self.own_tools, binding=binding)
 
-    def _prepare(self, turn: Turn, pending: set[str]) -> list[bytes]:
+    def _bind(
+        self, slots: PromptSlots, turn: Turn, pending: set[str], now: float
+    ) -> tuple[bytes, bytes]:
+        """What gives the process its prompt, and what it is asked with the first message.
+
+        A process that has the prompt is asked at once; else all has to be granted before.
+        """
+        prompt = Prompt(turn.caller, turn.system)
+        before, slot = slots.current, slots.find(prompt)
+        is_new = slots.drop_others(turn.caller, now - self.prompt_timeout) or slot is None
         lines: list[bytes] = []
+        if slot is None:
+            slot = slots.put(prompt, now)
+        else:
+            slots.use(slot, now)
+        if is_new:
+            fresh: FlagSettings = {"pluginConfigs": slots.values()}
+            if self.is_bare:
+                fresh["env"] = {_SIMPLE: ""}  # else the agents are not read again
+            self._control(lines, pending, "apply_flag_settings", settings=fresh)
+            self._control(lines, pending, "reload_plugins")
+            self._settings = None
+        lines += self._prepare(turn, pending, agent(slot))
+        data = b"".join(lines)
+        return (b"", data) if slot == before and not is_new else (data, b"")
 
-        def ask(subtype: str, **fields: object) -> None:
-            request_id = self._new_id()
-            pending.add(request_id)
-            lines.append(wire.control_request(request_id, subtype, **fields))
-
-        if self.bound is None:
-            ask("initialize", systemPrompt=turn.system)
-            self.bound = turn.system
+    def _prepare(self, turn: Turn, pending: set[str], agent_name: str = "") -> list[bytes]:
+        lines: list[bytes] = []
+        if not agent_name:
+            assert self.bound in {None, turn.system}, "another system prompt needs another process"
+            if self.bound is None:
+                self._control(lines, pending, "initialize", systemPrompt=turn.system)
+                self.bound = turn.system
         thinking = _THINKS if _must_not_have_a_temperature(turn) else _THINKS_NOT
         if thinking != self._thinking:
-            ask("set_max_thinking_tokens", max_thinking_tokens=thinking)
+            self._control(lines, pending, "set_max_thinking_tokens", max_thinking_tokens=thinking)
             self._thinking = thinking
         flag_settings = _settings(turn, self.own_betas)
+        if agent_name:
+            flag_settings["agent"] = agent_name
+            if self.is_bare:
+                flag_settings["env"] = {**flag_settings["env"], _SIMPLE: "1"}
         if flag_settings != self._settings:
-            ask("apply_flag_settings", settings=flag_settings)
+            self._control(lines, pending, "apply_flag_settings", settings=flag_settings)
             self._settings = flag_settings
         return lines
+
+    def _control(
+        self, lines: list[bytes], pending: set[str], subtype: str, **fields: object
+    ) -> None:
+        request_id = self._new_id()
+        pending.add(request_id)
+        lines.append(wire.control_request(request_id, subtype, **fields))
 
     def _new_id(self) -> str:
         self._asked += 1
@@ -133,13 +211,19 @@ class Ping:
 
 @define(eq=False)
 class InitializeProbe:
-    """The question to a new process who it is. It binds the process to no prompt at all."""
+    """The question to a new process who it is, which lists the models.
+
+    With `binds`, the process is bound to no prompt at all; else it takes any from then on.
+    """
+
+    binds: bool = True
 
     answer: Line | None = field(default=None, init=False)
 
     def begin(self) -> bytes:
         """The bytes to write."""
-        return wire.control_request("introduction", "initialize", systemPrompt="")
+        prompt = {"systemPrompt": ""} if self.binds else {}
+        return wire.control_request("introduction", "initialize", **prompt)
 
     def receive(self, lines: list[Line]) -> None:
         """Take in the lines of one read; all but the answer are passed over."""

@@ -31,6 +31,7 @@ class Turn:
     `messages` begins and ends with a user message. Without `max_tokens` the CLI takes what the
     model can give. `system` is one text; empty means none at all, and `system_cache` is the
     lifetime of the cache breakpoint behind it, empty for none.
+    `caller` is whose request it is, by the name of the token; empty where there are none.
     `parameters` are the other top-level fields of the request, as the caller gave them, and
     `betas` the beta features that it asks for.
     """
@@ -42,3 +43,4 @@ class Turn:
     system_cache: Literal["", "5m", "1h"] = ""
     parameters: Mapping[str, Any] = Factory(dict)
     betas: tuple[str, ...] = ()
+    caller: str = ""

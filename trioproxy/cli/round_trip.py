@@ -50,6 +50,6 @@ def _body(model: str, text: str) -> dict[str, Any]:
 
 def _small(settings: Settings) -> Settings:
     """The settings for one process, without tokens: of a hashed one, the token is unknown."""
-    first = evolve(settings.pool_settings, min_size=1, max_size=1, spare_size=0)
+    first = evolve(settings.pool_settings, min_size=1, max_size=1)
     open_to_all = {name: kind() for name, kind in SECTIONS.items() if name == "auth"}
     return evolve(settings, pool_settings=first, **open_to_all)

@@ -19,6 +19,7 @@ from typing import Protocol, Self, TypeAlias
 import trio
 from attrs import define, field
 
+from trioproxy.claude.prompts import Prompt
 from trioproxy.claude.turn import Event, Turn
 from trioproxy.errors import TrioproxyError
 
@@ -96,6 +97,11 @@ class Job:
 
     def __attrs_post_init__(self) -> None:
         self._sender, self._receiver = trio.open_memory_channel[Batch | Signal](0)
+
+    @property
+    def prompt(self) -> Prompt:
+        """The system prompt of the turn, and whose it is."""
+        return Prompt(self.turn.caller, self.turn.system)
 
     # The caller's side.
 

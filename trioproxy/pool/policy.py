@@ -1,7 +1,7 @@
 """The pool's decisions, as pure functions of what it holds.
 
-A process is bound to one system prompt by its first turn, so a request fits the processes that
-are bound to its own and those that are not bound yet.
+A process that takes any system prompt suits every request, one that has the prompt best. Where it
+is bound to the first that it was given, it suits that one alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,15 +9,21 @@ from typing import Protocol, Self, TypeVar
 
 from attrs import evolve, fields, frozen
 
+from trioproxy.claude.prompts import Prompt
+from trioproxy.claude.session import Fit
 from trioproxy.settings import PoolSettings
 
 
 class Candidate(Protocol):
     """What a decision needs to know of a worker."""
 
+    def fit(self, prompt: Prompt) -> Fit:
+        """How well it suits a turn with this system prompt."""
+        ...
+
     @property
-    def bound(self) -> str | None:
-        """The system prompt that it serves; None while it could serve any."""
+    def oldest_use(self) -> float:
+        """When the prompt that would give way to another one was last used; never: none would."""
         ...
 
     @property
@@ -45,7 +51,6 @@ class PoolLimits:
 
     min_size: int
     max_size: int
-    spare_size: int
     idle_timeout: float
     max_requests: int
     max_rss: int
@@ -60,53 +65,62 @@ def effective(settings: PoolSettings) -> PoolSettings:
     """The settings that the pool follows: without pooling, nothing is kept before or after use."""
     if settings.enabled:
         return settings
-    return evolve(settings, min_size=0, spare_size=0, warmup_on_startup=False, reuse="never")
+    return evolve(settings, min_size=0, warmup_on_startup=False, reuse="never")
 
 
 @frozen
 class Census:
     """How many processes there are, and what for.
 
-    `total` includes those that boot or close; `waiting` counts the turns that no process is about
-    to be free for.
+    `total` includes those that boot or close; `fresh` are idle and have served nobody yet;
+    `waiting` counts the turns that no process is about to be free for.
     """
 
     total: int
     booting: int
     closing: int
-    idle_unbound: int
+    fresh: int
     waiting: int
 
 
-def choose(system: str, idle: Iterable[C], *, may_bind: bool) -> C | None:
+def choose(prompt: Prompt, idle: Iterable[C]) -> C | None:
     """The worker for a turn with this system prompt; None if there is none.
 
-    The most recently used of those bound to it, so that surplus ones grow idle and can be told;
-    else, if `may_bind`, one that is not bound yet; else nobody.
+    One that has it, one that knows it, any that can take it: of these the most recently used, so
+    that surplus ones grow idle and can be told. Where one has to forget another prompt for it,
+    that is the one that was not used for longest.
     """
-    fitting = [w for w in idle if w.bound == system or (may_bind and w.bound is None)]
-    return max(fitting, key=lambda w: (w.bound is not None, w.idle_since), default=None)
+    suited = [(worker.fit(prompt), worker) for worker in idle]
+    found = max(
+        (item for item in suited if item[0] is not Fit.NOT),
+        key=lambda item: (
+            item[0],
+            -item[1].oldest_use if item[0] is Fit.TAKES else 0.0,
+            item[1].idle_since,
+        ),
+        default=None,
+    )
+    return None if found is None else found[1]
 
 
 def boots_wanted(census: Census, limits: PoolLimits, *, due_for_replacement: int = 0) -> int:
     """How many processes to start now.
 
-    One for each waiter that no boot is under way for; as many as `min_size` lacks; and as many
-    unbound ones as `spare_size` lacks. Never more than `max_size` in all. Those that are
-    `due_for_replacement` still serve, but count for neither: their replacements boot first.
+    One for each waiter that no boot is under way for, and as many as `min_size` lacks. Never more
+    than `max_size` in all. Those that are `due_for_replacement` still serve, but do not count:
+    their replacements boot first.
     """
     for_waiters = census.waiting - census.booting
     for_minimum = limits.min_size - (census.total - census.closing - due_for_replacement)
-    for_spares = limits.spare_size + census.waiting - census.idle_unbound - census.booting
-    for_replacements = due_for_replacement - census.booting - census.idle_unbound
+    for_replacements = due_for_replacement - census.booting - census.fresh
     room = limits.max_size - census.total
-    return max(0, min(room, max(for_waiters, for_minimum, for_spares, for_replacements)))
+    return max(0, min(room, max(for_waiters, for_minimum, for_replacements)))
 
 
 def to_retire(idle: Iterable[C], census: Census, limits: PoolLimits) -> list[C]:
     """Who makes room for waiters that fit nobody: the least recently used, one for each.
 
-    Those that wait fit no idle worker, or they would not wait.
+    Those that wait fit no idle worker, or they would not wait: so each is bound to another prompt.
     """
     uncovered = census.waiting - census.booting - census.closing
     if census.total < limits.max_size or uncovered <= 0:
@@ -115,12 +129,10 @@ def to_retire(idle: Iterable[C], census: Census, limits: PoolLimits) -> list[C]:
 
 
 def to_close(idle: Sequence[C], census: Census, limits: PoolLimits, now: float) -> list[C]:
-    """Who has been idle for `idle_timeout` and is neither among `min_size` nor a spare."""
+    """Who has been idle for `idle_timeout` and is not among `min_size`."""
     surplus = census.total - census.closing - limits.min_size
-    spares = [worker for worker in _least_recently_used(idle) if worker.bound is None]
-    kept = spares[-limits.spare_size :] if limits.spare_size else []
     expired = [w for w in _least_recently_used(idle) if w.idle_since + limits.idle_timeout <= now]
-    return [worker for worker in expired if worker not in kept][: max(0, surplus)]
+    return expired[: max(0, surplus)]
 
 
 def is_due_for_replacement(worker: Candidate, limits: PoolLimits) -> bool:

@@ -7,14 +7,13 @@ have changed in between.
     submit ----> an idle worker that fits? -- yes --> hand it over its channel
                         | no
                         v
-                 wait in line <---- next_job: a worker is free: the first waiter that it fits
+                 wait in line <---- next_job: a worker is free: the first waiter
                         |
                         v
-                      _grow: boot for waiters, for min_size, for spares; or retire to make room
+                      _grow: boot for waiters and for min_size; or retire to make room
 
-Fairness. A free worker that is bound to another prompt than that of the first in line serves a
-later waiter that it fits only while a process is on its way for the first; otherwise it is
-retired to make room, so that nobody waits for ever behind the many of another prompt.
+Where a process is bound to its first prompt (`binding = "fixed"`), a free one that does not fit
+the first in line is retired to make room, so that nobody waits behind the many of another prompt.
 """
 
 import logging
@@ -26,7 +25,7 @@ import trio
 from attrs import evolve
 from trio_util import AsyncBool
 
-from trioproxy.claude.session import Session
+from trioproxy.claude.session import Fit, Session
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
@@ -111,8 +110,8 @@ class Pool:
                 )
             job.wait_again()
             self._waiters.join(job)
-            if self._workers.soon_free(turn.system, now):
-                self._nursery.start_soon(self._look_again, job, now + SOON)
+            if self._workers.soon_free(now):
+                self._nursery.start_soon(self._grow_at, now + SOON)
         self._grow()
         return Lease(job, self)
 
@@ -191,11 +190,9 @@ class Pool:
             self._grow()
             if worker.state is WorkerState.CLOSING:
                 return None
-        first = self._waiters.first
-        is_covered = first is not None and self._workers.has_somebody_for(
-            first.turn.system, worker.idle_since
-        )
-        job = self._waiters.first_for(worker.bound, may_pass_first=is_covered)
+        job = self._waiters.first
+        if job is not None and worker.fit(job.prompt) is Fit.NOT:
+            job = None  # it makes room for another
         if job is not None:
             self._waiters.leave(job)
             self._assign(worker, job)
@@ -239,16 +236,8 @@ class Pool:
     # The decisions.
 
     def _hand_over(self, job: Job) -> bool:
-        """Hand a turn to an idle worker, if there is one for it.
-
-        A process that is about to be clean again is worth a moment's wait: a new one costs many
-        times that at its first turn.
-        """
-        system = job.turn.system
-        soon_free = self._workers.soon_free(system, trio.current_time())
-        may_bind = soon_free <= self._waiters.of(system, before=job)
-        idle = self._workers.in_state(WorkerState.IDLE)
-        chosen = policy.choose(system, idle, may_bind=may_bind)
+        """Hand a turn to an idle worker, if there is one for it."""
+        chosen = policy.choose(job.prompt, self._workers.in_state(WorkerState.IDLE))
         if chosen is None:
             return False
         try:
@@ -266,14 +255,6 @@ class Pool:
         self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=worker.uses > 1)
         worker_log.assigned(worker.id, worker.uses, len(self._workers))
 
-    async def _look_again(self, job: Job, time: float) -> None:
-        """The process that a turn waited for has not become clean in time."""
-        await trio.sleep_until(time)
-        if job in self._waiters:
-            if self._hand_over(job):
-                self._waiters.leave(job)
-            self._grow()
-
     def _dispatch(self) -> None:
         """Hand over to idle workers what waited for one that is not coming any more."""
         while (first := self._waiters.first) is not None and self._hand_over(first):
@@ -283,10 +264,10 @@ class Pool:
         """Start the processes that `policy` asks for, make room for them, and retire those due."""
         if not self._is_open or self._backoff.is_waiting(trio.current_time()):
             return
-        census = self._workers.census(self._waiters, trio.current_time())
+        census = self._workers.census(len(self._waiters), trio.current_time())
         limits = self._limits
         if not self._is_kept_warm:
-            limits = evolve(limits, min_size=0, spare_size=0)
+            limits = evolve(limits, min_size=0)
         idle = self._workers.in_state(WorkerState.IDLE)
         due_for_replacement = [
             worker for worker in idle if policy.is_due_for_replacement(worker, limits)
@@ -303,7 +284,7 @@ class Pool:
 
     def _retire_due(self, due_for_replacement: list[Worker], census: policy.Census) -> None:
         """Retire due processes once replacements are up, or if there is no room for them."""
-        fresh = census.idle_unbound
+        fresh = census.fresh
         has_no_room = census.total >= self._limits.max_size and not census.booting
         for worker in due_for_replacement:
             if worker.state is WorkerState.IDLE and (fresh or has_no_room):
@@ -386,7 +367,7 @@ class Pool:
         while True:
             now = trio.current_time()
             idle = self._workers.in_state(WorkerState.IDLE)
-            census = self._workers.census(self._waiters, trio.current_time())
+            census = self._workers.census(len(self._waiters), trio.current_time())
             for worker in policy.to_close(idle, census, self._limits, now):
                 worker.retire("idle")
                 worker_log.cleaned_up(worker.id, self._limits.idle_timeout)

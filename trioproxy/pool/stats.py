@@ -68,7 +68,7 @@ class WorkerStatistics:
             id=worker.id,
             pid=worker.pid,
             state=worker.state.value,
-            bound=worker.bound is not None,
+            bound=worker.has_prompt,
             uses=worker.uses,
             age=now - worker.created_at,
             idle=now - worker.idle_since if worker.state is WorkerState.IDLE else 0.0,

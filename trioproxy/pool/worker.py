@@ -25,7 +25,8 @@ from trio_util import periodic
 from trioproxy import logs
 from trioproxy.claude.exchange import Exchange
 from trioproxy.claude.failure import in_its_own_words, refusals
-from trioproxy.claude.session import Ping, Session
+from trioproxy.claude.prompts import Prompt
+from trioproxy.claude.session import Fit, InitializeProbe, Ping, Session
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
     ApiError,
@@ -118,9 +119,18 @@ class Worker:
         self._sender, self._receiver = trio.open_memory_channel[Job](0)
 
     @property
-    def bound(self) -> str | None:
-        """The system prompt that the process serves; None before its first turn."""
-        return self.session.bound
+    def has_prompt(self) -> bool:
+        """Whether the process has a system prompt that it was given."""
+        return self.session.has_prompt
+
+    @property
+    def oldest_use(self) -> float:
+        """When the prompt that would give way to another one was last used."""
+        return self.session.oldest_use
+
+    def fit(self, prompt: Prompt) -> Fit:
+        """How well the process suits a turn with this prompt."""
+        return self.session.fit(prompt)
 
     def hand_nowait(self, job: Job) -> None:
         """Give an idle worker its turn. Raises `trio.WouldBlock` if it is not at its channel."""
@@ -198,6 +208,8 @@ class _Life:
                 await self.stream.send(self.ping.begin())
                 while not self.ping.is_answered:
                     self.ping.receive(await self.stream.receive())
+                if self.worker.session.slots is not None:
+                    await self._introduce()
         except trio.TooSlowError:
             limit = self.settings.boot_timeout
             raise BootFailed(
@@ -208,6 +220,14 @@ class _Life:
             raise BootFailed(
                 f"The Claude CLI did not start. {error.message}", detail=error.detail
             ) from error
+
+    async def _introduce(self) -> None:
+        """Have the process say who it is: from then on it takes any prompt."""
+        probe = InitializeProbe(binds=False)
+        await self.stream.send(probe.begin())
+        while probe.answer is None:
+            probe.receive(await self.stream.receive())
+        self.owner.on_initialized(probe.answer)
 
     # Idle.
 
@@ -284,7 +304,8 @@ class _Life:
                 job.timings.assigned_at = trio.current_time()
                 if job.has_waited:
                     await job.tell(Signal.TAKEN)
-                exchange = self.worker.session.begin(job.turn)
+                now = trio.current_time()
+                exchange = self.worker.session.begin(job.turn, now)
                 await self._answer_in_time(job, exchange)
             if exchange is not None:
                 job.timings.reset_at = trio.current_time()
@@ -331,9 +352,12 @@ class _Life:
                 deadlines.wait()
             if exchange.is_answered:
                 break
-            lines = await self.stream.receive()
+            is_asked = exchange.was_asked
+            lines = await (self.stream.receive() if is_asked else self._first_lines())
         if exchange.initialized is not None:
             self.owner.on_initialized(exchange.initialized)
+        if exchange.error is not None and not exchange.was_asked:
+            raise exchange.error  # nothing was sent: another process can have the turn
         job.finish(await self._in_full(exchange))
 
     async def _in_full(self, exchange: Exchange) -> TrioproxyError | None:
@@ -350,7 +374,7 @@ class _Life:
         return error
 
     async def _first_lines(self) -> list[Line]:
-        """A CLI says at once that it has read a message; one that is stopped says nothing."""
+        """A CLI says at once that it has read something; one that is stopped says nothing."""
         limit = self.settings.health_timeout
         with trio.move_on_after(limit):
             return await self.stream.receive()

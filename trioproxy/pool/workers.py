@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from trioproxy.pool.policy import Census
-from trioproxy.pool.waiters import Waiters
 from trioproxy.pool.worker import Worker, WorkerState
 
 SOON = 0.25
@@ -41,40 +40,24 @@ class WorkerSet:
         """The number of workers in `state`."""
         return len(self.in_state(state))
 
-    def soon_free(self, system: str, now: float) -> int:
-        """How many are about to be clean again, and bound to this prompt."""
-        return sum(
-            worker.bound == system and now < worker.resetting_since + SOON
-            for worker in self.in_state(WorkerState.RESETTING)
-        )
+    def soon_free(self, now: float) -> int:
+        """How many are about to be clean again."""
+        resetting = self.in_state(WorkerState.RESETTING)
+        return sum(now < worker.resetting_since + SOON for worker in resetting)
 
-    def has_somebody_for(self, system: str, now: float) -> bool:
-        """Whether a process is on its way that can serve this prompt."""
-        return self.soon_free(system, now) > 0 or any(
-            worker.state in {WorkerState.BOOTING, WorkerState.CLOSING} for worker in self
-        )
-
-    def census(self, waiters: Waiters, now: float) -> Census:
-        """The counts, as decisions need them."""
-        booting = closing = idle_unbound = 0
-        resetting = set()
+    def census(self, waiting: int, now: float) -> Census:
+        """The counts, as decisions need them: nobody waits whom a reset will soon serve."""
+        booting = closing = fresh = soon_free = 0
         for worker in self._workers.values():  # once: this is asked twice for each turn
             match worker.state:
                 case WorkerState.BOOTING:
                     booting += 1
                 case WorkerState.CLOSING:
                     closing += 1
-                case WorkerState.IDLE if worker.bound is None:
-                    idle_unbound += 1
-                case WorkerState.RESETTING:
-                    resetting.add(worker.bound)
+                case WorkerState.IDLE if not worker.uses:
+                    fresh += 1
+                case WorkerState.RESETTING if now < worker.resetting_since + SOON:
+                    soon_free += 1
                 case _:
                     pass
-        waiting = len(waiters)
-        if waiting:
-            waiting -= sum(
-                min(waiters.of(system), self.soon_free(system, now))
-                for system in resetting
-                if system is not None
-            )
-        return Census(len(self._workers), booting, closing, idle_unbound, waiting)
+        return Census(len(self._workers), booting, closing, fresh, max(0, waiting - soon_free))

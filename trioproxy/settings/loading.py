@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 import orjson
 
-from trioproxy.settings.sections import FIELDS, SECTIONS, Settings
+from trioproxy.settings.sections import FIELDS, OBSOLETE, SECTIONS, Settings
 from trioproxy.settings.values import from_text, printable, shorten, show, strict
 
 ENVIRONMENT = "environment"
@@ -189,6 +189,9 @@ class _Reading:
                 self.problem(where, old, f"is the old name of {new}, which is also set")
             else:
                 self.warnings.append(printable(f"{where}: {old} is now called {new}"))
+        for name in paths.keys() & OBSOLETE.keys():
+            self.warnings.append(printable(f"{where}: {name} has no effect: {OBSOLETE[name]}"))
+            del paths[name]
         return paths
 
     def take(self, path: str, raw: object, where: str, name: str) -> None:

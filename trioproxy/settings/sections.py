@@ -91,7 +91,9 @@ class PoolSettings:
     enabled: bool = setting(True, "keep processes; if false, each request starts its own")
     min_size: int = setting(2, "processes kept running", at_least=0, up_to="max_size")
     max_size: int = setting(10, "maximum processes", at_least=1)
-    spare_size: int = setting(1, "unbound processes kept ready", at_least=0, up_to="max_size")
+    binding: Literal["auto", "any", "fixed"] = setting(
+        "auto", "whether a process takes any system prompt, or is bound to its first"
+    )
     idle_timeout: float = setting(300.0, "seconds before a surplus idle process ends", above=0)
     warmup_on_startup: bool = setting(True, "start min_size processes before the first request")
     health_check_interval: float = setting(60.0, "seconds between health checks", above=0)
@@ -229,3 +231,8 @@ FIELDS: Mapping[str, "attrs.Attribute[Any]"] = {
     for section, kind in SECTIONS.items()
     for field in attrs.fields(kind)
 }
+
+OBSOLETE: Mapping[str, str] = {
+    "pool_settings.spare_size": "any process takes any system prompt",
+}
+"""Settings of earlier versions, by path, and why they are passed over."""

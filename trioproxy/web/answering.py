@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import trio
+from attrs import evolve
 from quart import request
 
 from trioproxy.dialects.anthropic.request import MessagesRequest
@@ -42,7 +43,8 @@ async def respond(
 ) -> ModelResponse:
     """Submit a request to the pool, and respond with its answer once a worker has it."""
     context = current_context(request.scope)
-    turn = await pool.models.resolve(request_.turn, request_.offered)
+    asked = evolve(request_.turn, caller=context.record.caller)
+    turn = await pool.models.resolve(asked, request_.offered)
     logger.debug("[API] Acquiring Claude client from pool for message request")
     is_stream = request_.stream
     lease = context.hold(pool.submit(turn, context.request_id, is_buffered=not is_stream))

@@ -149,7 +149,7 @@ def _of_pool(pool: PoolStatistics) -> Iterator[Metric]:
         states["state", worker.state] += 1
     name = "trioproxy_pool"
     yield _gauge(f"{name}_processes", "Claude processes by state", states)
-    yield _gauge(f"{name}_bound", "Claude processes bound to a system prompt",
+    yield _gauge(f"{name}_bound", "Claude processes that have a system prompt",
                  {None: sum(worker.bound for worker in pool.workers)})  # fmt: skip
     yield _gauge(
         f"{name}_rss_bytes",

@@ -82,7 +82,7 @@ def _is_viewers(record: RequestRecord) -> bool:
 
 
 def _sizes(settings: PoolSettings) -> dict[str, int]:
-    names = ("min_size", "max_size", "spare_size", "max_waiting")
+    names = ("min_size", "max_size", "max_waiting")
     return {name: getattr(settings, name) for name in names}
 
 

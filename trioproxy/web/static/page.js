@@ -234,7 +234,7 @@ function does(worker, request) {
   if (request) return `${request.stage}, ${seconds(request.seconds)}`;
   if (worker.state === "booting") return `for ${seconds(worker.age)}`;
   if (worker.state === "closing") return "being stopped";
-  return worker.bound ? "bound to a system prompt" : "not bound: serves any prompt";
+  return worker.bound ? "has a system prompt" : "has no system prompt yet";
 }
 
 function drawTile(tile, worker, request) {
@@ -245,7 +245,7 @@ function drawTile(tile, worker, request) {
   say(line, does(worker, request));
   facts(list, [
     ["pid", worker.pid === null ? "–" : String(worker.pid)],
-    ["bound", worker.bound ? "yes" : "no"],
+    ["prompt", worker.bound ? "yes" : "none yet"],
     ["uses", count(worker.uses)],
     ["memory", bytes(worker.rss)],
     ["age", short(worker.age)],

@@ -2,7 +2,7 @@
 
     BOOTING    started, has not yet answered a ping
     IDLE       waits at its own zero-buffer channel for a turn
-    BUSY       has a turn: bind, history, query, events
+    BUSY       has a turn: prompt, history, query, events
     RESETTING  has no caller any more, and is proving itself clean
     CLOSING    takes no turn any more; its process is being stopped
 

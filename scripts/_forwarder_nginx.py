@@ -10,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 from _child import tell
 from _forwarders import BACKLOG, upstreams
+from _ports import reserved_port
 
 _START = 10.0  # seconds
 
@@ -60,12 +60,6 @@ def _configuration(urls: dict[str, str], directory: Path, port: int) -> str:
     )
 
 
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _wait_up(nginx: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + _START
     while nginx.poll() is None and time.monotonic() < end:
@@ -80,18 +74,18 @@ def _wait_up(nginx: subprocess.Popen[bytes], port: int) -> None:
 
 def main(program: str, directory: Path) -> None:
     """Have it answer until the script is gone."""
-    port = _free_port()
-    file = directory / "nginx.conf"
-    file.write_text(_configuration(upstreams(), directory, port))
-    command = [program, "-c", str(file), "-p", str(directory)]
-    nginx = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - what was found
-    try:
-        _wait_up(nginx, port)
-        tell({"port": port})
-        sys.stdin.buffer.read()
-    finally:
-        nginx.kill()
-        nginx.wait()
+    with reserved_port() as port:
+        file = directory / "nginx.conf"
+        file.write_text(_configuration(upstreams(), directory, port))
+        command = [program, "-c", str(file), "-p", str(directory)]
+        nginx = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - what was found
+        try:
+            _wait_up(nginx, port)
+            tell({"port": port})
+            sys.stdin.buffer.read()
+        finally:
+            nginx.kill()
+            nginx.wait()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import trio
+from _ports import reserved_port
 from attrs import define, field, frozen
 
 Show = Callable[[str], None]
@@ -193,39 +194,39 @@ async def own_server(
     It finds the environment and the ccproxy.toml that `scripts/serve` would, and `settings` on
     top. Raises `CannotRun`, in a group.
     """
-    port = await _free_port()
-    command = [sys.executable, "-m", "hypercorn", "trioproxy.app:app", "--worker-class", "trio"]
-    process = await trio.lowlevel.open_process(
-        [*command, "--bind", f"127.0.0.1:{port}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=_ROOT,
-        env={**os.environ, "LOGGING__FORMAT": "text", **settings},
-        start_new_session=True,
-    )
-    server = OwnServer(process, f"http://127.0.0.1:{port}")
-    async with trio.open_nursery() as nursery:
-        reading = trio.CancelScope(shield=True)  # its last lines are wanted too
-        nursery.start_soon(_read, server, show, reading)
-        try:
-            await server.wait_up()
-            yield server
-        finally:
-            await server.stop()  # noqa: ASYNC102 - its waits are shielded, with a deadline
-            reading.deadline = trio.current_time() + 1  # by now nobody writes any more
+    with reserved_port() as port:
+        command = [
+            sys.executable,
+            "-m",
+            "hypercorn",
+            "trioproxy.app:app",
+            "--worker-class",
+            "trio",
+        ]
+        process = await trio.lowlevel.open_process(
+            [*command, "--bind", f"127.0.0.1:{port}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=_ROOT,
+            env={**os.environ, "LOGGING__FORMAT": "text", **settings},
+            start_new_session=True,
+        )
+        server = OwnServer(process, f"http://127.0.0.1:{port}")
+        async with trio.open_nursery() as nursery:
+            reading = trio.CancelScope(shield=True)  # its last lines are wanted too
+            nursery.start_soon(_read, server, show, reading)
+            try:
+                await server.wait_up()
+                yield server
+            finally:
+                await server.stop()  # noqa: ASYNC102 - its waits are shielded, with a deadline
+                reading.deadline = trio.current_time() + 1  # by now nobody writes any more
 
 
 async def _read(server: OwnServer, show: Show, scope: trio.CancelScope) -> None:
     with scope:
         await server.read(show)
-
-
-async def _free_port() -> int:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with listener:
-        port: int = listener.socket.getsockname()[1]
-        return port
 
 
 # Running.

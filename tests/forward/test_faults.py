@@ -22,6 +22,7 @@ from tests.forward.servers import (
     forwarding,
     upstream,
 )
+from tests.ports import reserved_port
 from tests.sizing import Sized
 from tests.standin.raw import connect, read_all
 from trioproxy.errors import InvalidRequest
@@ -144,38 +145,41 @@ async def test_an_answer_that_breaks_off_never_looks_complete(handler: Handler) 
 
 
 async def test_nobody_listens() -> None:
-    port = await free_port()
     settings = HttpPoolSettings(retries=2)
-    async with forwarding(f"http://127.0.0.1:{port}", settings) as server:
-        answer = await server.http.post("/proxy/up/", content=b"x")
-        assert (answer.status_code, answer.json()["error"]["details"]["cause"]) == (502, "connect")
-        stats = server.stats()
-        assert (stats.retries, stats.errors) == (2, {"connect": 3})
-        assert stats.state == "failing"
-        health = await server.http.get("/health")
-        assert (health.status_code, health.json()["http_pool"]) == (200, {"up": "failing"})
-        async with upstream(port=port):
-            assert (await server.http.post("/proxy/up/", content=b"x")).text == "ok"
-        assert server.stats().state == "ok"
+    with reserved_port() as port:
+        async with forwarding(f"http://127.0.0.1:{port}", settings) as server:
+            answer = await server.http.post("/proxy/up/", content=b"x")
+            assert (answer.status_code, answer.json()["error"]["details"]["cause"]) == (
+                502,
+                "connect",
+            )
+            stats = server.stats()
+            assert (stats.retries, stats.errors) == (2, {"connect": 3})
+            assert stats.state == "failing"
+            health = await server.http.get("/health")
+            assert (health.status_code, health.json()["http_pool"]) == (200, {"up": "failing"})
+            async with upstream(port=port):
+                assert (await server.http.post("/proxy/up/", content=b"x")).text == "ok"
+            assert server.stats().state == "ok"
 
 
 async def test_an_upstream_that_comes_up_meanwhile_is_reached_by_the_second_try() -> None:
-    port = await free_port()
-    async with (
-        forwarding(f"http://127.0.0.1:{port}") as server,
-        trio.open_nursery() as nursery,
-    ):
+    with reserved_port() as port:
+        async with (
+            forwarding(f"http://127.0.0.1:{port}") as server,
+            trio.open_nursery() as nursery,
+        ):
 
-        async def come_up() -> None:
-            await trio.sleep(0.03)
-            async with upstream(port=port):
-                await trio.sleep_forever()
+            async def come_up() -> None:
+                await trio.sleep(0.03)
+                async with upstream(port=port):
+                    await trio.sleep_forever()
 
-        nursery.start_soon(come_up)
-        body = b"x" * 100_000  # more than is kept: nothing of it was taken
-        assert (await server.http.post("/proxy/up/", content=body)).text == "ok"
-        assert server.stats().retries == 1
-        nursery.cancel_scope.cancel()
+            nursery.start_soon(come_up)
+            body = b"x" * 100_000  # more than is kept: nothing of it was taken
+            assert (await server.http.post("/proxy/up/", content=body)).text == "ok"
+            assert server.stats().retries == 1
+            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
@@ -215,21 +219,16 @@ async def test_a_kept_connection_that_ends_as_the_next_request_is_on_its_way(
         await works_again(up, server)
 
 
-async def free_port() -> int:
-    async with upstream() as up:
-        return int(up.url.rpartition(":")[2])
-
-
 async def test_a_restarted_upstream_needs_no_retry() -> None:
-    port = await free_port()
-    async with forwarding(f"http://127.0.0.1:{port}") as server:
-        async with upstream(port=port), trio.open_nursery() as nursery:
-            for _ in range(3):
-                nursery.start_soon(ignore, server.http.get("/proxy/up/"))
-        async with upstream(port=port):
-            for _ in range(3):
-                assert (await server.http.post("/proxy/up/", content=b"x")).text == "ok"
-        assert (server.stats().errors, server.stats().retries) == ({}, 0)
+    with reserved_port() as port:
+        async with forwarding(f"http://127.0.0.1:{port}") as server:
+            async with upstream(port=port), trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(ignore, server.http.get("/proxy/up/"))
+            async with upstream(port=port):
+                for _ in range(3):
+                    assert (await server.http.post("/proxy/up/", content=b"x")).text == "ok"
+            assert (server.stats().errors, server.stats().retries) == ({}, 0)
 
 
 async def test_a_pool_that_is_broken_is_made_anew_while_what_runs_goes_on() -> None:

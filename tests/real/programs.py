@@ -12,6 +12,7 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
+from tests.ports import reserved_port
 from tests.real.servers import MODEL
 
 SERVE = "from trioproxy.cli import main; main()"
@@ -67,25 +68,34 @@ class Served:
 
 @asynccontextmanager
 async def served(tmp_path: Path, *options: str, **env: str) -> AsyncGenerator[Served]:
-    port = await free_port()
-    log = tmp_path / "log"
-    command = [sys.executable, "-c", SERVE, "serve", "--offline", "--port", str(port), *options]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ONE, **env}
-    with log.open("wb") as file:
-        async with trio.open_nursery() as nursery:
-            run = partial(trio.run_process, check=False, cwd=tmp_path, env=environment)
-            process: trio.Process = await nursery.start(partial(run, command, stderr=file))
-            async with httpx.AsyncClient(timeout=30) as http:
-                server = Served(process, f"http://127.0.0.1:{port}", http, log)
-                with trio.fail_after(60):
-                    while process.returncode is None:
-                        try:
-                            await http.get(server.url + "/health/live")
-                            break
-                        except httpx.TransportError:
-                            await trio.sleep(0.05)
-                yield server
-            nursery.cancel_scope.cancel()
+    with reserved_port() as port:
+        log = tmp_path / "log"
+        command = [
+            sys.executable,
+            "-c",
+            SERVE,
+            "serve",
+            "--offline",
+            "--port",
+            str(port),
+            *options,
+        ]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ONE, **env}
+        with log.open("wb") as file:
+            async with trio.open_nursery() as nursery:
+                run = partial(trio.run_process, check=False, cwd=tmp_path, env=environment)
+                process: trio.Process = await nursery.start(partial(run, command, stderr=file))
+                async with httpx.AsyncClient(timeout=30) as http:
+                    server = Served(process, f"http://127.0.0.1:{port}", http, log)
+                    with trio.fail_after(60):
+                        while process.returncode is None:
+                            try:
+                                await http.get(server.url + "/health/live")
+                                break
+                            except httpx.TransportError:
+                                await trio.sleep(0.05)
+                    yield server
+                nursery.cancel_scope.cancel()
 
 
 async def ignoring(awaitable: Awaitable[None]) -> None:
@@ -141,37 +151,30 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], **extra}
 
 
-async def free_port() -> int:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with listener:
-        port: int = listener.socket.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def hypercorn(tmp_path: Path, **env: str) -> AsyncGenerator[Hypercorn]:
-    port = await free_port()
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(
-            partial(
-                trio.run_process,
-                command(port),
-                check=False,
-                cwd=tmp_path,
-                env=environment(OFFLINE | ONE | env),
+    with reserved_port() as port:
+        async with trio.open_nursery() as nursery:
+            process: trio.Process = await nursery.start(
+                partial(
+                    trio.run_process,
+                    command(port),
+                    check=False,
+                    cwd=tmp_path,
+                    env=environment(OFFLINE | ONE | env),
+                )
             )
-        )
-        server = Hypercorn(process, f"http://127.0.0.1:{port}")
-        with trio.fail_after(60):
-            while process.returncode is None:
-                try:
-                    await server.get("/health")
-                except httpx.TransportError:
-                    await trio.sleep(0.05)
-                else:
-                    break
-        yield server
-        nursery.cancel_scope.cancel()
+            server = Hypercorn(process, f"http://127.0.0.1:{port}")
+            with trio.fail_after(60):
+                while process.returncode is None:
+                    try:
+                        await server.get("/health")
+                    except httpx.TransportError:
+                        await trio.sleep(0.05)
+                    else:
+                        break
+            yield server
+            nursery.cancel_scope.cancel()
 
 
 def is_alive(pid: int) -> bool:

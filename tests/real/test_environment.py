@@ -11,7 +11,8 @@ import httpx
 import pytest
 import trio
 
-from tests.real.programs import free_port, request
+from tests.ports import reserved_port
+from tests.real.programs import request
 from trioproxy.claude.command import FIXED_ENVIRONMENT, MAX_RETRIES
 from trioproxy.standin import StandIn, serve_standin
 
@@ -49,13 +50,13 @@ SET = {*FIXED_ENVIRONMENT, MAX_RETRIES, "ADDED"}
 @asynccontextmanager
 async def serving(cwd: Path, environ: Mapping[str, str], *options: str) -> AsyncGenerator[str]:
     """The address of a `trioproxy serve` in a process of its own."""
-    port = await free_port()
-    command = [sys.executable, "-m", "trioproxy", "serve", "--port", str(port), *options]
-    run = partial(trio.run_process, check=False, cwd=cwd, env=environ, capture_stderr=True)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(run, command))
-        yield f"http://127.0.0.1:{port}"
-        nursery.cancel_scope.cancel()
+    with reserved_port() as port:
+        command = [sys.executable, "-m", "trioproxy", "serve", "--port", str(port), *options]
+        run = partial(trio.run_process, check=False, cwd=cwd, env=environ, capture_stderr=True)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(run, command))
+            yield f"http://127.0.0.1:{port}"
+            nursery.cancel_scope.cancel()
 
 
 async def answered(url: str) -> tuple[int, int]:

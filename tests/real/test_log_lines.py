@@ -10,7 +10,8 @@ import orjson
 import pytest
 import trio
 
-from tests.real.programs import OFFLINE, ONE, command, environment, free_port, request
+from tests.ports import reserved_port
+from tests.real.programs import OFFLINE, ONE, command, environment, request
 
 pytestmark = pytest.mark.real
 
@@ -55,28 +56,28 @@ async def log_of(
     tmp_path: Path, requests: int, **env: str
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """The log of a server that is started, asked so often, and stopped; its answers."""
-    port = await free_port()
-    url = f"http://127.0.0.1:{port}"
-    log = tmp_path / "log"
-    answers = []
-    with log.open("wb") as file, trio.fail_after(30):
-        process = await trio.lowlevel.open_process(
-            command(port), stderr=file, cwd=tmp_path, env=environment(OFFLINE | env)
-        )
-        try:
-            await wait_for(log, "Running on http")
-            if env.get("POOL_SETTINGS__ENABLED") != "false":
-                await wait_for(log, "Claude connection pool initialized")
-            async with httpx.AsyncClient() as http:
-                for _ in range(requests):
-                    body = request("hello", stream=False)
-                    answers.append((await http.post(f"{url}/v1/messages", json=body)).json())
-                    await trio.sleep(0.3)  # so that each line has its turn
-                answers.append((await http.get(f"{url}/pool/stats")).json())
-        finally:
-            process.send_signal(signal.SIGTERM)
-            with trio.move_on_after(10, shield=True):
-                await process.wait()
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        log = tmp_path / "log"
+        answers = []
+        with log.open("wb") as file, trio.fail_after(30):
+            process = await trio.lowlevel.open_process(
+                command(port), stderr=file, cwd=tmp_path, env=environment(OFFLINE | env)
+            )
+            try:
+                await wait_for(log, "Running on http")
+                if env.get("POOL_SETTINGS__ENABLED") != "false":
+                    await wait_for(log, "Claude connection pool initialized")
+                async with httpx.AsyncClient() as http:
+                    for _ in range(requests):
+                        body = request("hello", stream=False)
+                        answers.append((await http.post(f"{url}/v1/messages", json=body)).json())
+                        await trio.sleep(0.3)  # so that each line has its turn
+                    answers.append((await http.get(f"{url}/pool/stats")).json())
+            finally:
+                process.send_signal(signal.SIGTERM)
+                with trio.move_on_after(10, shield=True):
+                    await process.wait()
     return log.read_text().splitlines(), answers
 
 

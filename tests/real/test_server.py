@@ -15,12 +15,12 @@ import pytest
 import trio
 from anthropic.lib.streaming import AsyncMessageStream
 
+from tests.ports import reserved_port
 from tests.real.programs import (
     NO_PROCESS,
     Hypercorn,
     command,
     environment,
-    free_port,
     gone_within,
     hypercorn,
     request,
@@ -168,8 +168,7 @@ async def test_connections_are_closed_when_they_should_be(tmp_path: Path) -> Non
 
 async def refused(tmp_path: Path, **env: str) -> tuple[int, list[str]]:
     """How a server that must not start ends, and what it says."""
-    port = await free_port()
-    with trio.fail_after(20):
+    with reserved_port() as port, trio.fail_after(20):
         result = await trio.run_process(
             command(port), capture_stderr=True, check=False, cwd=tmp_path, env=environment(env)
         )
@@ -197,9 +196,9 @@ async def test_settings_that_are_wrong_stop_the_start(tmp_path: Path) -> None:
 async def test_worker_class_must_be_trio(tmp_path: Path, worker_class: str) -> None:
     (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{worker_class}"\n')
     without = [sys.executable, "-m", "hypercorn", "trioproxy.app:app", "--config=hypercorn.toml"]
-    with trio.fail_after(20):
+    with reserved_port() as port, trio.fail_after(20):
         result = await trio.run_process(
-            [*without, f"--bind=127.0.0.1:{await free_port()}"],
+            [*without, f"--bind=127.0.0.1:{port}"],
             capture_stderr=True,
             check=False,
             cwd=tmp_path,

@@ -19,7 +19,9 @@ from tests.claude.lines import (
     rewound,
 )
 from trioproxy.claude import wire
-from trioproxy.claude.exchange import Exchange, State, segments
+from trioproxy.claude.exchange import Exchange, segments
+from trioproxy.claude.reading import Reader
+from trioproxy.claude.states import State
 from trioproxy.claude.turn import Event, Message
 from trioproxy.claude.wire import Line
 from trioproxy.errors import ApiError
@@ -31,7 +33,9 @@ def _message(text: str) -> Message:
     return Message("user" if text.startswith("u") else "assistant", (block,))
 
 
-def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> Exchange:
+def exchange_of(
+    conversation: str = "u1", *, settings: tuple[str, ...] = (), own_tools: bool = False
+) -> Exchange:
     """A new exchange of `conversation`, such as "u1 a1 u2"; `settings` are ids asked before.
 
     With "b1 b2 u1", these two must be granted before anything is said.
@@ -44,7 +48,7 @@ def exchange_of(conversation: str = "u1", *, settings: tuple[str, ...] = ()) -> 
     bound = b"".join(wire.control_request(word, "reload_plugins") for word in binding)
     messages = [_message(word) for word in words if word not in binding]
     found = segments(asked, messages, lambda: next(uuids), model="claude-test")
-    return Exchange(found, {*settings, *binding}, lambda: next(ids), binding=bound)
+    return Exchange(found, Reader({*settings, *binding}, own_tools), lambda: next(ids), bound)
 
 
 def written(data: bytes) -> list[str]:
@@ -89,8 +93,8 @@ def feed(exchange: Exchange, inputs: Iterable[Input]) -> tuple[list[str], list[E
     return written(output), events
 
 
-def begun(conversation: str = "u1", *inputs: Input) -> Exchange:
-    exchange = exchange_of(conversation)
+def begun(conversation: str = "u1", *inputs: Input, own_tools: bool = False) -> Exchange:
+    exchange = exchange_of(conversation, own_tools=own_tools)
     exchange.begin()
     feed(exchange, inputs)
     return exchange

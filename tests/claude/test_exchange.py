@@ -1,4 +1,3 @@
-import re
 from collections.abc import Sequence
 
 import orjson
@@ -41,8 +40,9 @@ from tests.claude.lines import (
     synthetic,
     user,
 )
-from trioproxy.claude import exchange as module
-from trioproxy.claude.exchange import IllegalStep, State
+from trioproxy.claude.exchange import IllegalStep
+from trioproxy.claude.states import OVER, TRANSITIONS, Action, State
+from trioproxy.claude.states import Input as Comes
 from trioproxy.claude.wire import Line
 from trioproxy.errors import ApiError, CliFailed
 
@@ -84,6 +84,7 @@ class Row:
     after: State
     output: list[str] = field(factory=list)
     events: list[str] = field(factory=list)
+    own_tools: bool = False
 
 
 HI = [*RUNNING, OPEN, delta("hi"), assistant("hi"), CLOSE]
@@ -105,6 +106,26 @@ ROWS = [
         State.UNBINDING,
     ),
     Row(
+        "an event before anything was asked",
+        State.BINDING, "b1 b2 u1", [accepted("b1")], START,
+        State.SPOILED,
+    ),
+    Row(
+        "a result before anything was asked",
+        State.BINDING, "b1 b2 u1", [accepted("b1")], HISTORY_RESULT,
+        State.SPOILED,
+    ),
+    Row(
+        "an event that nobody asked for",
+        State.UNBINDING, "b1 b2 u1", [accepted("b1"), ABANDON], START,
+        State.SPOILED,
+    ),
+    Row(
+        "a result that nobody asked for",
+        State.UNBINDING, "b1 b2 u1", [accepted("b1"), ABANDON], result("hi"),
+        State.SPOILED,
+    ),
+    Row(
         "the prompt that nobody needs is there",
         State.UNBINDING, "b1 b2 u1", [accepted("b1"), ABANDON], accepted("b2"),
         State.CLEAN,
@@ -118,6 +139,11 @@ ROWS = [
         "the last history message is taken",
         State.REPLAYING, "u1 a1 u2", [], HISTORY_RESULT,
         State.ANSWERING, output=["a1", "u2?"],
+    ),
+    Row(
+        "a history message is answered",
+        State.REPLAYING, "u1 a1 u2", [], result("/cost isn't available"),
+        State.RESETTING, output=["rewind_conversation"],
     ),
     Row(
         "the caller leaves the history",
@@ -153,6 +179,12 @@ ROWS = [
         "a result with no whole answer before it",
         State.ANSWERING, "u1", [QUEUED, STARTED], result("/cost isn't available"),
         State.RESETTING, output=["rewind_conversation"],
+    ),
+    Row(
+        "a result at the most calls",
+        State.ANSWERING, "u1", HI, {**result(""), "subtype": "error_max_turns"},
+        State.RESETTING, output=["rewind_conversation"],
+        events=["message_delta", "message_stop"], own_tools=True,
     ),
     Row(
         "the caller leaves before the query has begun",
@@ -210,7 +242,7 @@ row = pytest.mark.parametrize("row", ROWS, ids=lambda item: item.name)
 
 @row
 def test_a_row_of_the_table(row: Row) -> None:
-    exchange = begun(row.conversation, *row.given)
+    exchange = begun(row.conversation, *row.given, own_tools=row.own_tools)
     assert exchange.state is row.before
     output, events = feed(exchange, [row.comes])
     assert exchange.state is row.after
@@ -219,74 +251,74 @@ def test_a_row_of_the_table(row: Row) -> None:
 
 
 COMES = {
-    "the prompt is there, more history to come": "the last success",
-    "the prompt is there": "... when it is the query",
-    "the caller leaves before the prompt is there": "abandon()",
-    "the prompt that nobody needs is there": "the last success",
-    "a history message is taken, more history to come": "result of a history message",
-    "the last history message is taken": "... when one segment is left",
-    "the caller leaves the history": "abandon()",
-    "the history message that was left is taken": "result of a history message",
-    "an event": "stream_event",
-    "the end of an answer that is complete": "... when it is message_stop",
-    "an answer is cut": "stream_event",
-    "the end of an answer that was cut": "... when it is message_stop",
-    "a result with no whole answer before it": "result",
-    "the caller leaves before the query has begun": "abandon()",
-    "the caller leaves after the query has begun": "abandon()",
-    "the query that was left begins": "a sign that it goes on",
-    "an answer that is complete goes on all the same": "a sign that it goes on",
-    "an answer to what the API has refused before": "message_start after refused()",
-    "the result of a complete answer": "result",
-    "the result of what was interrupted": "result",
-    "the conversation is empty": "rewound: true",
-    "the conversation is said not to be empty": "anything but rewound: true",
-    "a second result": "anything but rewound: true",
+    "the prompt is there, more history to come": Comes.GRANTED,
+    "the prompt is there": Comes.GRANTED,
+    "the caller leaves before the prompt is there": Comes.ABANDON,
+    "an event before anything was asked": Comes.EVENT,
+    "a result before anything was asked": Comes.RESULT,
+    "the prompt that nobody needs is there": Comes.GRANTED,
+    "an event that nobody asked for": Comes.EVENT,
+    "a result that nobody asked for": Comes.RESULT,
+    "a history message is taken, more history to come": Comes.TAKEN,
+    "the last history message is taken": Comes.TAKEN,
+    "a history message is answered": Comes.RESULT,
+    "the caller leaves the history": Comes.ABANDON,
+    "the history message that was left is taken": Comes.RESULT,
+    "an event": Comes.EVENT,
+    "the end of an answer that is complete": Comes.STOP,
+    "an answer is cut": Comes.CUT,
+    "the end of an answer that was cut": Comes.STOP,
+    "a result with no whole answer before it": Comes.RESULT,
+    "a result at the most calls": Comes.CAPPED,
+    "the caller leaves before the query has begun": Comes.ABANDON,
+    "the caller leaves after the query has begun": Comes.ABANDON,
+    "the query that was left begins": Comes.SIGN,
+    "an answer that is complete goes on all the same": Comes.SIGN,
+    "an answer to what the API has refused before": Comes.OTHER,
+    "the result of a complete answer": Comes.RESULT,
+    "the result of what was interrupted": Comes.RESULT,
+    "the conversation is empty": Comes.REWOUND,
+    "the conversation is said not to be empty": Comes.NOT_REWOUND,
+    "a second result": Comes.RESULT,
 }
-"""What comes in each row, as the documented table calls it."""
+"""What comes in each row, as the table of states has it."""
 
-FOLLOWS: dict[str, tuple[list[list[str]], bool]] = {
-    "first segment": ([["u1"]], False),
-    "nothing: answers are due": ([[]], False),
-    "nothing: it was not asked": ([[]], False),
-    "next segment": ([["a1", "u2"]], False),
-    "the query": ([["a1", "u2?"], ["u1?"]], False),
-    "nothing: that result is due": ([[]], False),
-    "rewind": ([["rewind_conversation"]], False),
-    "it is handed on": ([[], ["interrupt"]], False),
-    "interrupt, if it was cut": ([[]], False),
-    "`error` is set; rewind": ([["rewind_conversation"]], True),
-    "`error` is set": ([[]], True),
-    "interrupt, once it has begun": ([[], ["interrupt"]], False),
-    "interrupt": ([["interrupt"]], False),
-    "nothing": ([[]], False),
-}
-"""What may be written for each "what follows" of the table, and whether there is an error."""
-
-TABLE = re.findall(
-    r"^    ([A-Z]+|any) +(\S.*?)  +(\S.*?)  +([A-Z]+)$", module.__doc__ or "", re.MULTILINE
-)
+IN_ANY_STATE = {Comes.REJECTED, Comes.QUESTION, Comes.MISSHAPEN}
 
 
-def test_table_has_each_row_once_and_a_test_for_each() -> None:
-    of_states = [line for line in TABLE if line[0] != "any"]
-    assert len(of_states) == len(set(of_states)) == len(TABLE) - 1
-    tested = {(row.before.name, COMES[row.name], row.after.name) for row in ROWS}
-    assert {(before, comes, after) for before, comes, _, after in of_states} == tested
+def test_each_transition_of_the_table_has_a_row() -> None:
+    table = {
+        (before, comes)
+        for before, rows in TRANSITIONS.items()
+        for comes in rows
+        if comes not in IN_ANY_STATE
+    }
+    # Written by the exchange itself, when it has written the last segment.
+    assert {(row.before, COMES[row.name]) for row in ROWS} == table - {
+        (State.REPLAYING, Comes.QUERY)
+    }
+
+
+def test_the_ends_know_nothing_any_more() -> None:
+    assert [state for state in State if not TRANSITIONS[state]] == list(OVER)
 
 
 @row
-def test_table_says_what_follows(row: Row) -> None:
-    key = (row.before.name, COMES[row.name], row.after.name)
-    ((_, _, follows, _),) = [line for line in TABLE if (line[0], line[1], line[3]) == key]
-    written, has_error = FOLLOWS[follows]
-    exchange = begun(row.conversation, *row.given)
-    had_error = exchange.error is not None
+def test_what_follows_in_a_row_is_what_the_table_says(row: Row) -> None:
+    actions, after = TRANSITIONS[row.before][COMES[row.name]]
+    exchange = begun(row.conversation, *row.given, own_tools=row.own_tools)
+    was_answered = exchange.is_answered
     output, events = feed(exchange, [row.comes])
-    assert output in written
-    assert (exchange.error is not None and not had_error) == has_error
-    is_event = isinstance(row.comes, dict) and row.comes["type"] == "stream_event"
-    assert bool(events) == (is_event and not has_error)
+    has_error = exchange.error is not None
+    assert has_error == (Action.FAIL in actions and not was_answered)
+    assert bool(events) == (Action.HAND_ON in actions)
+    assert ("rewind_conversation" in output) == (Action.REWIND in actions)
+    assert any(text.startswith("u") for text in output) == (Action.WRITE in actions)
+    may_interrupt = {Action.INTERRUPT, Action.INTERRUPT_BEGUN} & {*actions}
+    assert may_interrupt or "interrupt" not in output
+    assert "interrupt" in output or Action.INTERRUPT not in actions
+    is_query = Action.WRITE in actions and exchange.state is State.ANSWERING
+    assert exchange.state is (State.ANSWERING if is_query else after)
 
 
 @each_state

@@ -45,7 +45,7 @@ from tests.claude.lines import (
     synthetic,
     user,
 )
-from trioproxy.claude.exchange import State
+from trioproxy.claude.states import State
 from trioproxy.claude.wire import Line
 from trioproxy.errors import WireError
 

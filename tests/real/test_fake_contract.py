@@ -16,10 +16,11 @@ from tests.fakes import FakeCLI, FakeProcess, Kind
 from tests.real.servers import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import build_command
-from trioproxy.claude.exchange import Exchange, State
+from trioproxy.claude.exchange import Exchange
 from trioproxy.claude.failure import in_its_own_words
 from trioproxy.claude.models import read_models
 from trioproxy.claude.session import InitializeProbe, Session
+from trioproxy.claude.states import State
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.errors import ApiError
 from trioproxy.pool.guard import open_guard

@@ -12,6 +12,7 @@ from attrs import define, field
 from trioproxy.claude import wire
 from trioproxy.claude.exchange import Exchange, segments
 from trioproxy.claude.prompts import Prompt, PromptSlots, agent
+from trioproxy.claude.reading import Reader
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 
@@ -95,7 +96,7 @@ class Session:
         else:
             binding, controls = self._bind(self.slots, turn, pending, now)
         found = segments(controls, turn.messages, self._new_uuid, model=turn.model)
-        return Exchange(found, pending, self._new_id, own_tools=self.own_tools, binding=binding)
+        return Exchange(found, Reader(pending, self.own_tools), self._new_id, binding)
 
     def _bind(
         self, slots: PromptSlots, turn: Turn, pending: set[str], now: float

@@ -19,7 +19,7 @@ INSTEAD = {
     "Desk": "LeaseOwner",
     "Entry": "RequestRecord",
     "Front": "Gate",
-    "Introduction": "InitializeProbe",
+    "Introduction": "introduction()",
     "Link": "LineStream",
     "Patience": "TurnDeadlines",
     "Presence": "RequestMiddleware",

@@ -6,6 +6,7 @@ tests/real/test_fake_contract.py runs the same behaviours on this and on the rea
 """
 
 import json
+import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -46,6 +47,7 @@ class FakeProcess:
     reloads: int = field(default=0, init=False)
     interrupts: int = field(default=0, init=False)
     has_ended: bool = field(default=False, init=False)
+    return_code: int = field(default=0, init=False)
     cost: float = field(default=0.0, init=False)
     nursery: trio.Nursery = field(init=False)
     _results_due: int = field(default=0, init=False)
@@ -111,6 +113,10 @@ class FakeProcess:
     async def wait_stderr_closed(self) -> None:
         await self._stderr_closed.wait()
 
+    async def wait_ended(self) -> int:
+        await self._stderr_closed.wait()
+        return self.return_code
+
     @property
     def has_stderr(self) -> bool:
         return bool(self._stderr)
@@ -123,10 +129,10 @@ class FakeProcess:
 
     # What it does.
 
-    def end(self) -> None:
+    def end(self, return_code: int = 1) -> None:
         """Die: nothing is read or written any more."""
         if not self.has_ended:
-            self.has_ended = True
+            self.has_ended, self.return_code = True, return_code
             self.print_stderr("fake words")
             self._stderr_closed.set()
             self._stdout[0].close()
@@ -187,8 +193,10 @@ class FakeProcess:
     def _apply(self, settings: dict[str, Any]) -> None:
         for plugin in settings.get("pluginConfigs", {}).values():
             self.options = plugin["options"]
-        if "agent" in settings:
+        if settings.get("agent"):
             self.system = self.agents[f"p{settings['agent'].partition(':a')[2]}"]
+        elif "agent" in settings:
+            self.system = None
 
     def rewind(self, request: dict[str, Any]) -> bool:
         """Empty the conversation, if it is the one that is meant."""
@@ -365,6 +373,14 @@ class NeverBoots(FakeProcess):
         await trio.sleep_forever()
 
 
+class KilledAtBoot(FakeProcess):
+    """Is killed while it boots."""
+
+    async def run(self) -> None:
+        await trio.sleep(0.25)
+        self.end(-signal.SIGKILL)
+
+
 class DiesAtBoot(FakeProcess):
     """Ends at once."""
 
@@ -513,6 +529,14 @@ class DiesReloading(FakeProcess):
         if request["subtype"] == "reload_plugins":
             self.end()
         else:
+            super().on_control(request_id, request)
+
+
+class ReloadsOnce(FakeProcess):
+    """Says nothing any more when it is to read its plugins a second time."""
+
+    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+        if request["subtype"] != "reload_plugins" or not self.reloads:
             super().on_control(request_id, request)
 
 

@@ -39,7 +39,8 @@ refusals.py. Types and statuses: https://docs.anthropic.com/en/api/errors.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from enum import Enum
+from typing import Any, Self
 
 from trioproxy.refusals import Category, Refusal
 
@@ -63,6 +64,16 @@ class TrioproxyError(Exception):
     def message(self) -> str:
         """What happened and what to do, in a sentence or two: for the caller."""
         return str(self)
+
+    def again(self) -> Self:
+        """The same error as an exception of its own.
+
+        For each request that has to raise it: an exception holds on to all that it is raised
+        through, and with it the request.
+        """
+        other = type(self).__new__(type(self), *self.args)
+        vars(other).update(vars(self))
+        return other
 
     @property
     def log_message(self) -> str:
@@ -243,11 +254,25 @@ class CliNotFound(CliError):
     """The CLI was not found. The message lists the places searched."""
 
 
+class BootCause(Enum):
+    """Why a process is not there."""
+
+    NOT_STARTED = "the system could not start it"
+    EXITED = "it ended, or wrote what it should not"
+    KILLED = "a signal ended it"
+    SILENT = "it did not answer"
+    SHORT_LIVED = "it started, but ended soon afterwards"
+
+
 class BootFailed(CliError):
     """A process did not start. `detail` has what it printed."""
 
     status = 503
     retry_after = 5
+
+    def __init__(self, message: str, cause: BootCause, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.cause = cause
 
 
 class ProcessDied(CliError):

@@ -23,7 +23,7 @@ from trioproxy.claude.turn import Message, Turn
 from trioproxy.pool import pool as pool_module
 from trioproxy.pool.job import Signal
 from trioproxy.pool.pool import Pool, open_pool
-from trioproxy.pool.process import Pipes
+from trioproxy.pool.process import Launch, Pipes
 from trioproxy.pool.worker import PoolCallbacks, Retired, Worker, WorkerState
 from trioproxy.settings import PoolSettings
 
@@ -31,22 +31,31 @@ _WORKERS = 4
 _TURN = Turn("claude-test", 100, (Message("user", ({"type": "text", "text": "Hello."},)),))
 
 
-async def _in_memory(worker: Worker, _: object, owner: PoolCallbacks, *__: object) -> Retired:
-    """A worker without a process: `trioproxy.pool.worker.run`, less the exchange."""
-    worker.pid = 1
-    worker.session.bound = _TURN.system
-    owner.booted(worker)
-    while True:
-        job = owner.next_job(worker) or await worker.wait_for_job()
-        if job is None:
-            return Retired(worker.end_reason)
-        if job.has_waited:
-            with job.caller_scope():
-                await job.tell(Signal.TAKEN)
-        job.finish()
-        job.timings.mark_done()
-        worker.state = WorkerState.RESETTING
-        worker.resetting_since = trio.current_time()
+class InMemory(Worker):
+    """A worker without a process: its life, less the exchange."""
+
+    async def run(
+        self, launch: Launch, pool: PoolCallbacks, settings: PoolSettings, max_line_size: int
+    ) -> Retired:
+        """Take turns, and end each at once."""
+        del launch, settings, max_line_size
+        self.pid, self.session.bound = 1, _TURN.system
+        pool.booted(self)
+        is_released = False
+        while True:
+            self._become(WorkerState.IDLE)
+            job = pool.next_job(self, is_released=is_released) or await self.wait_for_job()
+            if job is None:
+                return Retired(self.end_reason)
+            if job.has_waited:
+                with job.caller_scope():
+                    await job.tell(Signal.TAKEN)
+            job.finish()
+            job.timings.mark_done()
+            self._become(WorkerState.RESETTING)
+            pool.was_reset(0.0)
+            pool.turn_is_over()
+            is_released = True
 
 
 def _launch() -> AbstractAsyncContextManager[Pipes]:
@@ -92,7 +101,7 @@ async def _measure(waiters: int, turns: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    vars(pool_module)["run_worker"] = _in_memory  # in place of a process's
+    vars(pool_module)["Worker"] = InMemory  # in place of one with a process
     logging.getLogger("trioproxy").setLevel(logging.WARNING)
     for line in sys.stdin:
         tell(trio.run(_measure, *json.loads(line)))

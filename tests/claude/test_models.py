@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from trioproxy.claude.control import introduction
 from trioproxy.claude.models import Model, Models, needs_models, read_models, resolve
-from trioproxy.claude.session import InitializeProbe
 from trioproxy.claude.turn import Block, Message, Turn
 from trioproxy.errors import InvalidRequest, UnknownModel
 
@@ -61,9 +61,9 @@ def test_what_is_not_understood_is_no_model(result: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("result", [TOLD, {}, None, [], 5])
 def test_an_introduction_is_whatever_the_process_answers(result: object) -> None:
-    initialized = InitializeProbe()
+    initialized = introduction(binds=True)
     initialized.receive([{"type": "system"}, {"type": "control_response", "response": 1}])
-    assert initialized.answer is None
+    assert not initialized.is_answered
     response = {"subtype": "success", "request_id": "introduction", "response": result}
     initialized.receive([{"type": "control_response", "response": response}])
     assert initialized.answer == (result if isinstance(result, dict) else {})

@@ -48,6 +48,52 @@ def systems(process: FakeProcess) -> list[str]:
     return [system for system, _ in process.asked]
 
 
+async def test_idle_process_forgets_what_callers_have_said(autojump_clock: Clock) -> None:
+    cli = FakeCLI()
+    async with pool_of(cli, evolve(ONE, idle_timeout=300.0)) as pool:
+        await ask(pool, "mine", caller="a")
+        await ask(pool, "theirs", caller="b")
+        (process,) = cli.launched
+        since = trio.current_time()
+        await trio.sleep_until(since + 299.9)
+        assert {"mine", "theirs"} <= {*process.options.values()}
+        await trio.sleep_until(since + 300.1)
+        assert {*process.options.values()} == {""}
+        assert process.agents == process.options  # they were read again
+        assert process.system is None
+        stats = pool.statistics()
+        assert (stats.available_connections, stats.resets) == (1, 2)
+        await trio.sleep(1000)
+        reloads = process.reloads
+        await ask(pool, "mine", caller="a")
+        assert systems(process)[-1] == "mine"
+        assert process.reloads == reloads + 1
+        assert balanced(pool)
+
+
+async def test_idle_process_that_does_not_forget_is_replaced(autojump_clock: Clock) -> None:
+    cli = FakeCLI(planned=[fakes.ReloadsOnce])
+    async with pool_of(cli, evolve(ONE, idle_timeout=300.0, health_check_interval=1e6)) as pool:
+        await ask(pool, "mine")
+        await trio.sleep(310)
+        assert pool.statistics().retirements == {"not proven clean": 1}
+        await ask(pool, "mine")
+        assert len(cli.launched) == 2
+        assert balanced(pool)
+
+
+async def test_request_that_comes_as_a_process_forgets_waits_for_it(autojump_clock: Clock) -> None:
+    cli = FakeCLI(kind=fakes.ReloadsSlowly)
+    async with pool_of(cli, evolve(ONE, idle_timeout=300.0)) as pool:
+        await ask(pool, "mine")
+        (worker,) = pool.statistics().workers
+        await trio.sleep(300.2 - worker.idle)
+        assert [each.state for each in pool.statistics().workers] == ["resetting"]
+        await ask(pool, "theirs")
+        assert systems(cli.launched[0]) == ["mine", "theirs"]
+        assert (len(cli.launched), balanced(pool)) == (1, True)
+
+
 async def test_one_process_answers_every_prompt(autojump_clock: Clock) -> None:
     cli = FakeCLI()
     prompts = [f"prompt {number % 5}" for number in range(20)]

@@ -2,51 +2,95 @@
 
 import pytest
 
-from trioproxy.errors import BootFailed
-from trioproxy.pool.backoff import FIRST, LONGEST, Backoff
-
-ERROR = BootFailed("It did not start.")
+from trioproxy.errors import BootCause, BootFailed
+from trioproxy.pool.backoff import FIRST, FORGIVEN, LONGEST, Backoff
 
 
-def test_backoff_doubles_up_to_its_longest() -> None:
-    backoff, now = Backoff(), 0.0
-    for failures in range(12):
-        longest = min(LONGEST, FIRST * 2**failures)
-        until = backoff.failed(ERROR, now)
-        assert until is not None
-        assert longest / 2 <= until - now <= longest
-        assert backoff.is_waiting(until - 0.001)
-        assert not backoff.is_waiting(until)
-        now = until
+def failure(cause: BootCause = BootCause.EXITED) -> BootFailed:
+    return BootFailed("It did not start.", cause, detail="it printed")
 
 
-def test_backoff_counts_failures_meanwhile_as_one() -> None:
+def failed(backoff: Backoff, now: float, cause: BootCause = BootCause.EXITED) -> float:
+    """A boot that began at `now` fails then: how long to wait."""
+    backoff.failed(failure(cause), now, now)
+    return backoff.retry_at - now
+
+
+def test_backoff_doubles_from_its_first_to_its_longest() -> None:
+    backoff, now = Backoff(), 100.0
+    for longest in (FIRST, 1.0, 2.0, 4.0, 8.0, LONGEST, LONGEST, LONGEST):
+        wait = failed(backoff, now)
+        assert longest / 2 <= wait <= longest
+        assert backoff.is_waiting(now + wait - 0.001)
+        assert not backoff.is_waiting(now + wait)
+        now += wait
+    assert (FIRST, LONGEST) == (0.5, 15.0)
+
+
+def test_backoff_varies_its_waits() -> None:
+    waits = [failed(Backoff(), 0.0) for _ in range(200)]
+    assert min(waits) < FIRST * 0.6
+    assert max(waits) > FIRST * 0.9
+
+
+def test_backoff_counts_boots_that_fail_together_as_one() -> None:
     backoff = Backoff()
-    until = backoff.failed(ERROR, 0.0)
-    assert until is not None
-    assert backoff.failed(ERROR, until - 0.001) is None
-    again = backoff.failed(ERROR, until)
-    assert again is not None
-    assert again - until <= 2 * FIRST
+    backoff.failed(failure(), 1.0, 5.0)
+    retry_at = backoff.retry_at
+    backoff.failed(failure(), 1.0, 5.0)
+    backoff.failed(failure(), 4.9, 6.0)
+    assert backoff.retry_at == retry_at
+    backoff.failed(failure(), 5.0, 7.0)  # one that began when the first had failed
+    assert 7.0 + FIRST <= backoff.retry_at <= 7.0 + 2 * FIRST
+
+
+def test_backoff_counts_failures_of_one_cause_in_a_row() -> None:
+    backoff = Backoff()
+    for now in (0.0, 10.0, 20.0):
+        failed(backoff, now)
+    assert failed(backoff, 30.0, BootCause.SILENT) <= FIRST
+    assert FIRST <= failed(backoff, 40.0, BootCause.SILENT) <= 2 * FIRST
+    assert failed(backoff, 50.0) <= FIRST
+
+
+@pytest.mark.parametrize(("cause", "forgiven"), FORGIVEN.items(), ids=str)
+def test_backoff_takes_the_first_deaths_for_accidents(cause: BootCause, forgiven: int) -> None:
+    backoff = Backoff()
+    for number in range(forgiven):
+        failed(backoff, float(number), cause)
+        assert backoff.has_failed
+        assert backoff.error is None
+        assert not backoff.is_waiting(float(number))
+    assert FIRST / 2 <= failed(backoff, 10.0, cause) <= FIRST
+    assert backoff.error is not None
+
+
+def test_backoff_forgives_what_a_signal_ends_twice_and_a_short_life_once() -> None:
+    assert FORGIVEN == {BootCause.KILLED: 2, BootCause.SHORT_LIVED: 1}
 
 
 def test_backoff_starts_over_after_a_success() -> None:
-    backoff, now = Backoff(), 0.0
-    for _ in range(5):
-        now = backoff.failed(ERROR, now) or now
-    assert backoff.succeeded()
-    assert backoff.error is None
-    assert not backoff.is_waiting(now)
-    assert not backoff.succeeded()
-    until = backoff.failed(ERROR, now)
-    assert until is not None
-    assert until - now <= FIRST
-
-
-@pytest.mark.parametrize("lives", [1, 2, 3])
-def test_backoff_takes_one_short_life_for_an_accident(lives: int) -> None:
     backoff = Backoff()
-    storms = [backoff.is_storm() for _ in range(lives)]
-    assert storms == [number > 0 for number in range(lives)]
+    assert not backoff.has_failed
+    for now in (0.0, 1.0, 2.0, 3.0, 4.0):
+        failed(backoff, now)
     backoff.succeeded()
-    assert not backoff.is_storm()
+    assert not backoff.has_failed
+    assert backoff.error is None
+    assert not backoff.is_waiting(5.0)
+    assert failed(backoff, 5.0) <= FIRST
+    backoff.succeeded()
+    for now in (10.0, 11.0):
+        failed(backoff, now, BootCause.KILLED)
+    backoff.succeeded()
+    failed(backoff, 12.0, BootCause.KILLED)
+    assert backoff.error is None
+
+
+def test_backoff_keeps_an_error_of_its_own() -> None:
+    backoff, error = Backoff(), failure()
+    backoff.failed(error, 0.0, 0.0)
+    assert backoff.error is not None
+    assert backoff.error is not error  # which holds on to all that it was raised through
+    assert backoff.error.log_message == error.log_message
+    assert backoff.error.cause is error.cause

@@ -16,6 +16,7 @@ from trioproxy.pool.policy import (
     effective,
     is_due_for_replacement,
     to_close,
+    to_forget,
     to_retire,
 )
 from trioproxy.settings import PoolSettings
@@ -30,10 +31,11 @@ class Idle:
     """What a decision sees of an idle worker."""
 
     suits: Fit = Fit.TAKES
-    idle_since: float = 0.0
+    since: float = 0.0
     oldest_use: float = -inf
     uses: int = 0
     rss: int | None = None
+    has_kept: bool = True
 
     def fit(self, prompt: Prompt) -> Fit:
         return self.suits
@@ -61,7 +63,7 @@ def test_choose_takes_who_was_used_last() -> None:
 
 
 def test_choose_has_the_prompt_forgotten_that_was_not_used_for_longest() -> None:
-    idle = [Idle(oldest_use=5.0, idle_since=9.0), Idle(oldest_use=3.0), Idle(oldest_use=4.0)]
+    idle = [Idle(oldest_use=5.0, since=9.0), Idle(oldest_use=3.0), Idle(oldest_use=4.0)]
     assert choose(PROMPT, idle) is idle[1]
 
 
@@ -122,12 +124,19 @@ def test_retire_makes_room_only_in_a_full_pool_with_uncovered_waiters() -> None:
 
 
 def test_idle_timeout_closes_the_surplus_least_recently_used_first() -> None:
-    idle = [Idle(idle_since=since) for since in (10.0, 5.0, 200.0)]
+    idle = [Idle(since=since) for since in (10.0, 5.0, 200.0)]
     census = evolve(NOBODY, total=4)
     assert to_close(idle, census, LIMITS, now=310.0) == [idle[1], idle[0]]
     assert to_close(idle, census, LIMITS, now=309.9) == [idle[1]]
     assert to_close(idle, evolve(census, total=3), LIMITS, now=310.0) == [idle[1]]
     assert to_close(idle, evolve(census, total=2), LIMITS, now=310.0) == []
+
+
+def test_idle_timeout_takes_away_what_callers_have_said() -> None:
+    idle = [Idle(since=since) for since in (10.0, 5.0, 200.0)]
+    assert to_forget(idle, LIMITS, now=310.0) == [idle[1], idle[0]]
+    assert to_forget(idle, LIMITS, now=309.9) == [idle[1]]
+    assert to_forget([Idle(has_kept=False)], LIMITS, now=310.0) == []
 
 
 def test_max_requests_and_max_rss_but_not_before_the_first_turn() -> None:

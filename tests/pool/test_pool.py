@@ -16,6 +16,7 @@ from trioproxy.errors import (
     ProcessDied,
     TrioproxyError,
 )
+from trioproxy.pool.backoff import LONGEST
 
 
 async def test_open_pool_waits_for_the_first_boot_only(
@@ -306,11 +307,13 @@ async def test_boot_failures_back_off_and_recover(
     cli = FakeCLI(kind=fakes.DiesAtBoot)
     async with pool_of(cli, TWO) as pool:
         await trio.sleep(600)
-        assert 12 <= len(cli.launched) <= 25  # doubling to a minute: no storm
+        gaps = [b - a for a, b in zip(cli.launched_at[2:], cli.launched_at[3:], strict=False)]
+        assert max(gaps) <= LONGEST + 0.25 + 0.01
+        assert 40 <= len(cli.launched) <= 90  # no storm
         trouble = pool.trouble
         assert trouble is not None
         cli.kind = fakes.FakeProcess
-        await trio.sleep(61)
+        await trio.sleep(LONGEST + 3)
         assert pool.statistics().available_connections == 2
         assert pool.trouble is None
         await ask(pool)

@@ -1,6 +1,7 @@
 """What the pool does by itself, and what each setting of it changes, at exact virtual times."""
 
 import logging
+import traceback
 
 import pytest
 import trio
@@ -29,6 +30,7 @@ from trioproxy.errors import (
     TrioproxyError,
     TurnTimeout,
 )
+from trioproxy.pool.backoff import LONGEST
 from trioproxy.pool.job import Lease
 from trioproxy.pool.worker import Worker
 from trioproxy.settings import PoolSettings
@@ -305,10 +307,10 @@ async def test_waiters_of_several_prompts_are_served_in_order(
         for left in range(2, length + 1, 2):
             answers[left].release()
         free = Worker("by hand", 0.0)
-        jobs = [pool.next_job(free) for _ in range(length // 2)]
+        jobs = [pool.next_job(free, is_released=False) for _ in range(length // 2)]
         numbers = [job.turn.messages[0].content[0]["text"] for job in jobs if job is not None]
         assert numbers == [f"{number}" for number in range(1, length + 1, 2)]
-        assert pool.next_job(free) is None
+        assert pool.next_job(free, is_released=False) is None
         for answer in answers:
             answer.release()
 
@@ -400,7 +402,7 @@ async def test_boot_failure_is_logged_once_for_each_cause(
     assert len(errors) == 1
     assert "fake words" in errors[0].getMessage()
     gaps = [b - a for a, b in zip(cli.launched_at[2:], cli.launched_at[3:], strict=False)]
-    assert max(gaps) <= 60.25 + 0.01
+    assert max(gaps) <= LONGEST + 0.25 + 0.01
     assert min(gaps) >= 0.5
 
 
@@ -408,12 +410,54 @@ async def test_backoff_holds_processes_that_boot_and_end(autojump_clock: Clock) 
     cli = FakeCLI(kind=DiesYoung)
     async with pool_of(cli, TWO) as pool:
         await trio.sleep(600)
-        assert len(cli.launched) <= 45  # two each time, and the times double to a minute
+        assert len(cli.launched) <= 180  # two each time, and the times double
         assert pool.trouble is not None
         cli.kind = FakeProcess
-        await trio.sleep(70)
+        await trio.sleep(LONGEST + 3)
         assert pool.statistics().available_connections == 2
         assert pool.trouble is None
+
+
+async def test_deaths_by_a_signal_while_booting_refuse_nobody(autojump_clock: Clock) -> None:
+    cli = FakeCLI(planned=[fakes.KilledAtBoot] * 2)
+    settings = evolve(TWO, warmup_on_startup=False, max_size=1, min_size=1)
+    async with pool_of(cli, settings) as pool:
+        start = trio.current_time()
+        await ask(pool)
+        assert trio.current_time() - start == 2 * 0.25 + BOOT + ANSWER
+        stats = pool.statistics()
+        assert (stats.boot_failures, stats.retirements) == (2, {"boot failed": 2})
+
+
+async def test_deaths_by_a_signal_for_ever_are_told(
+    autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    cli = FakeCLI(planned=[fakes.KilledAtBoot] * 19)
+    async with pool_of(cli, ONE) as pool:
+        with pytest.raises(BootFailed, match="was ended by SIGKILL while it started"):
+            await ask(pool)
+        assert len(cli.launched) == 3
+        with trio.fail_after(17 * LONGEST):
+            while pool.trouble is not None:  # noqa: ASYNC110 - on the test's clock
+                await trio.sleep(0.5)
+        start = trio.current_time()
+        await ask(pool)
+        assert trio.current_time() - start == ANSWER
+    assert [record.levelname for record in caplog.records[:3]] == ["WARNING", "WARNING", "ERROR"]
+
+
+async def test_refusals_of_one_cause_are_exceptions_of_their_own(autojump_clock: Clock) -> None:
+    async with pool_of(FakeCLI(kind=fakes.DiesAtBoot), ONE) as pool:
+        await trio.sleep(1)
+        errors = []
+        for _ in range(3):
+            with pytest.raises(BootFailed) as caught:
+                pool.submit(turn())
+            errors.append(caught.value)
+        assert len(set(map(id, errors))) == 3
+        assert len({error.log_message for error in errors}) == 1
+        frames = [frame for frame, _ in traceback.walk_tb(errors[0].__traceback__)]
+        assert len(frames) == 2  # this test, and the pool: nothing of the others
 
 
 async def test_slow_reset_keeps_nobody_waiting(autojump_clock: Clock) -> None:

@@ -40,7 +40,9 @@ def test_waiters_that_all_fail_have_the_reason() -> None:
     error = PoolClosed("The server is stopping.")
     waiters.fail_all(error)
     assert len(waiters) == 0
-    assert [job.error for job in jobs] == [error, error]
+    errors = [job.error for job in jobs]
+    assert [str(each) for each in errors] == [error.message] * 2
+    assert len({id(each) for each in (*errors, error)}) == 3  # each is raised by itself
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60)), max_size=30))

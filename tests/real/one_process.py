@@ -24,9 +24,10 @@ from tests.real.comparison import OWN_SYSTEM, as_blocks, betas
 from tests.real.servers import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Command, build_command
+from trioproxy.claude.control import introduction
 from trioproxy.claude.exchange import GUARD, Exchange
 from trioproxy.claude.prompts import Prompt, PromptSlots, write_plugin
-from trioproxy.claude.session import Fit, InitializeProbe, Session
+from trioproxy.claude.session import Fit, Session
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.claude.wire import encode
 from trioproxy.errors import ProcessDied
@@ -152,9 +153,9 @@ class _Conversation:
 
     async def introduce(self) -> None:
         """Have the process say who it is: from then on it takes any prompt."""
-        probe = InitializeProbe(binds=False)
+        probe = introduction(binds=False)
         await self._link.send(probe.begin())
-        while probe.answer is None:
+        while not probe.is_answered:
             probe.receive(await self._link.receive())
 
     async def arrived(self, question: _Question) -> Arrived | Exception:

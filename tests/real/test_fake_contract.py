@@ -16,10 +16,11 @@ from tests.fakes import FakeCLI, FakeProcess, Kind
 from tests.real.servers import MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import build_command
+from trioproxy.claude.control import introduction
 from trioproxy.claude.exchange import Exchange
 from trioproxy.claude.failure import in_its_own_words
 from trioproxy.claude.models import read_models
-from trioproxy.claude.session import InitializeProbe, Session
+from trioproxy.claude.session import Session
 from trioproxy.claude.states import State
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.errors import ApiError
@@ -102,10 +103,10 @@ async def test_a_ping_is_answered_once_booted(launch: Launch) -> None:
 
 async def test_initialize_lists_the_models(launch: Launch) -> None:
     async with launch() as pipes:
-        stream, probe = lines_of(pipes), InitializeProbe()
+        stream, probe = lines_of(pipes), introduction(binds=True)
         await stream.send(probe.begin())
         with trio.fail_after(30):
-            while probe.answer is None:
+            while not probe.is_answered:
                 probe.receive(await stream.receive())
         assert read_models(probe.answer).listed
 

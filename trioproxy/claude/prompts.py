@@ -73,6 +73,16 @@ class PromptSlots:
         return next((at for at, slot in self._slots.items() if slot.prompt == prompt), None)
 
     @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._slots)
+
+    def clear(self) -> None:
+        """Take all away."""
+        self._slots.clear()
+        self.current = None
+
+    @property
     def oldest_use(self) -> float:
         """When the slot that a new prompt would take was last used; never, if one is free."""
         if len(self._slots) < SLOTS:

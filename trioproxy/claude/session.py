@@ -1,4 +1,4 @@
-"""What one process keeps from turn to turn, and the first bytes of each thing asked of it."""
+"""What one process keeps from turn to turn, and what is first written of each thing asked."""
 
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -10,11 +10,11 @@ import orjson
 from attrs import define, field
 
 from trioproxy.claude import wire
+from trioproxy.claude.control import ControlQuery
 from trioproxy.claude.exchange import Exchange, segments
 from trioproxy.claude.prompts import Prompt, PromptSlots, agent
 from trioproxy.claude.reading import Reader
 from trioproxy.claude.turn import Turn
-from trioproxy.claude.wire import Line
 
 FlagSettings = dict[str, Any]
 
@@ -64,14 +64,31 @@ class Session:
     _thinking: int | None = field(default=None, init=False)
     _asked: int = field(default=0, init=False)
 
-    def ping(self) -> "Ping":
-        """A question that a healthy process answers at once."""
-        return Ping(self._new_id())
+    def ping(self) -> ControlQuery:
+        """A question that a healthy process answers at once: within a millisecond once booted."""
+        return ControlQuery.of(self._new_id(), "mcp_status")
 
     @property
     def has_prompt(self) -> bool:
         """Whether its next request would have a prompt that it was given."""
         return self.bound is not None if self.slots is None else self.slots.current is not None
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether it knows prompts that can be taken from it."""
+        return self.slots is not None and self.slots.count > 0
+
+    def forget(self) -> ControlQuery:
+        """Take all prompts from the process, and what the last request has set."""
+        assert self.slots is not None, "a process that is bound keeps its prompt"
+        self.slots.clear()
+        self._settings = None
+        lines: list[bytes] = []
+        pending: set[str] = set()
+        self._reload(lines, pending, self.slots)
+        nothing = {"agent": "", "env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
+        self._control(lines, pending, "apply_flag_settings", settings=nothing)
+        return ControlQuery(b"".join(lines), pending)
 
     @property
     def oldest_use(self) -> float:
@@ -114,15 +131,19 @@ class Session:
         else:
             slots.use(slot, now)
         if is_new:
-            fresh: FlagSettings = {"pluginConfigs": slots.values()}
-            if self.is_bare:
-                fresh["env"] = {_SIMPLE: ""}  # else the agents are not read again
-            self._control(lines, pending, "apply_flag_settings", settings=fresh)
-            self._control(lines, pending, "reload_plugins")
+            self._reload(lines, pending, slots)
             self._settings = None
         lines += self._prepare(turn, pending, agent(slot))
         data = b"".join(lines)
         return (b"", data) if slot == before and not is_new else (data, b"")
+
+    def _reload(self, lines: list[bytes], pending: set[str], slots: PromptSlots) -> None:
+        """Have the process read again what is in the slots."""
+        fresh: FlagSettings = {"pluginConfigs": slots.values()}
+        if self.is_bare:
+            fresh["env"] = {_SIMPLE: ""}  # else the agents are not read again
+        self._control(lines, pending, "apply_flag_settings", settings=fresh)
+        self._control(lines, pending, "reload_plugins")
 
     def _prepare(self, turn: Turn, pending: set[str], agent_name: str = "") -> list[bytes]:
         lines: list[bytes] = []
@@ -189,47 +210,3 @@ def _settings(turn: Turn, own_betas: Iterable[str]) -> FlagSettings:
             "CLAUDE_CODE_PROMPT_CACHE_TTL": turn.system_cache,
         },
     }
-
-
-@define(eq=False)
-class Ping:
-    """A health check under way. `mcp_status` is answered within a millisecond once booted."""
-
-    _id: str
-    is_answered: bool = field(default=False, init=False)
-
-    def begin(self) -> bytes:
-        """The bytes to write."""
-        return wire.control_request(self._id, "mcp_status")
-
-    def receive(self, lines: list[Line]) -> None:
-        """Take in the lines of one read; all but the answer are passed over."""
-        for line in lines:
-            response = line.get("response")
-            if line["type"] == "control_response" and isinstance(response, dict):
-                self.is_answered |= response.get("request_id") == self._id
-
-
-@define(eq=False)
-class InitializeProbe:
-    """The question to a new process who it is, which lists the models.
-
-    With `binds`, the process is bound to no prompt at all; else it takes any from then on.
-    """
-
-    binds: bool = True
-
-    answer: Line | None = field(default=None, init=False)
-
-    def begin(self) -> bytes:
-        """The bytes to write."""
-        prompt = {"systemPrompt": ""} if self.binds else {}
-        return wire.control_request("introduction", "initialize", **prompt)
-
-    def receive(self, lines: list[Line]) -> None:
-        """Take in the lines of one read; all but the answer are passed over."""
-        for line in lines:
-            response = line.get("response")
-            if line["type"] == "control_response" and isinstance(response, dict):
-                body = response.get("response")
-                self.answer = body if isinstance(body, dict) else {}

@@ -8,8 +8,9 @@ import trio
 from attrs import frozen
 
 from trioproxy.claude.command import Options, build_offline_command
+from trioproxy.claude.control import introduction
 from trioproxy.claude.prompts import PromptSlots, write_plugin
-from trioproxy.claude.session import InitializeProbe, Session
+from trioproxy.claude.session import Session
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.errors import BootFailed, TrioproxyError
 from trioproxy.pool.guard import Guard
@@ -80,9 +81,9 @@ async def _found(stream: LineStream, session: Session, standin: StandIn) -> str:
 
 
 async def _tried(stream: LineStream, session: Session, standin: StandIn) -> str:
-    probe = InitializeProbe(binds=False)
+    probe = introduction(binds=False)
     await stream.send(probe.begin())
-    while probe.answer is None:
+    while not probe.is_answered:
         probe.receive(await stream.receive())
     for number, given in enumerate(_GIVEN):
         standin.record.clear()

@@ -25,8 +25,6 @@ from trioproxy.errors import TrioproxyError
 
 Batch: TypeAlias = tuple[Event, ...]
 
-_TRIES = 2
-
 
 class Signal(Enum):
     """Notices to the caller, sent over the channel between events."""
@@ -89,7 +87,6 @@ class Job:
     tries: int = field(default=0, init=False)
     waits_since: float | None = field(default=None, init=False)
     is_abandoned: bool = field(default=False, init=False)
-    _has_events: bool = field(default=False, init=False)
     _is_finished: bool = field(default=False, init=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _sender: trio.MemorySendChannel[Batch | Signal] = field(init=False)
@@ -133,10 +130,10 @@ class Job:
         return self._scope
 
     @property
-    def may_be_tried_again(self) -> bool:
-        """Whether another worker may have the turn: the caller has seen nothing of it yet."""
-        is_unseen = not (self._has_events or self._is_finished or self.is_abandoned)
-        return is_unseen and self.tries < _TRIES
+    def is_unseen(self) -> bool:
+        """Whether a caller waits for it who has seen nothing of it yet."""
+        has_begun = self.timings.first_event_at is not None
+        return not (has_begun or self._is_finished or self.is_abandoned)
 
     def wait_again(self) -> None:
         """No worker has the turn any more."""
@@ -149,8 +146,7 @@ class Job:
 
     async def deliver(self, events: Batch) -> None:
         """Hand events on. Blocks while the caller is busy with the last ones."""
-        if not self._has_events:
-            self._has_events = True
+        if self.timings.first_event_at is None:
             self.timings.first_event_at = trio.current_time()
         if self.is_buffered:
             self.buffered += events
@@ -230,7 +226,7 @@ class Lease:
                     self._waits_again = True
                 case None:
                     if self._job.error is not None:
-                        raise self._job.error
+                        raise self._job.error.again()
                     return self.buffered() or None
                 case events:
                     return events

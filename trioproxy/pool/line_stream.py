@@ -10,16 +10,19 @@ from trioproxy.claude.wire import Line, LineDecoder
 from trioproxy.errors import ProcessDied, ProcessStalled, WireError
 from trioproxy.pool.process import Pipes
 
-# A CLI that is well takes 30 MB within a second; this only has to end some time.
-_WRITE_TIMEOUT = 10.0
+_WRITE_UNIT = 10_000_000  # bytes: a CLI that is well takes 30 MB within a second
 _STDERR_GRACE = 0.5  # a process that has closed its output may keep the other one open
 
 
 class LineStream:
-    """What a worker and its process say to each other. One task at a time may receive."""
+    """What a worker and its process say to each other. One task at a time may receive.
 
-    def __init__(self, pipes: Pipes, max_line_size: int) -> None:
+    `write_timeout`: seconds that a write may take, and as long again for each 10 MB of it.
+    """
+
+    def __init__(self, pipes: Pipes, max_line_size: int, write_timeout: float = 10.0) -> None:
         self.pipes = pipes
+        self._write_timeout = write_timeout
         self._decoder = LineDecoder(max_line_size)
         self._fault: WireError | None = None
 
@@ -29,7 +32,7 @@ class LineStream:
         Raises `ProcessDied` at the end of the output, or `WireError`.
         """
         if self._fault is not None:
-            raise self._fault
+            raise self._fault.again()
         data = await self.pipes.receive_some()
         if data:
             return self._decoded(data)
@@ -40,7 +43,7 @@ class LineStream:
     def receive_nowait(self) -> list[Line]:
         """The lines that are there. Raises as `receive` does."""
         if self._fault is not None:
-            raise self._fault
+            raise self._fault.again()
         found: list[Line] = []
         while (data := self.pipes.receive_nowait()) is not None:
             if not data:
@@ -70,7 +73,8 @@ class LineStream:
         """
         if not data:
             return
-        with trio.move_on_after(_WRITE_TIMEOUT, shield=True):
+        timeout = self._write_timeout * (1 + len(data) / _WRITE_UNIT)
+        with trio.move_on_after(timeout, shield=True):
             await self.pipes.send_all(data)
             return
         raise ProcessStalled("The Claude CLI process stopped reading its input.")

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 import trio
 from trio_util import AsyncValue
 
+from trioproxy.claude.control import introduction
 from trioproxy.claude.models import Models, needs_models, read_models, resolve
-from trioproxy.claude.session import InitializeProbe
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
-from trioproxy.errors import BootFailed, PoolClosed, TrioproxyError
+from trioproxy.errors import BootCause, BootFailed, PoolClosed, TrioproxyError
 from trioproxy.pool.line_stream import LineStream
 from trioproxy.pool.process import Launch
 
@@ -50,7 +50,7 @@ class ModelCatalog:
             self._nursery.start_soon(self._ask)
         found = await self._known.wait_value(lambda value: value is not None)
         if isinstance(found, TrioproxyError):
-            raise found
+            raise found.again()
         assert isinstance(found, Models)
         return found
 
@@ -77,14 +77,15 @@ class ModelCatalog:
                 self._known.value = found
 
     async def _asked(self, stream: LineStream) -> Models | TrioproxyError:
-        initialized = InitializeProbe()
+        initialized = introduction(binds=True)
         try:
             with trio.fail_after(self._boot_timeout):
                 await stream.send(initialized.begin())
-                while initialized.answer is None:
+                while not initialized.is_answered:
                     initialized.receive(await stream.receive())
         except trio.TooSlowError:
-            return BootFailed(f"The Claude CLI did not answer within {self._boot_timeout:g} s.")
+            limit = f"{self._boot_timeout:g} s"
+            return BootFailed(f"The Claude CLI did not answer within {limit}.", BootCause.SILENT)
         except TrioproxyError as error:
             return error
         return read_models(initialized.answer)

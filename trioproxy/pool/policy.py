@@ -27,8 +27,13 @@ class Candidate(Protocol):
         ...
 
     @property
-    def idle_since(self) -> float:
-        """When it was last released, on the pool's clock."""
+    def has_kept(self) -> bool:
+        """Whether it knows prompts that can be taken from it."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """Since when it is idle, on the pool's clock."""
         ...
 
     @property
@@ -96,7 +101,7 @@ def choose(prompt: Prompt, idle: Iterable[C]) -> C | None:
         key=lambda item: (
             item[0],
             -item[1].oldest_use if item[0] is Fit.TAKES else 0.0,
-            item[1].idle_since,
+            item[1].since,
         ),
         default=None,
     )
@@ -131,8 +136,12 @@ def to_retire(idle: Iterable[C], census: Census, limits: PoolLimits) -> list[C]:
 def to_close(idle: Sequence[C], census: Census, limits: PoolLimits, now: float) -> list[C]:
     """Who has been idle for `idle_timeout` and is not among `min_size`."""
     surplus = census.total - census.closing - limits.min_size
-    expired = [w for w in _least_recently_used(idle) if w.idle_since + limits.idle_timeout <= now]
-    return expired[: max(0, surplus)]
+    return _expired(idle, limits, now)[: max(0, surplus)]
+
+
+def to_forget(idle: Iterable[C], limits: PoolLimits, now: float) -> list[C]:
+    """Who has been idle for `idle_timeout`, and still knows what callers have said."""
+    return [worker for worker in _expired(idle, limits, now) if worker.has_kept]
 
 
 def is_due_for_replacement(worker: Candidate, limits: PoolLimits) -> bool:
@@ -144,5 +153,9 @@ def is_due_for_replacement(worker: Candidate, limits: PoolLimits) -> bool:
     return worker.uses >= limits.max_requests or (worker.uses > 0 and has_grown)
 
 
+def _expired(idle: Iterable[C], limits: PoolLimits, now: float) -> list[C]:
+    return [w for w in _least_recently_used(idle) if w.since + limits.idle_timeout <= now]
+
+
 def _least_recently_used(workers: Iterable[C]) -> list[C]:
-    return sorted(workers, key=lambda worker: worker.idle_since)
+    return sorted(workers, key=lambda worker: worker.since)

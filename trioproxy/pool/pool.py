@@ -23,13 +23,14 @@ from secrets import token_hex
 
 import trio
 from attrs import evolve
-from trio_util import AsyncBool
+from trio_util import AsyncValue
 
 from trioproxy.claude.session import Fit, Session
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
     AcquireTimeout,
+    BootCause,
     BootFailed,
     PoolClosed,
     TooManyWaiting,
@@ -37,20 +38,21 @@ from trioproxy.errors import (
 )
 from trioproxy.pool import policy, worker_log
 from trioproxy.pool.backoff import SETTLED, Backoff
-from trioproxy.pool.job import Job, Lease
+from trioproxy.pool.job import Job, Lease, Signal
 from trioproxy.pool.model_catalog import ModelCatalog
 from trioproxy.pool.process import Launch
 from trioproxy.pool.stats import PoolCounters, PoolStatistics, WorkerStatistics
 from trioproxy.pool.waiters import Waiters
 from trioproxy.pool.warmup import Warmup
 from trioproxy.pool.worker import Retired, Worker, WorkerState
-from trioproxy.pool.worker import run as run_worker
 from trioproxy.pool.workers import SOON, WorkerSet
 from trioproxy.settings import PoolSettings
 
 logger = logging.getLogger("trioproxy.pool")
 
 _FIRST_BOOT = 5.0  # a boot that hangs holds up neither the port nor a stop
+
+_TRIES = 2  # of a turn whose process dies before its caller has seen anything
 
 _UNHEALTHY_ENDS = {"died idle", "wrote unasked", "health check failed"}
 
@@ -80,7 +82,7 @@ class Pool:
         self._is_open = True
         self._is_kept_warm = self._settings.warmup_on_startup
         self._warmup = Warmup()
-        self._is_unused = AsyncBool(True)
+        self._turns = AsyncValue(0)  # that a worker has, or whose process is being reset
 
     # For callers.
 
@@ -95,7 +97,7 @@ class Pool:
             raise PoolClosed("The server is stopping.")
         now = trio.current_time()
         if self._backoff.error is not None and self._backoff.is_waiting(now) and not self._workers:
-            raise self._backoff.error
+            raise self._backoff.error.again()
         if self._settings.enabled:
             logger.debug("[POOL_MANAGER] Acquiring client from pool")
         else:
@@ -125,7 +127,7 @@ class Pool:
             return
         with trio.move_on_at(job.waits_since + timeout):
             if await job.receive() is None and job.error is not None:
-                raise job.error
+                raise job.error.again()
             return
         if job.worker_id is not None:  # a worker came in the very tick of the deadline
             return
@@ -170,22 +172,15 @@ class Pool:
 
     def booted(self, worker: Worker) -> None:
         """A process has answered its first ping."""
-        worker.booted_at = trio.current_time()
-        if self._backoff.error is not None:
+        if self._backoff.has_failed:
             self._nursery.start_soon(self._settle, worker)
         self._tally.booted(trio.current_time() - worker.created_at)
         max_size, is_first = self._limits.max_size, worker.id in self._warmup
         worker_log.created(worker.id, len(self._workers), max_size, is_first=is_first)
         self._warmed(worker)
 
-    def next_job(self, worker: Worker) -> Job | None:
-        """A worker is free: the turn that it takes now, or None if it is to wait for one."""
-        was_used = worker.state is WorkerState.RESETTING
-        if was_used:
-            self._tally.was_reset(trio.current_time() - worker.resetting_since)
-            self._settled()
-        self._set_state(worker, WorkerState.IDLE)
-        worker.idle_since = trio.current_time()
+    def next_job(self, worker: Worker, *, is_released: bool) -> Job | None:
+        """A worker is idle: the turn that it takes now, or None if it is to wait for one."""
         if policy.is_due_for_replacement(worker, self._limits):
             self._grow()
             if worker.state is WorkerState.CLOSING:
@@ -195,8 +190,9 @@ class Pool:
             job = None  # it makes room for another
         if job is not None:
             self._waiters.leave(job)
-            self._assign(worker, job)
-        elif was_used:
+            worker.assign()
+            self._assigned(worker, job)
+        elif is_released:
             available = self._workers.count(WorkerState.IDLE)
             worker_log.released(worker.id, available, self._workers.count(WorkerState.BUSY))
         elif not self.is_enabled:
@@ -204,21 +200,39 @@ class Pool:
         self._grow()
         return job
 
+    def was_reset(self, seconds: float) -> None:
+        """A process has proved that nothing is left of a turn."""
+        self._tally.was_reset(seconds)
+        self._settled()
+
+    def turn_is_over(self) -> None:
+        """A worker has nothing to do any more with a turn."""
+        self._turns.value -= 1
+
     def unhealthy(self, worker: Worker) -> None:
         """A process was found dead, stopped or odd while nobody used it."""
         self._tally.health_check_failures += 1
         logger.warning("[POOL] Health check failed for connection %s", worker.id)
 
-    def try_again(self, job: Job) -> None:
-        """Give this turn to another worker: it goes to the head of the queue."""
+    async def try_again(self, job: Job) -> bool:
+        """Give a turn whose process has died to another one: it goes to the head of the queue.
+
+        False: its caller has seen something of it already, or it has had its second try.
+        """
+        if not job.is_unseen or job.tries >= _TRIES:
+            return False
+        job.wait_again()  # before the caller hears of it, and looks
+        with job.caller_scope():
+            await job.tell(Signal.RETURNED)
         if not self._is_open or job.is_abandoned:
             job.finish(PoolClosed("The server is stopping."))
-            return
+            return True
         self._tally.retries += 1
         logger.warning("[POOL] A process died before it answered: trying another one")
         if not self._hand_over(job):
             self._waiters.join(job, ahead=True)
         self._grow()
+        return True
 
     def on_initialized(self, initialized: Line) -> None:
         """A process was initialized, and has listed the models."""
@@ -244,14 +258,13 @@ class Pool:
             chosen.hand_nowait(job)
         except trio.WouldBlock:  # the pool is being cancelled in this very tick
             return False
-        self._assign(chosen, job)
+        self._assigned(chosen, job)
         return True
 
-    def _assign(self, worker: Worker, job: Job) -> None:
-        self._set_state(worker, WorkerState.BUSY)
-        worker.uses += 1
+    def _assigned(self, worker: Worker, job: Job) -> None:
         job.worker_id = worker.id
         job.tries += 1
+        self._turns.value += 1
         self._tally.assigned(trio.current_time() - job.submitted_at, is_reuse=worker.uses > 1)
         worker_log.assigned(worker.id, worker.uses, len(self._workers))
 
@@ -291,10 +304,6 @@ class Pool:
                 worker.retire("worn")
                 fresh = max(0, fresh - 1)
 
-    def _set_state(self, worker: Worker, state: WorkerState) -> None:
-        worker.state = state
-        self._is_unused.value = not self._workers.count(WorkerState.BUSY)
-
     # Processes, coming and going.
 
     def _boot(self) -> Worker:
@@ -307,7 +316,7 @@ class Pool:
     async def _run_worker(self, worker: Worker) -> None:
         end: Exception
         try:
-            end = await run_worker(worker, self._launch, self, self._settings, self._max_line_size)
+            end = await worker.run(self._launch, self, self._settings, self._max_line_size)
         except Exception as error:
             logger.exception(
                 "[POOL] Connection %s failed because of a fault in this server", worker.id
@@ -315,7 +324,6 @@ class Pool:
             end = error
         finally:
             self._workers.remove(worker)
-            self._is_unused.value = not self._workers.count(WorkerState.BUSY)
             self._tally.connections_destroyed += 1
             worker_log.destroyed(worker.id, len(self._workers))
         self._ended(worker, end)
@@ -323,14 +331,15 @@ class Pool:
     def _ended(self, worker: Worker, end: Exception) -> None:
         if isinstance(end, BootFailed):
             reason = "boot failed"
-            self._boot_failed(end)
+            self._boot_failed(end, worker)
         else:
             reason = str(end) if isinstance(end, Retired) else "server fault"
         self._tally.retirements[reason] += 1
         is_unhealthy = reason in _UNHEALTHY_ENDS
         worker_log.ended(worker.id, reason, is_unhealthy=is_unhealthy)
-        if is_unhealthy and _was_short_lived(worker) and self._backoff.is_storm():
-            self._boot_failed(BootFailed("The Claude CLI starts, but exits soon afterwards."))
+        if is_unhealthy and _was_short_lived(worker):
+            words = "The Claude CLI starts, but exits soon afterwards."
+            self._boot_failed(BootFailed(words, BootCause.SHORT_LIVED), worker)
         self._warmed(worker)
         if self._is_open:
             self._dispatch()
@@ -342,36 +351,49 @@ class Pool:
             self._settled()
 
     def _settled(self) -> None:
-        """A process has come up, and lives: whatever there was is over."""
-        if self._backoff.succeeded():
+        """A process has come up, and serves: whatever there was is over."""
+        if not self._backoff.has_failed:
+            return
+        had_trouble = self._backoff.error is not None
+        self._backoff.succeeded()
+        if had_trouble:
             logger.info("[POOL] The Claude CLI can be started again")
             self._grow()
 
-    def _boot_failed(self, error: BootFailed) -> None:
+    def _boot_failed(self, error: BootFailed, worker: Worker) -> None:
         self._tally.boot_failures += 1
-        known = self._backoff.error
+        now, known, retry_at = trio.current_time(), self._backoff.error, self._backoff.retry_at
+        self._backoff.failed(error, worker.created_at, now)
+        if self._backoff.error is None:
+            logger.warning("[POOL] %s Starting another one.", error.message)
+            return
         if known is None or known.message != error.message:
             logger.error("[POOL] %s", error.log_message)
-        retry_at = self._backoff.failed(error, trio.current_time())
         if not self._workers:
             self._waiters.fail_all(error)
-        if retry_at is not None:
-            self._nursery.start_soon(self._grow_at, retry_at)
+        if self._backoff.retry_at != retry_at:
+            self._nursery.start_soon(self._grow_at, self._backoff.retry_at)
 
     async def _grow_at(self, time: float) -> None:
         await trio.sleep_until(time)
         self._grow()
 
-    async def _close_surplus(self) -> None:
-        """Close those that have been idle for too long, each at its exact time."""
+    async def _watch_idle(self) -> None:
+        """Close those that have been idle for too long, each at its exact time.
+
+        Those that stay, for `min_size`, forget what callers have said.
+        """
         while True:
             now = trio.current_time()
             idle = self._workers.in_state(WorkerState.IDLE)
-            census = self._workers.census(len(self._waiters), trio.current_time())
+            census = self._workers.census(len(self._waiters), now)
             for worker in policy.to_close(idle, census, self._limits, now):
                 worker.retire("idle")
                 worker_log.cleaned_up(worker.id, self._limits.idle_timeout)
-            deadlines = [worker.idle_since + self._limits.idle_timeout for worker in idle]
+            left = self._workers.in_state(WorkerState.IDLE)
+            for worker in policy.to_forget(left, self._limits, now):
+                worker.forget()
+            deadlines = [worker.since + self._limits.idle_timeout for worker in idle]
             latest = now + self._limits.idle_timeout
             await trio.sleep_until(min((d for d in deadlines if d > now), default=latest))
 
@@ -384,7 +406,7 @@ class Pool:
         if not first:
             self._end_warmup()
         self._grow()
-        self._nursery.start_soon(self._close_surplus)
+        self._nursery.start_soon(self._watch_idle)
 
     def _warmed(self, worker: Worker) -> None:
         """A process has booted, or is not coming."""
@@ -419,8 +441,8 @@ class Pool:
         self._waiters.fail_all(PoolClosed("The server is stopping."))
 
     async def wait_unused(self) -> None:
-        """Wait until no worker has a turn."""
-        await self._is_unused.wait_value(True)
+        """Wait until no worker has a turn, or is being reset behind one."""
+        await self._turns.wait_value(0)
 
     def __repr__(self) -> str:
         states = " ".join(f"{worker.id}:{worker.state.value}" for worker in self._workers)

@@ -18,7 +18,7 @@ import trio
 from trio_util import RepeatedEvent
 
 from trioproxy.claude.command import Command
-from trioproxy.errors import BootFailed
+from trioproxy.errors import BootCause, BootFailed
 from trioproxy.pool.guard import Guard
 
 _READ_SIZE = 65_536  # what a pipe holds
@@ -59,6 +59,10 @@ class Pipes(Protocol):
 
     async def wait_stderr_closed(self) -> None:
         """Wait for the end of stderr, which may come later than that of stdout."""
+        ...
+
+    async def wait_ended(self) -> int:
+        """Wait for its end. Its return code; negative, the signal that ended it."""
         ...
 
     @property
@@ -144,6 +148,10 @@ class Process:
             return None
         return size
 
+    async def wait_ended(self) -> int:
+        """Wait for its end; see `Pipes`."""
+        return await self._child.wait()
+
     def stderr_tail(self) -> str:
         """The end of its error output; see `Pipes`."""
         return b"".join(self._stderr_chunks).decode(errors="replace").strip()
@@ -212,7 +220,9 @@ async def open_process(
         )
     except OSError as error:
         raise BootFailed(
-            f"The Claude CLI could not be started: {error.strerror}.", detail=str(error)
+            f"The Claude CLI could not be started: {error.strerror}.",
+            BootCause.NOT_STARTED,
+            detail=str(error),
         ) from error
     process = Process(child)
     async with trio.open_nursery() as nursery:

@@ -71,7 +71,7 @@ class WorkerStatistics:
             bound=worker.has_prompt,
             uses=worker.uses,
             age=now - worker.created_at,
-            idle=now - worker.idle_since if worker.state is WorkerState.IDLE else 0.0,
+            idle=now - worker.since if worker.state is WorkerState.IDLE else 0.0,
             rss=worker.rss,
         )
 

@@ -37,4 +37,4 @@ class Waiters:
         waiting = list(self._jobs)
         self._jobs.clear()
         for job in waiting:
-            job.finish(error)
+            job.finish(error.again())

@@ -43,7 +43,7 @@ class WorkerSet:
     def soon_free(self, now: float) -> int:
         """How many are about to be clean again."""
         resetting = self.in_state(WorkerState.RESETTING)
-        return sum(now < worker.resetting_since + SOON for worker in resetting)
+        return sum(now < worker.since + SOON for worker in resetting)
 
     def census(self, waiting: int, now: float) -> Census:
         """The counts, as decisions need them: nobody waits whom a reset will soon serve."""
@@ -56,7 +56,7 @@ class WorkerSet:
                     closing += 1
                 case WorkerState.IDLE if not worker.uses:
                     fresh += 1
-                case WorkerState.RESETTING if now < worker.resetting_since + SOON:
+                case WorkerState.RESETTING if now < worker.since + SOON:
                     soon_free += 1
                 case _:
                     pass

@@ -98,6 +98,9 @@ class PoolSettings:
     warmup_on_startup: bool = setting(True, "start min_size processes before the first request")
     health_check_interval: float = setting(60.0, "seconds between health checks", above=0)
     health_timeout: float = setting(5.0, "seconds for a process to respond", above=0)
+    write_timeout: float = setting(
+        10.0, "seconds for a process to read a request, and again for each 10 MB", above=0
+    )
     acquire_timeout: float = setting(5.0, "seconds a request waits for a process", above=0)
     max_waiting: int = setting(100, "maximum requests waiting for a process", at_least=0)
     reuse: Literal["rewind", "never"] = setting("rewind", "whether a process serves again")

@@ -47,7 +47,12 @@ STARTS_PROCESSES = re.compile(
     r"|os\.(fork|forkpty|system|popen|startfile|exec\w+|spawn\w+|posix_spawnp?)"
     r"|multiprocessing\.(Process|Pool|Manager|get_context)|concurrent\.futures.*"
 )
-MAY_START_PROCESSES = {"pool/process.py", "pool/guard.py", "cli/subprocesses.py"}
+MAY_START_PROCESSES = {
+    "pool/process.py",
+    "pool/guard.py",
+    "pool/program.py",
+    "cli/subprocesses.py",
+}
 
 
 def name_of(file: Path) -> str:

@@ -48,7 +48,7 @@ The layers, each of which knows only those below it:
     logs.py       how the server logs
 
 `claude/` and `dialects/` import no trio, quart or httpx; `pool/` knows no HTTP; only
-`pool/process.py`, `pool/guard.py` and `cli/subprocesses.py` start processes, only
+`pool/process.py`, `pool/guard.py` and `pool/program.py` start processes, only
 `forward/connection.py` uses httpx, and only `asgi_server/` and `standin/` use Hypercorn.
 tests/test_layers.py checks all of this.
 

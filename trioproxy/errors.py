@@ -39,10 +39,13 @@ refusals.py. Types and statuses: https://docs.anthropic.com/en/api/errors.
 """
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from trioproxy.refusals import Category, Refusal
+
+BootCause: TypeAlias = Literal["not started", "exited", "killed", "silent", "short-lived"]
+"""Why a process is not there: the system could not start it, it ended or wrote what it should not,
+a signal ended it, it did not answer, or it ended soon afterwards."""
 
 _LONGEST_LOGGED = 4_000  # characters
 
@@ -254,23 +257,13 @@ class CliNotFound(CliError):
     """The CLI was not found. The message lists the places searched."""
 
 
-class BootCause(Enum):
-    """Why a process is not there."""
-
-    NOT_STARTED = "the system could not start it"
-    EXITED = "it ended, or wrote what it should not"
-    KILLED = "a signal ended it"
-    SILENT = "it did not answer"
-    SHORT_LIVED = "it started, but ended soon afterwards"
-
-
 class BootFailed(CliError):
-    """A process did not start. `detail` has what it printed."""
+    """A process did not start. `detail` has what it printed, and `cause` which way it failed."""
 
     status = 503
     retry_after = 5
 
-    def __init__(self, message: str, cause: BootCause, *, detail: str = "") -> None:
+    def __init__(self, message: str, *, cause: BootCause = "exited", detail: str = "") -> None:
         super().__init__(message, detail=detail)
         self.cause = cause
 

@@ -4,7 +4,7 @@ stand-in (offline only) > forward client > watcher > guard > pool > web app
 """
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,22 +13,21 @@ from tempfile import TemporaryDirectory
 import trio
 from attrs import evolve, frozen
 
-from trioproxy import __version__
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.asgi_server.workers import wait_parent_gone
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Command, Options, build_command, build_offline_command
 from trioproxy.claude.prompts import PromptSlots, write_plugin
 from trioproxy.claude.session import Session
-from trioproxy.conformance.binding import find_binding_problem
-from trioproxy.conformance.memory import fingerprint, has_passed, remember, state_folder
+from trioproxy.conformance.start import FirstTrial
+from trioproxy.conformance.version import newer
 from trioproxy.dialects.anthropic.request import RequestDefaults
 from trioproxy.forward.api import ApiClient
 from trioproxy.forward.client import ForwardClient, open_forward_client
 from trioproxy.forward.upstream import read_upstream
-from trioproxy.pool.guard import open_guard
+from trioproxy.pool.guard import Guard, open_guard
 from trioproxy.pool.pool import Pool, open_pool
-from trioproxy.pool.process import open_process
+from trioproxy.pool.process import Launch, open_process
 from trioproxy.settings import PoolSettings, Settings
 from trioproxy.standin import StandIn, serve_standin
 from trioproxy.validation import (
@@ -36,10 +35,10 @@ from trioproxy.validation import (
     read_cwd,
     read_options,
     read_upstreams,
-    takes_any_prompt,
 )
 from trioproxy.web.app import WebConfig, create_web
 from trioproxy.web.gate.middleware import RequestMiddleware
+from trioproxy.web.observe.cli_facts import CliFacts
 
 logger = logging.getLogger("trioproxy.app")
 
@@ -52,6 +51,12 @@ _BANNER = (
 _SHARED_TOOLS = (
     "[STARTUP] The CLI's own tools are on, and there are several tokens: what the tools of one "
     "caller leave on this machine, those of another can read."
+)
+
+
+_BOUND = (
+    "Each process is bound to its first system prompt, since this Claude CLI cannot be given "
+    "another"
 )
 
 
@@ -82,21 +87,18 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wait_parent_gone)
             standin = StandIn() if settings.claude.offline else None
-            cwd, home = own_cwd or _new(private, "work"), _new(private, "home")
-            plugin = ""
+            cwd, home, plugin = (_new(private, name) for name in ("work", "home", "plugin"))
+            write_plugin(Path(plugin))
             if options.own_tools and len(settings.auth.tokens) + bool(settings.auth.token) > 1:
                 logger.warning(_SHARED_TOOLS)
-            if takes_any_prompt(settings) and await _is_known_to(
-                binary, environ, settings, private
-            ):
-                plugin = _new(private, "plugin")
-                write_plugin(Path(plugin))
-            if standin is None:
-                command = build_command(binary, environ, cwd, options, plugin=plugin, home=home)
-            else:
+            build = partial(build_command, binary, environ, own_cwd or cwd, options, home=home)
+            if standin is not None:
                 base_url: str = await nursery.start(serve_standin, standin)
-                command = build_offline_command(
-                    binary, environ, cwd, options, home=home, base_url=base_url, plugin=plugin
+                build = partial(
+                    build_offline_command,
+                    *(binary, environ, own_cwd or cwd, options),
+                    home=home,
+                    base_url=base_url,
                 )
                 settings = _offline(settings, base_url)
                 logger.warning(_BANNER)
@@ -104,69 +106,85 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
                 open_forward_client(read_upstreams(settings), settings.http_pool) as client,
                 open_watcher(settings.server.send_timeout) as watcher,
                 open_guard(private) as guard,
-                open_pool(
-                    pool_settings,
-                    partial(open_process, command, guard, stop_timeout=pool_settings.stop_timeout),
-                    max_line_size=settings.claude.max_line_size,
-                    new_session=partial(
-                        _new_session,
-                        command,
-                        options,
-                        takes_any=bool(plugin),
-                        timeout=pool_settings.idle_timeout,
-                    ),
-                ) as pool,
             ):
-                nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
-                config = WebConfig(
-                    settings.server,
-                    settings.auth,
-                    settings.logging,
-                    _defaults(settings),
-                    settings.openai,
-                    settings.pool_settings,
-                    is_offline=standin is not None,
-                )
-                counting = settings.count_tokens
-                api = ApiClient(client, counting.api_key, counting.timeout)
-                web = create_web(pool, client, watcher, config, api if counting.api_key else None)
-                yield Server(web, pool, client, standin)
+                ways = _Ways(build, plugin, guard, pool_settings, options)
+                trial = FirstTrial(binary, environ, settings, private)
+                cli = CliFacts()
+                cli.takes_any = trial.takes_any()
+                launch, new_session = ways.of(takes_any=cli.takes_any is True)
+                async with open_pool(
+                    pool_settings,
+                    launch,
+                    max_line_size=settings.claude.max_line_size,
+                    new_session=new_session,
+                ) as pool:
+                    nursery.start_soon(_announce_when_warm, pool)  # noqa: ASYNC111 - only waits
+                    nursery.start_soon(_find_out, cli, trial, pool, ways)  # noqa: ASYNC111
+                    config = WebConfig(
+                        settings.server,
+                        settings.auth,
+                        settings.logging,
+                        _defaults(settings),
+                        settings.openai,
+                        settings.pool_settings,
+                        cli,
+                        is_offline=standin is not None,
+                    )
+                    counting = settings.count_tokens
+                    api = ApiClient(client, counting.api_key, counting.timeout)
+                    web = create_web(
+                        *(pool, client, watcher, config),
+                        api if counting.api_key else None,
+                    )
+                    yield Server(web, pool, client, standin)
             nursery.cancel_scope.cancel(reason="the server is closed")
 
 
-async def _is_known_to(
-    binary: str, environ: Mapping[str, str], settings: Settings, private: str
-) -> bool:
-    """Whether this CLI takes any system prompt, as the settings say or as it was found."""
-    if settings.pool_settings.binding == "any":
-        return True
-    options = read_options(settings.claude)
-    folder = state_folder(environ)
-    key = fingerprint(binary, __version__, (*options.arguments(), *options.env))
-    if has_passed(folder, key):
-        return True
+async def _find_out(cli: CliFacts, trial: FirstTrial, pool: Pool, ways: "_Ways") -> None:
+    """Find out what can be relied on in the CLI, beside the first processes."""
+    cli.version = await trial.version()
+    if words := newer(cli.version):
+        cli.problems.append(words)
+        logger.info("[STARTUP] %s", words)
+    if cli.takes_any is not None:
+        return
     logger.info("[STARTUP] Trying what this Claude CLI can do, once")
-    async with open_guard() as guard:  # not of the private directory, which it would remove
-        place = Path(_new(private, "trial"))
-        problem = await find_binding_problem(binary, environ, options, place, guard)
+    problem = await trial.find_binding_problem()
+    cli.takes_any = not problem
     if problem:
-        logger.warning(
-            "[STARTUP] Each process is bound to its first system prompt, since this Claude CLI "
-            "cannot be given another: %s",
-            problem,
+        cli.problems.append(f"{_BOUND}: {problem}")
+        logger.warning("[STARTUP] %s: %s", _BOUND, problem)
+    else:
+        pool.renew(*ways.of(takes_any=True))
+        logger.info("[STARTUP] Each Claude process takes any system prompt from now on")
+
+
+@frozen
+class _Ways:
+    """The two ways to start a process: one takes any system prompt, the other its first alone."""
+
+    build: Callable[..., Command]
+    plugin: str
+    guard: Guard
+    settings: PoolSettings
+    options: Options
+
+    def of(self, *, takes_any: bool) -> tuple[Launch, Callable[[], Session]]:
+        """How to start one, and the memory of one."""
+        command = self.build(plugin=self.plugin if takes_any else "")
+        launch = partial(
+            open_process, command, self.guard, stop_timeout=self.settings.stop_timeout
         )
-        return False
-    remember(folder, key)
-    return True
+        return launch, partial(self._new_session, command, takes_any=takes_any)
 
-
-def _new_session(
-    command: Command, options: Options, *, takes_any: bool, timeout: float
-) -> Session:
-    slots = PromptSlots() if takes_any else None
-    return Session(
-        command.betas, options.own_tools, slots, command.is_bare, prompt_timeout=timeout
-    )
+    def _new_session(self, command: Command, *, takes_any: bool) -> Session:
+        return Session(
+            command.betas,
+            self.options.own_tools,
+            PromptSlots() if takes_any else None,
+            command.is_bare,
+            prompt_timeout=self.settings.idle_timeout,
+        )
 
 
 def _offline(settings: Settings, standin_url: str) -> Settings:

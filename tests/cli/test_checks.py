@@ -26,7 +26,7 @@ from trioproxy.cli.checks import (
     read_login,
 )
 from trioproxy.cli.finding import Finding, failed
-from trioproxy.cli.subprocesses import Ran
+from trioproxy.pool.program import Ran
 from trioproxy.settings import ClaudeSettings, PoolSettings, Settings, SettingsError
 
 VERSIONS = {"trio": "0.35.0", "hypercorn": "0.18.0", "httpx": "0.28.1"}

@@ -11,9 +11,10 @@ import pytest
 import trio
 import trio.testing
 
-from trioproxy.cli import facts, subprocesses
+from trioproxy.cli import facts
 from trioproxy.cli.listeners import listener
 from trioproxy.cli.progress import watched
+from trioproxy.pool import program
 
 HOSTS = [("127.0.0.1", socket.AF_INET)]
 if socket.has_dualstack_ipv6():
@@ -84,9 +85,7 @@ async def test_a_program_is_killed_with_all_that_it_has_started(tmp_path: Path) 
     script = f"sleep 60 & echo $! > {file}.new; mv {file}.new {file}; wait"
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(
-                subprocesses.run, ["sh", "-c", script], {"PATH": os.environ["PATH"]}
-            )
+            nursery.start_soon(program.run, ["sh", "-c", script], {"PATH": os.environ["PATH"]})
             while not file.exists():  # noqa: ASYNC110 - no event
                 await trio.sleep(0.01)
             nursery.cancel_scope.cancel()

@@ -36,6 +36,7 @@ class Idle:
     uses: int = 0
     rss: int | None = None
     has_kept: bool = True
+    is_outdated: bool = False
 
     def fit(self, prompt: Prompt) -> Fit:
         return self.suits
@@ -144,6 +145,7 @@ def test_max_requests_and_max_rss_but_not_before_the_first_turn() -> None:
     assert is_due_for_replacement(Idle(uses=500), LIMITS)
     assert is_due_for_replacement(Idle(uses=1, rss=1_001), LIMITS)
     assert not is_due_for_replacement(Idle(uses=0, rss=1_001), LIMITS)
+    assert is_due_for_replacement(Idle(is_outdated=True), LIMITS)
 
 
 def test_enabled_false_keeps_nothing_before_or_after_use() -> None:

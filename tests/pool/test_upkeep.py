@@ -21,17 +21,20 @@ from tests.fakes import (
 )
 from tests.pool.pools import ONE, TWO, ask, balanced, pool_of
 from tests.sizing import Sized
+from trioproxy.claude.session import Session
 from trioproxy.errors import (
     AcquireTimeout,
     BootFailed,
     PoolClosed,
     ProcessDied,
+    ProcessStalled,
     TooManyWaiting,
     TrioproxyError,
     TurnTimeout,
 )
 from trioproxy.pool.backoff import LONGEST
 from trioproxy.pool.job import Lease
+from trioproxy.pool.line_stream import LineStream
 from trioproxy.pool.worker import Worker
 from trioproxy.settings import PoolSettings
 
@@ -313,6 +316,56 @@ async def test_waiters_of_several_prompts_are_served_in_order(
         assert pool.next_job(free, is_released=False) is None
         for answer in answers:
             answer.release()
+
+
+# -- Another way to start them
+
+
+async def test_renewed_pool_replaces_its_processes_in_time(autojump_clock: Clock) -> None:
+    before, after = FakeCLI(), FakeCLI()
+    async with pool_of(before, evolve(TWO, max_size=3)) as pool:
+        await pool.wait_warm()
+        with pool.submit(turn()) as answer:
+            await answer.receive()
+            pool.renew(after, Session)
+            async for _ in answer:
+                assert before.alive >= 1  # an answer that runs is not cut
+        await trio.sleep(2)
+        assert (before.alive, after.alive) == (0, 2)
+        assert pool.statistics().retirements == {"worn": 2}
+        await ask(pool)
+        assert balanced(pool)
+
+
+async def test_renewed_pool_replaces_what_is_still_booting(autojump_clock: Clock) -> None:
+    before, after = FakeCLI(), FakeCLI()
+    async with pool_of(before, evolve(ONE, max_size=1, warmup_on_startup=False)) as pool:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, pool)
+            await trio.sleep(BOOT / 2)
+            pool.renew(after, Session)
+        await trio.sleep(2)
+        assert (before.alive, after.alive) == (0, 1)
+        await ask(pool)
+        assert (len(before.launched), len(after.launched)) == (1, 1)
+
+
+# -- What a process does not take
+
+
+@pytest.mark.parametrize(("size", "limit"), [(100, 10.0), (20_000_000, 30.0)])
+async def test_write_timeout_goes_by_the_size(
+    autojump_clock: Clock, size: int, limit: float
+) -> None:
+    class Deaf(FakeProcess):
+        async def send_all(self, data: bytes) -> None:
+            await trio.sleep_forever()
+
+    stream = LineStream(Deaf(1), 1000, write_timeout=10.0)
+    start = trio.current_time()
+    with pytest.raises(ProcessStalled, match="stopped reading"):
+        await stream.send(bytes(size))
+    assert trio.current_time() - start == pytest.approx(limit, abs=0.01)
 
 
 # -- Reuse, and none

@@ -131,13 +131,19 @@ def build_command(  # noqa: PLR0913 - each is another thing
     home that it has then, unless it needs the operator's: for a login, or for a cloud's account.
     """
     own = build_environment(environ, options)
+    bare = is_bare(environ, options)
     has_key = bool(own.get("ANTHROPIC_API_KEY"))
-    is_bare = options.bare == "always" or (options.bare == "auto" and has_key)
     if plugin and home and has_key and not any(own.get(name) for name in _CLOUDS):
         own |= {"HOME": home}
         own.pop("CLAUDE_CONFIG_DIR", None)
     own |= _temporary(plugin)
-    return Command(_argv(binary, options, plugin, is_bare=is_bare), own, cwd, is_bare)
+    return Command(_argv(binary, options, plugin, is_bare=bare), own, cwd, bare)
+
+
+def is_bare(environ: Mapping[str, str], options: Options) -> bool:
+    """Whether such a process adds nothing to what a caller says."""
+    has_key = bool(build_environment(environ, options).get("ANTHROPIC_API_KEY"))
+    return options.bare == "always" or (options.bare == "auto" and has_key)
 
 
 def build_environment(environ: Mapping[str, str], options: Options = Options()) -> dict[str, str]:
@@ -164,6 +170,28 @@ def build_offline_command(  # noqa: PLR0913 - each is another thing
     offline = evolve(options, env={**options.env, **own})
     argv = _argv(binary, options, plugin, is_bare=True)
     return Command(argv, {**_completed(kept, offline), **_temporary(plugin)}, cwd, is_bare=True)
+
+
+def build_trial_command(  # noqa: PLR0913 - each is another thing
+    binary: str,
+    environ: Mapping[str, str],
+    cwd: str,
+    options: Options,
+    *,
+    home: str,
+    base_url: str,
+    has_login: bool,
+    plugin: str,
+) -> Command:
+    """The command of a process that is tried: as offline, and `has_login` with a dummy login."""
+    offline = build_offline_command(
+        binary, environ, cwd, options, home=home, base_url=base_url, plugin=plugin
+    )
+    if not has_login:
+        return offline
+    login = {**offline.environ, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
+    del login["ANTHROPIC_API_KEY"]
+    return Command(_argv(binary, options, plugin, is_bare=False), login, cwd, is_bare=False)
 
 
 def _temporary(plugin: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ facts.py        this machine: memory, ports, files, packages
 listeners.py    who listens on a port
 round_trip.py   a server of one process, and one question to it
 asgi.py         a request to an ASGI app of this process
-subprocesses.py  other programs, run
+subprocesses.py  another program in the place of this one
 progress.py     seconds, counted on a terminal
 render.py       pure: a setting's value, shown without its secrets
 schema.py       pure: a JSON schema of the settings

@@ -7,7 +7,9 @@ from attrs import frozen
 
 from trioproxy.cli.finding import Finding, failed, note, ok
 from trioproxy.cli.render import Shown, file_name
-from trioproxy.cli.subprocesses import Ran
+from trioproxy.conformance import version
+from trioproxy.conformance.parts import HOLDS, OF_PROMPTS, Part
+from trioproxy.pool.program import Ran
 from trioproxy.settings import ClaudeSettings, Loaded, Settings, SettingsError
 
 OLDEST_PYTHON = (3, 11)
@@ -22,6 +24,10 @@ _FILES_OF_A_PROCESS = 5  # three pipes, what it is waited for by, and the guard'
 _LOG_IN = (
     "Run `claude auth login` as the user that runs the server, or set ANTHROPIC_API_KEY in its "
     "environment."
+)
+_OTHER_CLI = (
+    f"Use the version that this server was tested with, {version.TESTED}: `pip install "
+    "'trioproxy[cli]'`, and leave `[claude] cli_path` empty."
 )
 _MORE_LOG = "For more detail, run `LOG_LEVEL=DEBUG trioproxy serve` and read its log."
 _ADVICE = {
@@ -136,11 +142,22 @@ def check_missing_cli(message: str, claude: ClaudeSettings) -> Finding:
     return failed("CLI", "not found", message, *(advice if claude.cli_path else []))
 
 
+def check_part(part: Part, problem: str) -> Finding:
+    """Whether a part of what the server relies on in the CLI holds."""
+    if not problem:
+        return ok(part.value, HOLDS[part])
+    if part in OF_PROMPTS:
+        advice = "Each process is bound to its first system prompt: safe, but slow with many."
+        return note(part.value, problem, advice)
+    return failed(part.value, problem, _OTHER_CLI)
+
+
 def check_version(binary: str, ran: Ran | OSError | None) -> Finding:
     """Whether the CLI runs at all. `ran`: its `--version`; None if that took too long."""
     if isinstance(ran, Ran) and ran.status == 0:
         if "Claude Code" in ran.out:
-            return ok("version", ran.out)
+            newer = version.newer(ran.out.partition(" ")[0])
+            return note("version", ran.out, newer) if newer else ok("version", ran.out)
         printed = f"the CLI printed {ran.out or 'nothing'}"
         return note("version", printed, "Is it the Claude CLI? See `[claude] cli_path`.")
     if ran is None:

@@ -12,12 +12,13 @@ from attrs import define
 
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Options, build_environment
-from trioproxy.cli import checks, facts, options, subprocesses
+from trioproxy.cli import checks, facts, options
 from trioproxy.cli.finding import Finding, announced, ok
 from trioproxy.cli.listeners import listener
 from trioproxy.cli.progress import watched
 from trioproxy.cli.render import shown
 from trioproxy.errors import CliNotFound
+from trioproxy.pool import program
 from trioproxy.settings import ClaudeSettings, Settings, SettingsError, load_settings
 
 DEFAULT_MODEL = "haiku"
@@ -35,9 +36,20 @@ _LOG_LINES = 5
     help=f"The model to ask for one word.  [default: `[claude] model`, else {DEFAULT_MODEL}]",
 )
 @options.CONFIG
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also try all that the server relies on in this CLI: under a minute, no account.",
+)
 @click.pass_context
-def command(
-    ctx: click.Context, *, offline: bool, port: int, model: str | None, config: str | None
+def command(  # noqa: PLR0913 - as click calls it
+    ctx: click.Context,
+    *,
+    offline: bool,
+    port: int,
+    model: str | None,
+    config: str | None,
+    deep: bool,
 ) -> None:
     """Check everything the server needs, and suggest fixes.
 
@@ -47,7 +59,7 @@ def command(
     """
     environ = options.environment(os.environ, config=config, offline=offline)
     report = Report()
-    trio.run(partial(_examine, report, environ, port=port, model=model))
+    trio.run(partial(_examine, report, environ, port=port, model=model, is_deep=deep))
     click.echo(f"\n{report.failures} FAILED." if report.failures else "\nAll checks passed.")
     ctx.exit(1 if report.failures else 0)
 
@@ -66,7 +78,7 @@ class Report:
 
 
 async def _examine(
-    report: Report, environ: Mapping[str, str], *, port: int, model: str | None
+    report: Report, environ: Mapping[str, str], *, port: int, model: str | None, is_deep: bool
 ) -> None:
     report.tell(checks.check_python(sys.version_info[:3]))
     report.tell(checks.check_packages(facts.versions(checks.PACKAGES)))
@@ -80,7 +92,7 @@ async def _examine(
         return
     report.tell(checks.check_memory(facts.available_memory(), settings))
     report.tell(checks.check_files(facts.files_limit(), settings))
-    await _examine_cli(report, settings, environ, model)
+    await _examine_cli(report, settings, environ, model, is_deep=is_deep)
 
 
 def _read_settings(report: Report, environ: Mapping[str, str]) -> Settings | None:
@@ -99,7 +111,12 @@ def _look_at_port(port: int) -> Finding:
 
 
 async def _examine_cli(
-    report: Report, settings: Settings, environ: Mapping[str, str], model: str | None
+    report: Report,
+    settings: Settings,
+    environ: Mapping[str, str],
+    model: str | None,
+    *,
+    is_deep: bool,
 ) -> None:
     claude = settings.claude
     try:
@@ -112,8 +129,22 @@ async def _examine_cli(
     own = build_environment(environ, Options(env=claude.env, pass_env=claude.pass_env))
     version = await _run("version", [binary, "--version"], own)
     report.tell(checks.check_version(binary, version))
+    if is_deep:
+        await _try_all(report, binary, settings, environ)
     report.tell(await _look_at_login(binary, claude, own))
     report.tell(await _ask(settings, environ, model or claude.model or DEFAULT_MODEL))
+
+
+async def _try_all(
+    report: Report, binary: str, settings: Settings, environ: Mapping[str, str]
+) -> None:
+    """Try what the server relies on in this CLI, part by part."""
+    from trioproxy.conformance.every_part import parts_of, problem_of  # noqa: PLC0415 - slow
+
+    for part, subject in parts_of(binary, environ, settings):
+        work = partial(problem_of, part, subject)
+        problem = await watched(part.value, work, is_terminal=sys.stderr.isatty())
+        report.tell(checks.check_part(part, problem))
 
 
 async def _look_at_login(
@@ -128,13 +159,13 @@ async def _look_at_login(
 
 async def _run(
     label: str, argv: list[str], environ: Mapping[str, str]
-) -> subprocesses.Ran | OSError | None:
+) -> program.Ran | OSError | None:
     """How a program has ended; None if it took too long."""
 
-    async def work() -> subprocesses.Ran | OSError | None:
+    async def work() -> program.Ran | OSError | None:
         try:
             with trio.move_on_after(_PATIENCE):
-                return await subprocesses.run(argv, environ)
+                return await program.run(argv, environ)
         except OSError as error:
             return error
         return None

@@ -10,7 +10,7 @@ FIRST = 0.5
 LONGEST = 15.0
 SETTLED = 2.0  # seconds that a process must live for its boot to count as one
 
-FORGIVEN = {BootCause.KILLED: 2, BootCause.SHORT_LIVED: 1}
+FORGIVEN = {"killed": 2, "short-lived": 1}
 """How many failures in a row say nothing of the next boot: what ended it may be an accident."""
 
 

@@ -13,7 +13,7 @@ from trioproxy.claude.control import introduction
 from trioproxy.claude.models import Models, needs_models, read_models, resolve
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
-from trioproxy.errors import BootCause, BootFailed, PoolClosed, TrioproxyError
+from trioproxy.errors import BootFailed, PoolClosed, TrioproxyError
 from trioproxy.pool.line_stream import LineStream
 from trioproxy.pool.process import Launch
 
@@ -85,7 +85,7 @@ class ModelCatalog:
                     initialized.receive(await stream.receive())
         except trio.TooSlowError:
             limit = f"{self._boot_timeout:g} s"
-            return BootFailed(f"The Claude CLI did not answer within {limit}.", BootCause.SILENT)
+            return BootFailed(f"The Claude CLI did not answer within {limit}.", cause="silent")
         except TrioproxyError as error:
             return error
         return read_models(initialized.answer)

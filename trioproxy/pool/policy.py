@@ -42,6 +42,11 @@ class Candidate(Protocol):
         ...
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether processes are started in another way by now."""
+        ...
+
+    @property
     def rss(self) -> int | None:
         """Bytes of memory that it holds, where that is known."""
         ...
@@ -145,12 +150,12 @@ def to_forget(idle: Iterable[C], limits: PoolLimits, now: float) -> list[C]:
 
 
 def is_due_for_replacement(worker: Candidate, limits: PoolLimits) -> bool:
-    """Whether a process has served long enough, or grown large enough, to be replaced.
+    """Whether a process is of another kind, has served long enough, or grown large enough.
 
     Each serves one turn at least: a `max_rss` below that of a new one must not end in a storm.
     """
-    has_grown = (worker.rss or 0) > limits.max_rss
-    return worker.uses >= limits.max_requests or (worker.uses > 0 and has_grown)
+    has_grown = worker.uses > 0 and (worker.rss or 0) > limits.max_rss
+    return worker.is_outdated or worker.uses >= limits.max_requests or has_grown
 
 
 def _expired(idle: Iterable[C], limits: PoolLimits, now: float) -> list[C]:

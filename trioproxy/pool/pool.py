@@ -19,6 +19,7 @@ the first in line is retired to make room, so that nobody waits behind the many 
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from secrets import token_hex
 
 import trio
@@ -30,7 +31,6 @@ from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
     AcquireTimeout,
-    BootCause,
     BootFailed,
     PoolClosed,
     TooManyWaiting,
@@ -146,6 +146,13 @@ class Pool:
         job.abandon()
         if job.worker_id is None:
             job.timings.mark_done()
+
+    def renew(self, launch: Launch, new_session: Callable[[], Session]) -> None:
+        """Start processes in this way from now on, and replace those that there are, in time."""
+        self._launch, self._new_session = launch, new_session
+        for worker in self._workers:
+            worker.is_outdated = True
+        self._grow()
 
     @property
     def is_enabled(self) -> bool:
@@ -310,13 +317,14 @@ class Pool:
         worker = Worker(token_hex(3), trio.current_time(), session=self._new_session())
         self._workers.add(worker)
         self._tally.connections_created += 1
-        self._nursery.start_soon(self._run_worker, worker, name=f"worker {worker.id}")
+        run = partial(self._run_worker, worker, self._launch)
+        self._nursery.start_soon(run, name=f"worker {worker.id}")
         return worker
 
-    async def _run_worker(self, worker: Worker) -> None:
+    async def _run_worker(self, worker: Worker, launch: Launch) -> None:
         end: Exception
         try:
-            end = await worker.run(self._launch, self, self._settings, self._max_line_size)
+            end = await worker.run(launch, self, self._settings, self._max_line_size)
         except Exception as error:
             logger.exception(
                 "[POOL] Connection %s failed because of a fault in this server", worker.id
@@ -339,7 +347,7 @@ class Pool:
         worker_log.ended(worker.id, reason, is_unhealthy=is_unhealthy)
         if is_unhealthy and _was_short_lived(worker):
             words = "The Claude CLI starts, but exits soon afterwards."
-            self._boot_failed(BootFailed(words, BootCause.SHORT_LIVED), worker)
+            self._boot_failed(BootFailed(words, cause="short-lived"), worker)
         self._warmed(worker)
         if self._is_open:
             self._dispatch()

@@ -18,7 +18,7 @@ import trio
 from trio_util import RepeatedEvent
 
 from trioproxy.claude.command import Command
-from trioproxy.errors import BootCause, BootFailed
+from trioproxy.errors import BootFailed
 from trioproxy.pool.guard import Guard
 
 _READ_SIZE = 65_536  # what a pipe holds
@@ -221,7 +221,7 @@ async def open_process(
     except OSError as error:
         raise BootFailed(
             f"The Claude CLI could not be started: {error.strerror}.",
-            BootCause.NOT_STARTED,
+            cause="not started",
             detail=str(error),
         ) from error
     process = Process(child)

@@ -32,7 +32,6 @@ from trioproxy.claude.session import Fit, Session
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
     ApiError,
-    BootCause,
     BootFailed,
     InternalError,
     PoolClosed,
@@ -128,6 +127,7 @@ class Worker:
     uses: int = field(default=0, init=False)
     booted_at: float | None = field(default=None, init=False)
     end_reason: str = field(default="", init=False)
+    is_outdated: bool = field(default=False, init=False)  # it was started in another way
     _total_cost: float = field(default=0.0, init=False)  # in USD, by the CLI's own reckoning
     _sender: trio.MemorySendChannel[Job] = field(init=False)
     _receiver: trio.MemoryReceiveChannel[Job] = field(init=False)
@@ -252,7 +252,7 @@ class Worker:
             limit = self._settings.boot_timeout
             raise BootFailed(
                 f"The Claude CLI did not answer within {limit:g} s of its start.",
-                BootCause.SILENT,
+                cause="silent",
                 detail=self._stream.printed(),
             ) from None
         except ProcessDied as error:
@@ -260,7 +260,7 @@ class Worker:
         except TrioproxyError as error:
             raise BootFailed(
                 f"The Claude CLI did not start. {error.message}",
-                BootCause.EXITED,
+                cause="exited",
                 detail=error.detail,
             ) from error
 
@@ -270,9 +270,9 @@ class Worker:
             code = await self._stream.pipes.wait_ended()
         if code >= 0:
             what = f"The Claude CLI did not start. {error.message}"
-            return BootFailed(what, BootCause.EXITED, detail=error.detail)
+            return BootFailed(what, cause="exited", detail=error.detail)
         what = f"The Claude CLI was ended by {_signal_name(-code)} while it started."
-        return BootFailed(what, BootCause.KILLED, detail=error.detail)
+        return BootFailed(what, cause="killed", detail=error.detail)
 
     async def _ask(self, query: ControlQuery) -> None:
         await self._stream.send(query.begin())

@@ -54,7 +54,7 @@ class WorkerSet:
                     booting += 1
                 case WorkerState.CLOSING:
                     closing += 1
-                case WorkerState.IDLE if not worker.uses:
+                case WorkerState.IDLE if not (worker.uses or worker.is_outdated):
                     fresh += 1
                 case WorkerState.RESETTING if now < worker.since + SOON:
                     soon_free += 1

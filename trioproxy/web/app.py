@@ -28,6 +28,7 @@ from trioproxy.web.gate.middleware import Gate, RequestMiddleware
 from trioproxy.web.gate.rate_limiter import RateLimiter
 from trioproxy.web.model_response import ModelConnection
 from trioproxy.web.observe import request_log
+from trioproxy.web.observe.cli_facts import CliFacts
 from trioproxy.web.observe.metrics import Metrics
 from trioproxy.web.observe.notes import NotesLog
 from trioproxy.web.observe.registry import RequestRegistry
@@ -58,6 +59,7 @@ class WebConfig:
     rules: RequestDefaults = Factory(RequestDefaults)
     openai: OpenAISettings = Factory(OpenAISettings)
     pool: PoolSettings = Factory(PoolSettings)
+    cli: CliFacts = Factory(CliFacts)
     is_offline: bool = False
 
 
@@ -124,7 +126,7 @@ def _create_quart(
         **models.views(pool, config.openai.models),
         **capabilities.views(),
         **stats.views(pool, client),
-        **health.views(pool, client, gate),
+        **health.views(pool, client, gate, config.cli),
         **metrics.views(measured),
         **page.views(lambda: snapshot(trio.current_time())),
     }

@@ -11,13 +11,14 @@ from quart_trio.wrappers import TrioResponse
 from trioproxy.forward.client import ForwardClient
 from trioproxy.pool.pool import Pool
 from trioproxy.web.gate.middleware import Gate
+from trioproxy.web.observe.cli_facts import CliFacts
 from trioproxy.web.responses import as_json
 from trioproxy.web.routes.views import Views
 
 _READY = {"idle", "busy", "resetting"}
 
 
-def views(pool: Pool, client: ForwardClient, gate: Gate) -> Views:
+def views(pool: Pool, client: ForwardClient, gate: Gate, cli: CliFacts) -> Views:
     """The views."""
 
     async def live() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
@@ -26,6 +27,7 @@ def views(pool: Pool, client: ForwardClient, gate: Gate) -> Views:
     async def ready() -> TrioResponse:  # noqa: ASYNC124 - Quart runs a sync view in a thread
         body = readiness(pool, gate)
         # One upstream's failure is no failure of this server.
+        body["cli"] = cli.as_json()
         body["http_pool"] = {name: item.state for name, item in client.statistics().items()}
         return as_json(body, 200 if body["status"] == "ok" else 503)
 

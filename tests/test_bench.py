@@ -12,7 +12,7 @@ import trio
 
 from tests.scripts import SCRIPTS, Run, assert_in_order, environment
 
-CASES = ["latency", "throughput", "modes", "prompts", "history", "pace", "pool", "memory"]
+CASES = ["latency", "throughput", "modes", "prompts", "mix", "history", "pace", "pool", "memory"]
 
 
 @pytest.fixture
@@ -98,8 +98,20 @@ def results(modules: dict[str, ModuleType], *, slow: float) -> list[Any]:
         series("modes, 1 client", cases.DISABLED, [result(0.81)]),
         series("modes, 4 clients", "pooled", [result(0.1, rate=5.1 / slow)]),
         series("modes, 4 clients", cases.DISABLED, [result(0.1, rate=1)]),
-        series("prompts", "new, one by one", [result(0.16 * slow)]),
-        series("prompts", cases.DISABLED, [result(0.81)]),
+        series("prompts, 1 client", "the same", [result(0.06)]),
+        series("prompts, 1 client", "new each time", [result(0.16 * slow)]),
+        series("prompts, 1 client", "new each time, by hand", [result(0.14)]),
+        series("prompts, 1 client", cases.DISABLED, [result(0.81)]),
+        *(
+            series(f"mix, {processes} processes, 4 clients", name, [result(0.1, rate=rate)])
+            for processes in (4, 10)
+            for name, rate in (
+                ("1 prompt", 10.0),
+                ("20 prompts", 8.1 / slow),
+                ("200 prompts", 5.1 / slow),
+            )
+        ),
+        figure("mix, 10 processes, 4 clients", cases.STARTED, float(slow > 1), ""),
         figure("pool", "a turn, 1 waiter", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10 waiters", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10,000 waiters", 50.0 * slow, "µs"),
@@ -115,7 +127,7 @@ def test_each_target_is_met_or_missed(
     modules: dict[str, ModuleType], slow: float, *, is_met: bool
 ) -> None:
     found = list(modules["targets"].targets(results(modules, slow=slow)))
-    assert len(found) == 12
+    assert len(found) == 15
     assert [target.what for target in found if target.is_met is not is_met] == []
 
 

@@ -5,7 +5,8 @@
 `{"processes": 2}` is told when all have booted. Then each line told is a `Round`, and what
 came of it is told back. The exchange is the server's: settings where they differ, the history,
 the query, and the rewind. What is written is made beforehand; what is read is looked at no
-closer than it takes to know how far a turn is.
+closer than it takes to know how far a turn is. A process is given a system prompt as the server
+gives it, in a slot of the server's plugin: nothing is asked before it says that it has it.
 """
 
 import json
@@ -23,10 +24,14 @@ from uuid import uuid4
 from _child import tell
 from bench.round import Outcome, Round, Turn
 
+from trioproxy.claude.prompts import NOTHING, SLOTS, SOURCE, agent
+
 _READ = 65_536  # what a pipe holds
 _MOST = 400  # turns a second, of one process
 _PATIENCE = 120.0
 _RESULT = b'"type":"result"'  # not always in front; in a text, the quotes would be escaped
+_GRANTED = b'"request_id":"settings"'  # the last of those that give it a prompt
+_NOT_SIMPLE = {"CLAUDE_CODE_SIMPLE": ""}
 _GUARD = {"type": "text", "text": " "}  # behind each text of the user's, as the server has it
 
 
@@ -51,6 +56,7 @@ class Plan:
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.settings = _settings(body)
+        self.prompt = body.get("system") or NOTHING
         self.segments: list[bytes] = []
         *history, last = body["messages"]
         data = b""
@@ -70,23 +76,22 @@ class Plan:
         self.rewind = _control("rewind", "rewind_conversation", **meant)
 
 
-def _settings(body: dict[str, Any]) -> bytes:
+def _settings(body: dict[str, Any]) -> dict[str, Any]:
     more = {name: body[name] for name in ("max_tokens", "tools") if name in body}
     env = {
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(body["max_tokens"]),
         "CLAUDE_CODE_EXTRA_BODY": json.dumps(more),
         "DISABLE_PROMPT_CACHING": "1",
+        "CLAUDE_CODE_SIMPLE": "1",
     }
-    return _control(
-        "settings", "apply_flag_settings", settings={"model": body["model"], "env": env}
-    )
+    return {"model": body["model"], "env": env}
 
 
 _Lines = Generator[None, list[bytes], None]
 
 
 class Process:
-    """A warm one, bound to no system prompt."""
+    """A warm one, which takes any system prompt and knows the last ones."""
 
     def __init__(self, argv: list[str], env: dict[str, str], cwd: str) -> None:
         pipe = subprocess.PIPE
@@ -98,27 +103,42 @@ class Process:
         self._stdin = self._process.stdin.fileno()
         self.stdout = self._process.stdout.fileno()
         self._rest = b""
-        self._settings = b""
+        self._settings: dict[str, Any] = {}
+        self._slots: dict[str, int] = {}  # the least recently used first
         self._write(_control("ping", "mcp_status"))
 
-    def bind(self) -> None:
-        """Wait until it has booted, and give it no system prompt."""
+    def wait_booted(self) -> None:
+        """Wait until it has booted, and have it take any system prompt."""
         while not any(b'"request_id":"ping"' in line for line in self.read()):
             pass
-        self._write(_control("bind", "initialize", systemPrompt=""))
+        self._write(_control("introduction", "initialize"))
         self._write(_control("thinking", "set_max_thinking_tokens", max_thinking_tokens=0))
+
+    def _prepare(self, plan: Plan) -> tuple[list[bytes], bool]:
+        """What is to be set before a turn, and whether that is to be granted first."""
+        lines = []
+        slot = self._slots.pop(plan.prompt, None)
+        if is_new := slot is None:
+            slot = len(self._slots)
+            if slot == SLOTS:
+                slot = self._slots.pop(next(iter(self._slots)))
+            texts = {**{at: text for text, at in self._slots.items()}, slot: plan.prompt}
+            options = {f"p{at}": texts.get(at, "") for at in range(SLOTS)}
+            fresh = {"pluginConfigs": {SOURCE: {"options": options}}, "env": _NOT_SIMPLE}
+            lines.append(_control("configs", "apply_flag_settings", settings=fresh))
+            lines.append(_control("reload", "reload_plugins"))
+        self._slots[plan.prompt] = slot
+        settings = {**plan.settings, "agent": agent(slot)}
+        has_other = self._settings.get("agent") != settings["agent"]
+        if is_new or settings != self._settings:
+            lines.append(_control("settings", "apply_flag_settings", settings=settings))
+        self._settings = settings
+        return lines, is_new or has_other
 
     def turn(self, plan: Plan, *, wants_deltas: bool) -> Generator[None, list[bytes], Turn]:
         """Have it answered, by the lines that are sent in. It is clean again at the end."""
         begun = perf_counter()
-        settings = plan.settings if plan.settings != self._settings else b""
-        self._settings = plan.settings
-        first, *rest = plan.segments
-        self._write(settings + first)
-        for segment in rest:
-            while not any(_RESULT in line for line in (yield)):
-                pass
-            self._write(segment)
+        yield from self._ask(plan)
         found: list[float] = []
         deltas: list[float] = []
         while True:
@@ -135,6 +155,21 @@ class Process:
                     self._write(plan.rewind)
                 elif b'"rewound":true' in line:
                     return Turn(found[0], whole, deltas)
+
+    def _ask(self, plan: Plan) -> Generator[None, list[bytes], None]:
+        """Write all but what comes behind the query."""
+        lines, is_granted_first = self._prepare(plan)
+        first, *rest = plan.segments
+        if is_granted_first:
+            self._write(b"".join(lines))
+            lines = []
+            while not any(_GRANTED in line for line in (yield)):
+                pass
+        self._write(b"".join([*lines, first]))
+        for segment in rest:
+            while not any(_RESULT in line for line in (yield)):
+                pass
+            self._write(segment)
 
     def read(self) -> list[bytes]:
         """The lines of one read."""
@@ -193,7 +228,7 @@ def main() -> None:
     start = partial(Process, result["argv"], result["env"], result["cwd"])
     processes = [start() for _ in range(result["processes"])]
     for process in processes:
-        process.bind()
+        process.wait_booted()
     tell({"processes": len(processes)})
     for line in sys.stdin:
         round_ = Round(**json.loads(line))

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from random import Random
 from statistics import median
 from typing import Any
 
@@ -34,7 +35,9 @@ _PAUSE = 0.05  # seconds; a reset takes less
 _FIRST = 0.3  # seconds, to a model's first token
 STREAMS = 16  # at once
 EVENTS = 200  # deltas of a long answer
+STARTED = "processes started meanwhile"
 MIX = 20  # system prompts
+MANY = 200  # and these
 WAITERS = (1, 10, 10_000)
 
 Found = list[Series | Figure]
@@ -51,11 +54,12 @@ class Plan:
     clients: tuple[int, ...] = (1, 4, 16)
     lengths: tuple[int, ...] = (1, 10, 100)  # of a conversation, in turns of the user
     sizes: tuple[int, ...] = (1_000, 100_000, 5_000_000)  # of a text
+    mixed: tuple[int, ...] = (4, 10)  # processes
     memory_turns: int = 10_000
     pool_turns: int = 20_000
 
 
-QUICK = Plan(1, 2, 0.3, (1, 2), (1, 4), (1, 3), (1_000, 50_000), 40, 500)
+QUICK = Plan(1, 2, 0.3, (1, 2), (1, 4), (1, 3), (1_000, 50_000), (2,), 40, 500)
 
 
 @frozen
@@ -179,37 +183,70 @@ async def modes(bench: Bench) -> Found:
 
 
 async def prompts(bench: Bench) -> Found:
-    """System prompts: the same, a new one each time, a mix."""
-    numbers = itertools.count()
-    plan = bench.plan
-    case = "prompts"
-    names = ("the same", "new, one by one", "new, at once", f"a mix of {MIX}")
-    series = {name: Series(case, name) for name in names}
+    """One client, one process: the same system prompt, one that it knows, a new one each time."""
+    turns = max(3, bench.plan.turns // 2)
+    same, known, new = "the same", "known", "new each time"
+    case = "prompts, 1 client"
+    found = {
+        name: {kind: Series(case, f"{kind}{name}") for kind in (same, known, new)}
+        for name in ("", f", {BY_HAND}")
+    }
     unpooled = Series(case, DISABLED)
-
-    def of(number: object) -> Body:
-        return request(system=f"You are number {number}.")
+    numbers = itertools.count()
 
     async with (
-        open_server(bench.field, "ours", 4, max_size=16, idle_timeout=2) as ours,
-        open_server(bench.field, DISABLED, 4, enabled=False) as disabled,
+        open_limit(bench.field, 1) as limit,
+        open_server(bench.field, "ours", 1) as ours,
+        open_server(bench.field, DISABLED, 1, enabled=False) as disabled,
     ):
-        for _ in bench.rounds(case):
-            turns = max(2, plan.turns // 3)
-            await ours.round_(Round(1, [of("one")], turns=1))
-            series["the same"].add(await ours.round_(Round(1, [of("one")], turns=turns)))
-            for _ in range(turns):
-                await ours.settled()
-                series["new, one by one"].add(
-                    await ours.round_(Round(1, [of(next(numbers))], turns=1))
-                )
-            fresh = [of(next(numbers)) for _ in range(turns)]
-            series["new, at once"].add(await ours.round_(Round(1, fresh, turns=turns)))
-            mix = [of(f"m{number}") for number in range(MIX)]
-            series[f"a mix of {MIX}"].add(await ours.round_(Round(2, mix, turns=MIX // 2)))
-            unpooled.add(await disabled.round_(Round(1, [of("one")], turns=turns)))
+        for number in bench.rounds(case):
+            pairs = [(limit, found[f", {BY_HAND}"]), (ours, found[""])]
+            for contender, series in pairs[:: 1 if number % 2 else -1]:
+                for kind, bodies in {
+                    same: [of_prompt("one")],
+                    known: [of_prompt("one"), of_prompt("two")],
+                    new: [of_prompt(next(numbers)) for _ in range(turns)],
+                }.items():
+                    warm = bodies if kind != new else [of_prompt(next(numbers))]
+                    await contender.round_(Round(1, warm, turns=len(warm), pause=_PAUSE))
+                    round_ = Round(1, bodies, turns=turns, pause=_PAUSE)
+                    series[kind].add(await contender.round_(round_))
+            few = max(2, turns // 2)
+            unpooled.add(await disabled.round_(Round(1, [of_prompt("one")], turns=few)))
+    return [*found[""].values(), *found[f", {BY_HAND}"].values(), unpooled]
+
+
+async def mix(bench: Bench) -> Found:
+    """Four clients that have many system prompts, at random."""
+    found: Found = []
+    dice = Random(MIX)  # noqa: S311 - no secret
+    for processes in bench.plan.mixed:
+        case = f"mix, {processes} processes, 4 clients"
+        async with (
+            open_limit(bench.field, processes) as limit,
+            open_server(bench.field, "ours", processes, max_requests=100_000) as ours,
+        ):
+            entrants = []
+            for count in (1, MIX, MANY):
+                bodies = [of_prompt(f"m{dice.randrange(count)}") for _ in range(20 * MIX)]
+                name = f"{count} prompt{'s' * (count > 1)}"
+                for contender, at_once, ending in (
+                    (limit, processes, f", {BY_HAND}"),
+                    (ours, 4, ""),
+                ):
+                    round_ = Round(at_once, bodies, seconds=2 * bench.plan.seconds)
+                    entrants.append(Entrant(Series(case, f"{name}{ending}"), contender, round_))
             await ours.settled()
-    return [*series.values(), unpooled]
+            before = (await ours.settled())["connections_created"]
+            found += await compete(bench, entrants)
+            boots = (await ours.settled())["connections_created"] - before
+            found.append(Figure(case, STARTED, boots, ""))
+    return found
+
+
+def of_prompt(name: object) -> Body:
+    """A request with a system prompt of this name."""
+    return request(system=f"You are number {name}. " + "Be brief and true. " * 40)
 
 
 async def history(bench: Bench) -> Found:
@@ -320,6 +357,7 @@ CASES: dict[str, Case] = {
     "throughput": throughput,
     "modes": modes,
     "prompts": prompts,
+    "mix": mix,
     "history": history,
     "pace": pace,
     "pool": pool,

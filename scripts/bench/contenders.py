@@ -21,6 +21,7 @@ from bench.round import Round
 
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import build_offline_command
+from trioproxy.claude.prompts import write_plugin
 
 _ACCOUNTS = ("ANTHROPIC_", "CLAUDE_", "CLAUDE__")
 _REST = 0.1  # seconds, for what a round leaves to do
@@ -71,8 +72,14 @@ class Contender:
 async def open_limit(field: Field, processes: int) -> AsyncGenerator[Contender]:
     """So many Claude processes, driven by hand."""
     binary = find_binary("", {}, wheel_binary())
+    plugin = Path(field.home) / "plugin"
+    if not plugin.exists():
+        write_plugin(plugin)
     command = build_offline_command(
-        binary, os.environ, field.home, home=field.home, base_url=field.url
+        *(binary, os.environ, field.home),
+        home=field.home,
+        base_url=field.url,
+        plugin=str(plugin),
     )
     start = {"argv": command.argv, "env": dict(command.environ)}
     cwd = Path(field.home) / "empty"
@@ -111,7 +118,8 @@ async def open_server(
     field: Field, name: str, processes: int, **settings: object
 ) -> AsyncGenerator[Server]:
     """A server with so many processes, as its settings are but for these of the pool."""
-    sizes = {"min_size": processes, "max_size": processes}
+    # Known beforehand: else the first of them would try it, beside what is measured.
+    sizes = {"min_size": processes, "max_size": processes, "binding": "any"}
     pool = {
         f"POOL_SETTINGS__{key.upper()}": str(value).lower()
         for key, value in {**sizes, **settings}.items()

@@ -7,7 +7,8 @@ this machine does meets all of them alike. What counts is how they compare in on
     latency     one client: what the server adds
     throughput  1 to 16 clients on 1, 2, 4 processes
     modes       the pool, a process for one request each, no pool at all
-    prompts     the same system prompt, new ones, a mix
+    prompts     the same system prompt, one that is known, a new one each time
+    mix         1, 20 and 200 prompts at random, on 4 and 10 processes
     history     long conversations, long texts, many tools
     pace        16 streams at the pace of a model
     pool        the pool alone, on workers in memory

@@ -7,11 +7,15 @@ from bench.cases import (
     BY_HAND,
     DISABLED,
     EVENTS,
+    MANY,
+    MIX,
     PACE,
+    STARTED,
     STREAMED,
     STREAMS,
     WHOLE,
     Found,
+    Plan,
     of_clients,
 )
 from bench.common import percentile
@@ -131,12 +135,53 @@ def _more(results: Results) -> Target:
     return _at_least(what, pooled.rate / other.rate, 5)
 
 
+_PROMPTS = "prompts, 1 client"
+
+
 def _new_prompt(results: Results) -> Target:
-    ours, other = (
-        results.series("prompts", name).p50("whole") for name in ("new, one by one", DISABLED)
+    new, same, limit, other = (
+        results.series(_PROMPTS, name).p50("whole")
+        for name in ("new each time", "the same", f"new each time, {BY_HAND}", DISABLED)
     )
-    what = "a new system prompt: at most 0.2 of a process a request"
-    return Target(what, f"{ours / other:.2f}", ours / other <= 0.2)  # noqa: PLR2004
+    what = "a new system prompt: 3 times the same, 1.2 by hand, 0.2 a process a request, at most"
+    figure = f"{new / same:.2f}, {new / limit:.2f}, {new / other:.2f}"
+    met = new <= 3 * same and new <= 1.2 * limit and new <= 0.2 * other
+    return Target(what, figure, met)
+
+
+def _mixed(results: Results, count: int) -> list[float]:
+    """The answers with so many prompts as a share of those with one, by the processes."""
+    found = []
+    for processes in Plan().mixed:
+        case = f"mix, {processes} processes, 4 clients"
+        most = results.series(case, "1 prompt").rate
+        found.append(results.series(case, f"{count} prompts").rate / most)
+    return found
+
+
+def _of_mixed(results: Results, count: int, least: float) -> Target:
+    shares = _mixed(results, count)
+    sizes = " and ".join(map(str, Plan().mixed))
+    what = f"{count} prompts at random, {sizes} processes: at least {least} of one prompt's"
+    return Target(what, ", ".join(f"{share:.2f}" for share in shares), min(shares) >= least)
+
+
+def _some_prompts(results: Results) -> Target:
+    return _of_mixed(results, MIX, 0.8)
+
+
+def _many_prompts(results: Results) -> Target:
+    return _of_mixed(results, MANY, 0.5)
+
+
+def _no_boots(results: Results) -> Target:
+    boots = sum(
+        result.value
+        for result in results.found
+        if isinstance(result, Figure) and result.name == STARTED
+    )
+    _mixed(results, MIX)  # else nothing is known
+    return Target("no process is started for a prompt", f"{boots:.0f}", boots == 0)
 
 
 def _pool(results: Results) -> Target:
@@ -179,6 +224,9 @@ _TARGETS: tuple[Callable[[Results], Target], ...] = (
     _quicker,
     _more,
     _new_prompt,
+    _some_prompts,
+    _many_prompts,
+    _no_boots,
     _pool,
     _long_answer,
     _at_rest,

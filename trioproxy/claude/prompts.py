@@ -23,7 +23,7 @@ NOTHING = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
 """Stands for an empty prompt, in whose place the CLI would put words of its own."""
 
 _PLUGIN = "trioproxy"
-_SOURCE = f"{_PLUGIN}@inline"  # what the CLI calls a plugin of --plugin-dir
+SOURCE = f"{_PLUGIN}@inline"  # what the CLI calls a plugin of --plugin-dir
 
 
 @frozen
@@ -119,7 +119,7 @@ class PromptSlots:
         """All of them, as a setting has them: the ones that it does not name lose theirs."""
         filled = {at: slot.prompt.text or NOTHING for at, slot in self._slots.items()}
         options = {f"p{at}": filled.get(at, "") for at in range(SLOTS)}
-        return {_SOURCE: {"options": options}}
+        return {SOURCE: {"options": options}}
 
     def _surplus(self, size: int) -> Iterator[int]:
         """The slots that must go for a new prompt of so many bytes, the oldest first."""

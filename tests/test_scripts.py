@@ -173,3 +173,19 @@ async def test_on_a_fresh_clone_a_script_installs_first(tmp_path: Path) -> None:
     )
     assert done.stderr == b"installing cli\n"
     assert done.stdout.startswith(b"usage: pool_performance_test.py ")
+
+
+@pytest.mark.long
+async def test_callers_are_kept_apart_for_some_hundred_requests() -> None:
+    ran = await run("soak.py", "--requests=400", "--faults=0.5", "--leavers=0.2")
+    assert (ran.status, ran.err) == (0, ""), ran.out
+    assert_in_order([r"^requests +400$", r"^answered +\d+$", r"^wrong +0$"], ran.out)
+
+
+@pytest.mark.long
+async def test_what_a_process_holds_is_measured_prompt_by_prompt() -> None:
+    ran = await run("soak.py", "--memory", "--rebinds=400")
+    assert (ran.status, ran.err) == (0, ""), ran.out
+    assert_in_order(
+        [r"^ +0 prompts +\d+ MB$", r"^ +400 prompts", r"^growth: -?[\d.]+ MB"], ran.out
+    )

@@ -33,6 +33,7 @@ The layers, each of which knows only those below it:
     server.py     all that a server consists of, opened in order
     conformance/  what this server relies on in a Claude CLI, tried on the CLI itself
     validation.py  settings that concern each other, or the world
+    workplace.py  where the processes run
     startup_error.py  how a server ends that cannot start
     web/          Quart: the gate, the routes, what is recorded of each request
     asgi_server/  all that depends on Hypercorn: connections, and watching over their sockets

@@ -39,6 +39,7 @@ from trioproxy.validation import (
 from trioproxy.web.app import WebConfig, create_web
 from trioproxy.web.gate.middleware import RequestMiddleware
 from trioproxy.web.observe.cli_facts import CliFacts
+from trioproxy.workplace import open_workplace
 
 logger = logging.getLogger("trioproxy.app")
 
@@ -87,16 +88,17 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wait_parent_gone)
             standin = StandIn() if settings.claude.offline else None
-            cwd, home, plugin = (_new(private, name) for name in ("work", "home", "plugin"))
+            home, plugin = (_new(private, name) for name in ("home", "plugin"))
+            cwd = own_cwd or str(open_workplace(Path(private)))
             write_plugin(Path(plugin))
             if options.own_tools and len(settings.auth.tokens) + bool(settings.auth.token) > 1:
                 logger.warning(_SHARED_TOOLS)
-            build = partial(build_command, binary, environ, own_cwd or cwd, options, home=home)
+            build = partial(build_command, binary, environ, cwd, options, home=home)
             if standin is not None:
                 base_url: str = await nursery.start(serve_standin, standin)
                 build = partial(
                     build_offline_command,
-                    *(binary, environ, own_cwd or cwd, options),
+                    *(binary, environ, cwd, options),
                     home=home,
                     base_url=base_url,
                 )

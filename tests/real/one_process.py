@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 
 from tests.real.background import in_background
 from tests.real.comparison import OWN_SYSTEM, as_blocks, betas
-from tests.real.servers import MODEL, environment
+from tests.real.servers import LOGIN, MODEL, environment
 from trioproxy.claude.binary import find_binary, wheel_binary
 from trioproxy.claude.command import Command, build_command
 from trioproxy.claude.control import introduction
@@ -220,26 +220,33 @@ async def _next(questions: trio.MemoryReceiveChannel[_Question]) -> _Question | 
 
 
 @contextmanager
-def one_process(home: Path, *, takes_any: bool = False) -> Iterator[OneProcess]:
-    """A process for as long as the block. `takes_any`: one for every system prompt."""
-    with in_background(_opened(home, takes_any=takes_any)) as found:
+def one_process(
+    home: Path, *, takes_any: bool = False, has_login: bool = False, cwd: Path | None = None
+) -> Iterator[OneProcess]:
+    """A process for as long as the block. `takes_any`: one for every system prompt.
+
+    `has_login`: with an account's token, and no key. It runs in `cwd`, or in its home.
+    """
+    opened = _opened(home, takes_any=takes_any, has_login=has_login, cwd=cwd or home)
+    with in_background(opened) as found:
         yield found.it
 
 
 @asynccontextmanager
-async def _opened(home: Path, *, takes_any: bool) -> AsyncGenerator[OneProcess]:
+async def _opened(
+    home: Path, *, takes_any: bool, has_login: bool, cwd: Path
+) -> AsyncGenerator[OneProcess]:
     standin = StandIn()
     send, receive = trio.open_memory_channel[_Question](0)
     async with trio.open_nursery() as nursery:
         url: str = await nursery.start(serve_standin, standin)
-        environ = environment(home, url)
+        merged = {**environment(home, url), **(LOGIN if has_login else {})}
+        environ = {name: value for name, value in merged.items() if value is not None}
         plugin = home / "plugin"
         if takes_any:
             write_plugin(plugin)
         binary = find_binary("", environ, wheel_binary())
-        command = build_command(
-            binary, environ, str(home), plugin=str(plugin) if takes_any else ""
-        )
+        command = build_command(binary, environ, str(cwd), plugin=str(plugin) if takes_any else "")
         answer = partial(_answer_all, receive, command, standin, takes_any=takes_any)
         nursery.start_soon(answer)
         yield OneProcess(send, trio.lowlevel.current_trio_token())

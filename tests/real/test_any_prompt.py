@@ -1,6 +1,7 @@
 """A process that takes any prompt asks the API what one that was bound to it at its start asks."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +55,8 @@ KINDS = [
 ]
 
 # What differs between any two processes, and between any two requests.
+REMINDER = "<system-reminder>\n"
+
 OF_A_PROCESS = {"x-claude-code-session-id", "x-client-request-id", "content-length", "host"}
 
 
@@ -77,6 +80,60 @@ def comparable(arrived: Arrived) -> tuple[Any, Any]:
     assert billing["text"].startswith("x-anthropic-billing-header:")
     headers = {k.lower(): v for k, v in arrived.headers.items() if k.lower() not in OF_A_PROCESS}
     return {**body, "system": system}, headers
+
+
+@pytest.fixture(scope="module")
+def logged_in(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[OneProcess, OneProcess]]:
+    """With a login: bound, and any prompt; at the same place, for the CLI says where it is."""
+    folder = tmp_path_factory.mktemp("login")
+    place = folder / "work"
+    homes = [folder / name for name in ("bound", "any")]
+    for each in (place, *homes):
+        each.mkdir()
+    with (
+        one_process(homes[0], has_login=True, cwd=place) as bound,
+        one_process(homes[1], takes_any=True, has_login=True, cwd=place) as any_,
+    ):
+        yield bound, any_
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_request_with_a_login_is_that_of_a_bound_process(
+    logged_in: tuple[OneProcess, OneProcess], kind: Kind
+) -> None:
+    bound, any_ = logged_in
+    fields = {"system": f"You know {kind.name}.", **kind.fields}
+    asked = turn(*kind.messages, **fields)
+    assert comparable(any_.arrives(asked)) == comparable(bound.arrives(asked))
+
+
+def test_what_the_cli_adds_with_a_login_is_the_same_in_each_process_but_for_the_place(
+    logged_in: tuple[OneProcess, OneProcess], tmp_path: Path
+) -> None:
+    _, any_ = logged_in
+    asked = turn(HI, assistant("Hello."), user("again"), system="You know.")
+    before = any_.arrives(asked)
+    added = [
+        block["text"]
+        for message in before.messages
+        for block in message["content"]
+        if block["text"].startswith(REMINDER)
+    ]
+    assert [text.splitlines()[1].split(" is ")[0] for text in added] == [
+        "# Environment",
+        "You are powered by the model named Haiku 4.5. The exact model ID",
+        "Today's date",
+    ]
+    with one_process(tmp_path, takes_any=True, has_login=True, cwd=tmp_path) as other:
+        after = other.arrives(asked)
+    place = "Primary working directory: "
+    assert [place in text for text in added] == [True, False, False]
+    texts = [str(each.messages) for each in (before, after)]
+    here = [text.split(place)[1].split("\\n")[0] for text in texts]
+    assert texts[0].replace(here[0], "") == texts[1].replace(here[1], "")
+    assert here[1] == str(tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -508,46 +508,11 @@ class Introduces(FakeProcess):
         self.write({"type": "control_response", "response": response})
 
 
-class RejectsAgents(FakeProcess):
-    """Knows no agent: it keeps the prompt that it has."""
-
-    def _apply(self, settings: dict[str, Any]) -> None:
-        super()._apply({k: v for k, v in settings.items() if k != "agent"})
-
-    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
-        if "agent" not in request.get("settings", {}):
-            super().on_control(request_id, request)
-            return
-        response = {"subtype": "error", "request_id": request_id, "error": "Agent not found"}
-        self.write({"type": "control_response", "response": response})
-
-
-class DiesReloading(FakeProcess):
-    """Ends when it is to read its plugins again."""
-
-    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
-        if request["subtype"] == "reload_plugins":
-            self.end()
-        else:
-            super().on_control(request_id, request)
-
-
 class ReloadsOnce(FakeProcess):
     """Says nothing any more when it is to read its plugins a second time."""
 
     def on_control(self, request_id: str, request: dict[str, Any]) -> None:
         if request["subtype"] != "reload_plugins" or not self.reloads:
-            super().on_control(request_id, request)
-
-
-class StopsReloading(FakeProcess):
-    """Says nothing any more from when it is to read its plugins again."""
-
-    is_stopped = False
-
-    def on_control(self, request_id: str, request: dict[str, Any]) -> None:
-        self.is_stopped |= request["subtype"] == "reload_plugins"
-        if not self.is_stopped:
             super().on_control(request_id, request)
 
 
@@ -565,3 +530,38 @@ class ReloadsSlowly(FakeProcess):
     async def _later(self, time: float, request_id: str, request: dict[str, Any]) -> None:
         await trio.sleep_until(time)
         super().on_control(request_id, request)
+
+
+BINDING = ("configs", "reload", "thinking", "agent")
+"""What a process is asked for that is to have another prompt, in this order."""
+
+
+def fails_binding(how: str, at: str) -> Kind:
+    """A process that "rejects" one of these requests, "stops" there, or "dies"."""
+
+    class FailsBinding(FakeProcess):
+        is_stopped = False
+
+        def on_control(self, request_id: str, request: dict[str, Any]) -> None:
+            if self.is_stopped:
+                return
+            self.is_stopped = _binds(request) == at  # whatever it does, it does nothing else
+            if not self.is_stopped:
+                super().on_control(request_id, request)
+            elif how == "dies":
+                self.end()
+            elif how == "rejects":
+                error = {"subtype": "error", "request_id": request_id, "error": "no such thing"}
+                self.write({"type": "control_response", "response": error})
+
+    return FailsBinding
+
+
+def _binds(request: dict[str, Any]) -> str:
+    settings = request.get("settings", {})
+    kinds = {
+        "reload_plugins": "reload",
+        "set_max_thinking_tokens": "thinking",
+        "apply_flag_settings": "agent" if "agent" in settings else "configs",
+    }
+    return kinds.get(request["subtype"], "")

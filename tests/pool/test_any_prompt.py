@@ -154,11 +154,12 @@ async def test_the_oldest_prompt_gives_way(autojump_clock: Clock) -> None:
 # -- Faults --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [fakes.RejectsAgents, fakes.DiesReloading, fakes.StopsReloading])
+@pytest.mark.parametrize("how", ["rejects", "stops", "dies"])
+@pytest.mark.parametrize("at", fakes.BINDING)
 async def test_a_process_that_is_not_given_its_prompt_is_asked_nothing(
-    autojump_clock: Clock, kind: type[FakeProcess]
+    autojump_clock: Clock, how: str, at: str
 ) -> None:
-    cli = FakeCLI(planned=[kind])
+    cli = FakeCLI(planned=[fakes.fails_binding(how, at)])
     settings = evolve(ONE, max_size=2, min_size=1, health_timeout=5.0, acquire_timeout=30.0)
     async with pool_of(cli, settings) as pool:
         await ask(pool, "a")
@@ -171,9 +172,9 @@ async def test_a_process_that_is_not_given_its_prompt_is_asked_nothing(
 
 
 async def test_two_that_are_not_given_it_are_told(autojump_clock: Clock) -> None:
-    cli = FakeCLI(kind=fakes.RejectsAgents)
+    cli = FakeCLI(kind=fakes.fails_binding("rejects", "agent"))
     async with pool_of(cli) as pool:
-        with pytest.raises(TrioproxyError, match="rejected a setting: Agent not found"):
+        with pytest.raises(TrioproxyError, match="rejected a setting: no such thing"):
             await ask(pool, "a")
         assert balanced(pool)
     assert [systems(process) for process in cli.launched[:2]] == [[], []]

@@ -14,6 +14,8 @@ from attrs import evolve, frozen
 from tests.real.servers import environment
 from trioproxy.claude.binary import wheel_binary
 from trioproxy.claude.command import build_command
+from trioproxy.claude.prompts import PromptSlots, write_plugin
+from trioproxy.claude.session import Session
 from trioproxy.claude.turn import Message, Turn
 from trioproxy.errors import ApiError, BootFailed, TrioproxyError
 from trioproxy.pool.guard import open_guard
@@ -46,8 +48,8 @@ class Bench:
     processes: list[Process]
     standin: StandIn
 
-    async def ask(self, text: str = "hello") -> str:
-        with self.pool.submit(turn(text)) as answer:
+    async def ask(self, text: str = "hello", system: str = "Be brief.") -> str:
+        with self.pool.submit(turn(text, system)) as answer:
             await answer.wait_taken()
             events = [event async for batch in answer for event in batch]
         return "".join(
@@ -80,14 +82,19 @@ class Bench:
                 await trio.lowlevel.checkpoint()
 
 
-def turn(text: str) -> Turn:
+def turn(text: str, system: str = "Be brief.") -> Turn:
     body = Message("user", ({"type": "text", "text": text},))
-    return Turn("claude-haiku-4-5", 1000, (body,), "Be brief.")
+    return Turn("claude-haiku-4-5", 1000, (body,), system)
 
 
 @asynccontextmanager
 async def bench(
-    tmp_path: Path, settings: PoolSettings = SETTINGS, binary: str = "", key: str = "dummy"
+    tmp_path: Path,
+    settings: PoolSettings = SETTINGS,
+    binary: str = "",
+    key: str = "dummy",
+    *,
+    takes_any: bool = False,
 ) -> AsyncGenerator[Bench]:
     standin = StandIn(pace=Pace())
     processes: list[Process] = []
@@ -95,7 +102,23 @@ async def bench(
     async with trio.open_nursery() as nursery:
         base_url: str = await nursery.start(serve_standin, standin)
         environ = environment(tmp_path, base_url) | {"ANTHROPIC_API_KEY": key}
-        command = build_command(binary or str(wheel_binary()), environ, str(tmp_path))
+        plugin = tmp_path / "plugin"
+        write_plugin(plugin)
+        command = build_command(
+            binary or str(wheel_binary()),
+            environ,
+            str(tmp_path),
+            plugin=str(plugin) if takes_any else "",
+        )
+
+        def new_session() -> Session:
+            if not takes_any:
+                return Session()
+            slots, timeout = PromptSlots(), settings.idle_timeout
+            return Session(
+                command.betas, slots=slots, is_bare=command.is_bare, prompt_timeout=timeout
+            )
+
         async with open_guard() as guard:
             pipes.add(target_of(guard._pipe))
 
@@ -107,7 +130,8 @@ async def bench(
                     pipes.update(map(target_of, files_of(process)))
                     yield process
 
-            async with open_pool(settings, launch, max_line_size=10_000_000) as pool:
+            opened = open_pool(settings, launch, max_line_size=10_000_000, new_session=new_session)
+            async with opened as pool:
                 yield Bench(pool, processes, standin)
         nursery.cancel_scope.cancel()
     # Looked for by name: a server that other tests share has processes and files here too.
@@ -206,6 +230,65 @@ async def test_as_a_turn_is_handed_over(tmp_path: Path, fault: Fault) -> None:
         fault(await b.in_state("idle"))
         assert (await b.ask()).endswith("hello")
         await b.whole()
+
+
+def strike_as_it_is_written(fault: Fault, process: Process, words: bytes) -> None:
+    """Have the fault come with the first write that has these words in it."""
+    write = process.send_all
+
+    async def send_all(data: bytes) -> None:
+        if words in data:
+            fault(process)
+            vars(process).pop("send_all")
+        await write(data)
+
+    vars(process)["send_all"] = send_all
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_while_being_given_its_prompt(tmp_path: Path, fault: Fault) -> None:
+    """A prompt that is new to it: nothing is asked of the process that fails."""
+    async with bench(tmp_path, takes_any=True) as b:
+        assert (await b.ask(system="one")).endswith("hello")
+        b.standin.record.clear()
+        victim = await b.in_state("idle")
+        strike_as_it_is_written(fault, victim, b"reload_plugins")
+        assert (await b.ask("again", system="two")).endswith("again")
+        await b.whole()
+        assert b.pool.statistics().retries == 1
+        assert b.processes[-1].pid != victim.pid
+    (asked,) = [request.body for request in b.standin.record.messages]
+    assert asked["system"][-1]["text"] == "two"
+
+
+@pytest.mark.parametrize("fault", SHORT)
+async def test_while_it_changes_to_a_prompt_that_it_knows(tmp_path: Path, fault: Fault) -> None:
+    async with bench(tmp_path, takes_any=True) as b:
+        for system in ("one", "two"):
+            assert (await b.ask(system=system)).endswith("hello")
+        b.standin.record.clear()
+        victim = await b.in_state("idle")
+        strike_as_it_is_written(fault, victim, b'"agent"')
+        assert (await b.ask("again", system="one")).endswith("again")
+        await b.whole()
+        assert b.pool.statistics().retries == 1
+    (asked,) = [request.body for request in b.standin.record.messages]
+    assert asked["system"][-1]["text"] == "one"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_while_it_forgets(tmp_path: Path, fault: Fault) -> None:
+    settings = evolve(SETTINGS, idle_timeout=1.0)
+    async with bench(tmp_path, settings, takes_any=True) as b:
+        assert (await b.ask(system="one")).endswith("hello")
+        victim = await b.in_state("idle")
+        strike_as_it_is_written(fault, victim, b"reload_plugins")
+        with trio.fail_after(20):
+            while b.pool.statistics().connections_destroyed == 0:  # noqa: ASYNC110 - no event
+                await trio.sleep(0.01)
+        assert (await b.ask(system="one")).endswith("hello")
+        await b.whole()
+        assert b.processes[-1].pid != victim.pid
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -28,7 +28,7 @@ PACKAGE = Path(trioproxy.__file__).parent
 # libcst, which flake8-async wants, brings one or the other, by Python's version.
 yaml: Any = import_module("yaml" if find_spec("yaml") else "yaml_ft")
 
-PROCESS = 240_000_000  # bytes, after a hundred requests
+PROCESS = 400_000_000  # bytes, with many prompts
 
 
 def read_unit() -> dict[str, dict[str, list[str]]]:

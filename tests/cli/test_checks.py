@@ -62,7 +62,7 @@ SCENARIOS = [
     (check_port("h", 8000, TAKEN, "x (process 3)"), "FAILED", "in use on h by x (process 3)"),
     (check_port("h", 8000, TAKEN, "x (process 3)"), "FAILED", "or stop that process."),
     (check_port("h", 65535, TAKEN, None), "FAILED", "--port 8001"),
-    (check_memory(4 * PROCESS_SIZE, SMALL), "ok", "960 MB available"),
+    (check_memory(4 * PROCESS_SIZE, SMALL), "ok", "1,600 MB available"),
     (check_memory(4 * PROCESS_SIZE - 1, SMALL), "note", "max_size` to 3"),
     (check_memory(2 * PROCESS_SIZE - 1, SMALL), "FAILED", "Only 1 fit"),
     (check_files(NEEDED, Settings()), "ok", f"up to {NEEDED} may be needed"),

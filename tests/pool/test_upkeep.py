@@ -264,7 +264,9 @@ async def test_max_requests_under_constant_load(autojump_clock: Clock) -> None:
     async with pool_of(cli, settings) as pool, trio.open_nursery() as nursery:
         for i in range(40):
             nursery.start_soon(ask, pool, f"{i}")
+    retirements = pool.statistics().retirements
     assert [len(process.asked) for process in cli.launched if process.asked] == [5] * 8
+    assert set(retirements) == {"worn"}
 
 
 # -- The line

@@ -15,7 +15,7 @@ from trioproxy.settings import ClaudeSettings, Loaded, Settings, SettingsError
 OLDEST_PYTHON = (3, 11)
 PACKAGES = ("trio", "hypercorn", "httpx")
 TESTED_HYPERCORN = ("0.17", "0.18")  # that asgi_server/ was written for
-PROCESS_SIZE = 240_000_000  # bytes after a hundred turns
+PROCESS_SIZE = 400_000_000  # bytes, after hundreds of prompts: scripts/soak.py --memory
 
 _MB = 1_000_000
 _LEAST_FILES = 64  # the program's own: libraries, logs, what the event loop holds

@@ -297,10 +297,13 @@ class Pool:
             to_boot = min(to_boot, 1 - census.booting)  # one tries the water for all
         for _ in range(to_boot):
             self._boot()
-        for worker in policy.to_retire(idle, census, limits):
-            worker.retire("made room")
         if due_for_replacement:
             self._retire_due(due_for_replacement, census)
+            # Those make room too, and that may be enough.
+            census = self._workers.census(len(self._waiters), trio.current_time())
+            idle = self._workers.in_state(WorkerState.IDLE)
+        for worker in policy.to_retire(idle, census, limits):
+            worker.retire("made room")
 
     def _retire_due(self, due_for_replacement: list[Worker], census: policy.Census) -> None:
         """Retire due processes once replacements are up, or if there is no room for them."""

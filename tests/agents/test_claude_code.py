@@ -1,5 +1,6 @@
 """Tasks of Claude Code, as its users set them."""
 
+import time
 from typing import Any
 
 import orjson
@@ -118,6 +119,45 @@ def with_subagents(play: Play, names: list[str], more: dict[str, Any], pace: Pac
         assert done.files == {f"{name}.txt": f"{name}\n".encode() for name in names}
 
     play(script, asking(play.program, "Agents, please."), check)
+
+
+def test_a_long_task_takes_hardly_longer_than_straight(play: Play) -> None:
+    """Twenty calls, and a sub-agent amid them, by a model that takes its time."""
+    pace = Pace(first=0.3, rate=50.0)
+    count, at_the_agent = 20, 8
+    seconds: list[float] = []
+
+    def script(body: Body) -> Turn | None:
+        if "Agent" not in offered(body):
+            write = Call("Bash", {"command": "echo sub > sub.txt", "description": "Write"})
+            return steps(Turn([write], pace=pace), Turn([Say("It is there.")], pace=pace))(body)
+        return steps(*map(step, range(count)), Turn([Say("All done.")], pace=pace))(body)
+
+    def step(number: int) -> Turn:
+        words = Say(f"This is step {number} of many, and here is what I think of it. " * 2)
+        task = {"description": "Run", "prompt": "You are it.", "subagent_type": "Explore"}
+        call = Call("Bash", {"command": f"echo {number} >> all.txt", "description": "Add"})
+        if number == at_the_agent:
+            call = Call("Agent", {**task, "run_in_background": False})
+        return Turn([words, call], pace=pace)
+
+    def check(done: Done) -> None:
+        ended_well(done, "All done.")
+        assert len(done.files["all.txt"].splitlines()) == count - 1
+        assert done.files["sub.txt"] == b"sub\n"
+
+    def timed(place: Place) -> Ended:
+        begin = time.monotonic()
+        ended = asking(play.program, "Do it, step by step.")(place)
+        seconds.append(time.monotonic() - begin)
+        return ended
+
+    play(script, timed, check)
+    if len(seconds) > 1:
+        straight, through = seconds
+        (play.folder / "seconds").write_text(f"straight {straight:.2f}, through {through:.2f}\n")
+        # 1.1 on a machine that does nothing else: tests/agents/README.md has the figures.
+        assert through <= 1.25 * straight
 
 
 def test_compact(play: Play) -> None:

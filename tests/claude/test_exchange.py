@@ -373,6 +373,8 @@ def test_what_comes_before_anything_was_asked_spoils(state: State, line: Line) -
     assert feed(exchange, [line]) == ([], [])
     assert exchange.state is State.SPOILED
     assert not exchange.was_asked
+    assert isinstance(exchange.error, CliFailed)
+    assert exchange.error.message == "The CLI answered before it was asked."
 
 
 def test_a_setting_among_those_that_bind_is_waited_for_too() -> None:
@@ -680,3 +682,47 @@ def test_a_sub_agents_events_are_not_the_callers() -> None:
     exchange = begun("u1", *RUNNING)
     _, events = feed(exchange, [{**delta("x"), "parent_tool_use_id": "toolu_1"}])
     assert events == []
+
+
+def test_what_a_process_tells_beside_its_answer_is_kept() -> None:
+    exchange = begun("u1", *RUNNING)
+    assert (exchange.total_cost, exchange.upstream_id) == (None, None)
+    feed(exchange, [{**synthetic("busy"), "request_id": "req_7"}])
+    assert exchange.upstream_id == "req_7"
+    feed(exchange, [{**api_error(529, "API Error: 529 busy"), "total_cost_usd": 0.5}])
+    assert exchange.total_cost == 0.5
+
+
+def test_what_a_process_that_is_bound_says_of_itself_is_kept() -> None:
+    exchange = exchange_of("u1", settings=("s1", "s2"))
+    exchange.begin()
+    assert exchange.was_asked
+    feed(exchange, [accepted("s1", models=["a"]), accepted("s2", other=1)])
+    assert exchange.initialized == {"models": ["a"]}
+
+
+def test_an_end_at_the_most_calls_is_none_where_the_cli_has_no_tools() -> None:
+    exchange = begun("u1", *HI)
+    feed(exchange, [{**result(""), "subtype": "error_max_turns", "is_error": True}])
+    assert exchange.error is not None
+
+
+def test_each_call_of_the_api_has_to_show_and_to_end_something_itself() -> None:
+    exchange = begun("u1", *HI, ended("end_turn"), own_tools=True)
+    feed(exchange, [START, OPEN, delta("")])
+    assert feed(exchange, [ended("end_turn")])[0] == ["interrupt"]  # of the second, nothing shows
+    other = begun("u1", *HI, ended("tool_use"), own_tools=True)
+    _, events = feed(other, [START, STOP, OPEN])
+    assert events == []  # the second one has not ended
+
+
+def test_nothing_follows_an_end_that_is_none() -> None:
+    exchange = begun("u1", *HI)
+    _, events = feed(exchange, [ended(None), delta("more"), ended("end_turn"), STOP])
+    assert events == []
+
+
+def test_a_cost_that_is_no_number_is_none() -> None:
+    exchange = begun("u1", *RUNNING)
+    feed(exchange, [{**result("hi"), "total_cost_usd": "much"}])
+    assert exchange.total_cost is None

@@ -77,7 +77,7 @@ def test_backoff_starts_over_after_a_success() -> None:
     backoff.succeeded()
     assert not backoff.has_failed
     assert backoff.error is None
-    assert not backoff.is_waiting(5.0)
+    assert backoff.retry_at == 0.0
     assert failed(backoff, 5.0) <= FIRST
     backoff.succeeded()
     for now in (10.0, 11.0):

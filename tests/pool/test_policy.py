@@ -148,6 +148,27 @@ def test_max_requests_and_max_rss_but_not_before_the_first_turn() -> None:
     assert is_due_for_replacement(Idle(is_outdated=True), LIMITS)
 
 
+def test_a_process_serves_one_turn_at_least_however_large_it_is() -> None:
+    large = Idle(rss=1_000_000_000)
+    assert [is_due_for_replacement(evolve(large, uses=uses), LIMITS) for uses in (0, 1, 2)] == [
+        False,
+        True,
+        True,
+    ]
+    assert not is_due_for_replacement(Idle(uses=1, rss=None), LIMITS)
+
+
+def test_those_that_close_are_no_surplus() -> None:
+    idle = [Idle(since=since) for since in (1.0, 2.0, 3.0)]
+    census = evolve(NOBODY, total=5, closing=2)
+    assert to_close(idle, census, LIMITS, now=1000.0) == [idle[0]]
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    settings = PoolSettings(min_size=1, max_size=7, idle_timeout=8.0, max_requests=9, max_rss=10)
+    assert PoolLimits.of(settings) == PoolLimits(1, 7, 8.0, 9, 10)
+
+
 def test_enabled_false_keeps_nothing_before_or_after_use() -> None:
     settings = effective(PoolSettings(enabled=False))
     kept = (settings.min_size, settings.warmup_on_startup, settings.reuse)

@@ -177,10 +177,10 @@ class Reader:
                     return (Input.CAPPED,)
                 was_refused = self.refusal is not None and not line.get("is_error")
                 self.error = self.refusal if was_refused else failure(line)
-            case State.LEAVING | State.SETTLING:
-                pass
+            case State.BINDING | State.UNBINDING:
+                self.error = CliFailed("The CLI answered before it was asked.")
             case _:
-                self.error = CliFailed("The CLI ended a turn twice.")
+                pass
         return (Input.RESULT,)
 
     # What was asked of the process itself.

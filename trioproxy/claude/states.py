@@ -104,7 +104,7 @@ _TABLE: tuple[tuple[State, Input, tuple[Action, ...], State], ...] = (
     (State.SETTLING,  Input.RESULT,      (Action.REWIND,),                   State.RESETTING),
     (State.RESETTING, Input.REWOUND,     (),                                 State.CLEAN),
     (State.RESETTING, Input.NOT_REWOUND, (),                                 State.SPOILED),
-    (State.RESETTING, Input.RESULT,      (Action.FAIL,),                     State.SPOILED),
+    (State.RESETTING, Input.RESULT,      (),                                 State.SPOILED),
 )  # fmt: skip
 
 OVER = (State.CLEAN, State.SPOILED)

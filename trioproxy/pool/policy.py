@@ -133,7 +133,7 @@ def to_retire(idle: Iterable[C], census: Census, limits: PoolLimits) -> list[C]:
     Those that wait fit no idle worker, or they would not wait: so each is bound to another prompt.
     """
     uncovered = census.waiting - census.booting - census.closing
-    if census.total < limits.max_size or uncovered <= 0:
+    if census.total < limits.max_size or uncovered < 0:
         return []
     return _least_recently_used(idle)[:uncovered]
 

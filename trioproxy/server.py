@@ -16,7 +16,13 @@ from attrs import evolve, frozen
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.asgi_server.workers import wait_parent_gone
 from trioproxy.claude.binary import find_binary, wheel_binary
-from trioproxy.claude.command import Command, Options, build_command, build_offline_command
+from trioproxy.claude.command import (
+    Command,
+    Options,
+    build_command,
+    build_offline_command,
+    is_bare,
+)
 from trioproxy.claude.prompts import PromptSlots, write_plugin
 from trioproxy.claude.session import Session
 from trioproxy.conformance.start import FirstTrial
@@ -89,7 +95,8 @@ async def open_server(settings: Settings, environ: Mapping[str, str]) -> AsyncGe
             nursery.start_soon(wait_parent_gone)
             standin = StandIn() if settings.claude.offline else None
             home, plugin = (_new(private, name) for name in ("home", "plugin"))
-            cwd = own_cwd or str(open_workplace(Path(private)))
+            says_where = not (settings.claude.offline or is_bare(environ, options))
+            cwd = own_cwd or (open_workplace(private) if says_where else _new(private, "work"))
             write_plugin(Path(plugin))
             if options.own_tools and len(settings.auth.tokens) + bool(settings.auth.token) > 1:
                 logger.warning(_SHARED_TOOLS)

@@ -1,7 +1,7 @@
-"""Where the processes run: an empty directory, of the same name at each start.
+"""Where processes run that tell the API where: an empty directory, of one name at each start.
 
-A CLI with a login says in each request where it runs. A name that changed with each start would
-keep the API from finding in its cache what it was asked before.
+A CLI with a login does, in each request. A name that changed with each start would keep the API
+from finding in its cache what it was asked before. The directory stays: others may be in it.
 """
 
 import os
@@ -9,18 +9,18 @@ import tempfile
 from pathlib import Path
 
 
-def open_workplace(private: Path) -> Path:
+def open_workplace(private: str) -> str:
     """Such a directory, which nobody else can write to; else one in `private`, which is new."""
     found = Path(tempfile.gettempdir(), f"trioproxy-{os.getuid()}")
     try:
         found.mkdir(mode=0o700, exist_ok=True)
         if _is_ours(found):
-            return found
+            return str(found)
     except OSError:
         pass
-    fallback = private / "work"
+    fallback = Path(private, "work")
     fallback.mkdir()
-    return fallback
+    return str(fallback)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -726,3 +726,11 @@ def test_a_cost_that_is_no_number_is_none() -> None:
     exchange = begun("u1", *RUNNING)
     feed(exchange, [{**result("hi"), "total_cost_usd": "much"}])
     assert exchange.total_cost is None
+
+
+def test_an_answer_that_is_a_call_alone_shows_something() -> None:
+    call = {"type": "tool_use", "id": "t1", "name": "look", "input": {}}
+    opened = {**OPEN, "event": {**OPEN["event"], "content_block": call}}
+    exchange = begun("u1", *RUNNING)
+    assert feed(exchange, [opened, CLOSE, ended("tool_use"), STOP])[0] == []
+    assert exchange.error is None

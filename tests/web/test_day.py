@@ -17,6 +17,7 @@ from trioproxy.asgi_server.serve import serve
 from trioproxy.asgi_server.watcher import open_watcher
 from trioproxy.forward.client import open_forward_client
 from trioproxy.pool.pool import Pool, open_pool
+from trioproxy.pool.workers import SOON
 from trioproxy.serving import Stop
 from trioproxy.settings import HttpPoolSettings, LoggingSettings, PoolSettings
 from trioproxy.web.app import WebConfig, create_web
@@ -66,7 +67,8 @@ async def settled(pool: Pool) -> tuple[int, int, int]:
     with trio.fail_after(10):
         while not _is_quiet(pool):  # noqa: ASYNC110 - there is no event
             await trio.sleep(0.01)
-    await trio.testing.wait_all_tasks_blocked(0.1)
+    # Longer than the pool's own timers, one for each turn that has waited for a reset.
+    await trio.testing.wait_all_tasks_blocked(2 * SOON)
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     tasks = trio.lowlevel.current_statistics().tasks_living

@@ -6,7 +6,9 @@ of a stand-in that this script listens to: each request that reaches it must hav
 prompt that was meant, and no word of another caller. Some callers leave at a random moment, and
 now and then one of the server's own processes is killed or stopped.
 
-With --memory: one process instead, which is given a new prompt each time, and what it holds.
+With --chats, callers go on with conversations that branch and come back: all of each has to reach
+the API, and nothing else. With --memory: one process instead, which is given a new prompt each
+time, and what it holds.
 """
 
 import argparse
@@ -110,6 +112,7 @@ class Soak:
     callers: list[Caller]
     dice: Random
     outcome: Outcome = field(factory=Outcome)
+    chats: dict[tuple[str, int], list[str]] = field(factory=dict)
 
     def look(self, request: RecordedRequest) -> None:
         """Whether a request to the API has its own caller's words, and no others."""
@@ -121,6 +124,9 @@ class Soak:
             return
         question = request.body["messages"][-1]["content"][-1]["text"]
         number = int(question.split("prompt ")[1].split()[0])
+        texts = [message["content"][-1]["text"] for message in request.body["messages"]]
+        if orjson.dumps(texts[:-1]).decode() not in question:
+            self.outcome.is_wrong(f"{seen[0].name}'s conversation arrived as {texts!r:.300}")
         prompts = [block["text"] for block in request.body["system"][_OWN_SYSTEM:]]
         if prompts != [seen[0].prompt(number)]:
             self.outcome.is_wrong(f"{seen[0].name}'s prompt {number} arrived as {prompts!r:.200}")
@@ -131,10 +137,12 @@ class Soak:
         mark = f"{caller.secret} request {number}"
         leaves = self.dice.random() < self.options.leavers
         slow = " [[standin words=40 rate=200]]" if leaves else ""
-        messages = [{"role": "user", "content": f"{mark} prompt {prompt} {slow}"}]
-        if self.dice.random() < 0.2:  # noqa: PLR2004 - a fifth has a history
-            earlier = {"role": "user", "content": f"before {mark}"}
-            messages = [earlier, {"role": "assistant", "content": "yes"}, *messages]
+        history = self.history(caller, prompt, number)
+        words = f"{mark} prompt {prompt} {slow} behind {orjson.dumps(history).decode()}"
+        messages = [
+            {"role": "assistant" if at % 2 else "user", "content": each}
+            for at, each in enumerate([*history, words])
+        ]
         body = {
             "model": _MODEL,
             "max_tokens": 400,
@@ -152,6 +160,24 @@ class Soak:
             self._judge(answer, caller, mark, is_echo=not leaves)
         if scope.cancelled_caught:
             self.outcome.left += 1
+
+    def history(self, caller: Caller, prompt: int, number: int) -> list[str]:
+        """What was said before: of a fifth something, or of a conversation that goes on."""
+        if not self.options.chats:
+            has_some = self.dice.random() < 0.2  # noqa: PLR2004
+            return [f"before {caller.secret} {number}", "yes"] if has_some else []
+        known = self.chats.setdefault((caller.name, prompt), [])
+        match self.dice.randrange(8):
+            case 0:
+                del known[self.dice.randrange(0, len(known) + 1, 2) :]
+            case 1:
+                known[-1:] = [f"edited {number}"] if known else []
+            case _:
+                pass
+        found = list(known)
+        if len(known) < 40:  # noqa: PLR2004 - long enough
+            known.extend([f"{caller.secret} said {number}", f"answer {number}"])
+        return found
 
     def _judge(self, answer: httpx.Response, caller: Caller, mark: str, *, is_echo: bool) -> None:
         others = [other for other in self.callers if other is not caller]
@@ -271,7 +297,8 @@ async def soak(options: argparse.Namespace) -> int:
     dice = Random(options.seed)  # noqa: S311 - what is random has to be repeatable
     it = Soak(options, _callers(options.callers, dice), dice)
     print(f"{options.requests:,} requests, {options.callers} callers, seed {options.seed}")
-    sizes = {"min_size": 4, "max_size": 4, "health_timeout": 2, "health_check_interval": 5}
+    most = 10 if options.chats else 4
+    sizes = {"min_size": 4, "max_size": most, "health_timeout": 2, "health_check_interval": 5}
     waits = {"acquire_timeout": 30, "max_waiting": 1000}
     async with _server(it.look, it.callers, **sizes, **waits) as server:
         limits = httpx.Limits(max_connections=100)
@@ -311,6 +338,7 @@ def _report(outcome: Outcome, stats: dict[str, Any], left_over: list[int]) -> in
         "processes started": stats["connections_created"],
         "why they ended": stats["retirements"],
         "tried again": stats["retries"],
+        "messages kept, written": f"{stats['messages_kept']:,}, {stats['messages_replayed']:,}",
         "largest process": f"{outcome.largest / 1e6:,.0f} MB",
         "wrong": len(outcome.wrong),
     }
@@ -375,6 +403,7 @@ def parse_options() -> argparse.Namespace:
     add("--leavers", type=_share, default=0.1, help="share that leaves (default: %(default)s)")
     add("--faults", type=_share, default=0.3, help="a second (default: %(default)s)")
     add("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
+    add("--chats", action="store_true", help="have conversations go on")
     add("--memory", action="store_true", help="measure what one process holds instead")
     add("--rebinds", type=positive, default=2_000, help="prompts then (default: %(default)s)")
     return parser.parse_args()

@@ -199,12 +199,13 @@ class FakeProcess:
             self.system = None
 
     def rewind(self, request: dict[str, Any]) -> bool:
-        """Empty the conversation, if it is the one that is meant."""
+        """Cut the conversation before a user message, if it is the one that is meant."""
         users = [line["uuid"] for line in self.conversation if line["type"] == "user"]
-        meant = [request["target_message_uuid"], request["last_seen_user_message_uuid"]]
-        if [users[0], users[-1]] != meant:
+        target = request["target_message_uuid"]
+        if target not in users or users[-1] != request["last_seen_user_message_uuid"]:
             return False
-        self.conversation.clear()
+        uuids = [line["uuid"] for line in self.conversation]
+        del self.conversation[uuids.index(target) :]
         return True
 
     async def answer_query(self, uuid: str) -> None:
@@ -565,3 +566,13 @@ def _binds(request: dict[str, Any]) -> str:
         "apply_flag_settings": "agent" if "agent" in settings else "configs",
     }
     return kinds.get(request["subtype"], "")
+
+
+class GoesBackOnce(FakeProcess):
+    """Does not go back a second time, but says that it has not."""
+
+    rewinds = 0
+
+    def rewind(self, request: dict[str, Any]) -> bool:
+        self.rewinds += 1
+        return self.rewinds == 1 and super().rewind(request)

@@ -38,6 +38,7 @@ from trioproxy.settings import PoolSettings, Settings
 from trioproxy.standin import StandIn, serve_standin
 from trioproxy.validation import (
     check,
+    keeps_conversations,
     read_cwd,
     read_options,
     read_upstreams,
@@ -193,6 +194,7 @@ class _Ways:
             PromptSlots() if takes_any else None,
             command.is_bare,
             prompt_timeout=self.settings.idle_timeout,
+            keeps=keeps_conversations(self.settings, self.options),
         )
 
 

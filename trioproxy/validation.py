@@ -18,6 +18,7 @@ from trioproxy.forward.upstream import Upstream, check_name, read_upstream
 from trioproxy.settings import (
     AuthSettings,
     ClaudeSettings,
+    PoolSettings,
     ServerSettings,
     Settings,
     SettingsError,
@@ -33,6 +34,12 @@ def check(settings: Settings) -> None:
     read_options(settings.claude)
     read_cwd(settings.claude.cwd)
     takes_any_prompt(settings)
+
+
+def keeps_conversations(settings: PoolSettings, options: Options) -> bool:
+    """Whether some of a conversation stands in a process for the next turn."""
+    is_reused = settings.enabled and settings.reuse == "rewind"
+    return settings.keep_conversations and is_reused and not options.own_tools
 
 
 def takes_any_prompt(settings: Settings) -> bool:

@@ -19,6 +19,7 @@ from tests.claude.lines import (
     rewound,
 )
 from trioproxy.claude import wire
+from trioproxy.claude.conversation import Standing
 from trioproxy.claude.exchange import Exchange, segments
 from trioproxy.claude.reading import Reader
 from trioproxy.claude.states import State
@@ -47,8 +48,12 @@ def exchange_of(
     binding = [word for word in words if word.startswith("b")]
     bound = b"".join(wire.control_request(word, "reload_plugins") for word in binding)
     messages = [_message(word) for word in words if word not in binding]
-    found = segments(asked, messages, lambda: next(uuids), model="claude-test")
-    return Exchange(found, Reader({*settings, *binding}, own_tools), lambda: next(ids), bound)
+    ids_of = [next(uuids) for _ in messages]
+    found = segments(asked, messages, ids_of, model="claude-test")
+    fresh = tuple(map(Standing.of, messages, ids_of))
+    return Exchange(
+        found, Reader({*settings, *binding}, own_tools), lambda: next(ids), bound, fresh=fresh
+    )
 
 
 def written(data: bytes) -> list[str]:

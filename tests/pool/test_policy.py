@@ -6,7 +6,8 @@ from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.claude.prompts import Prompt
+from tests.fakes import turn
+from trioproxy.claude.conversation import Asked
 from trioproxy.claude.session import Fit
 from trioproxy.pool.policy import (
     Census,
@@ -21,9 +22,17 @@ from trioproxy.pool.policy import (
 )
 from trioproxy.settings import PoolSettings
 
-LIMITS = PoolLimits(min_size=2, max_size=5, idle_timeout=300.0, max_requests=500, max_rss=1_000)
+LIMITS = PoolLimits(
+    min_size=2,
+    max_size=5,
+    idle_timeout=300.0,
+    conversation_timeout=200.0,
+    max_requests=500,
+    max_rss=1_000,
+)
 NOBODY = Census(total=0, booting=0, closing=0, fresh=0, waiting=0)
-PROMPT = Prompt("", "a")
+ASKED = Asked(turn())
+NOW = 100.0
 
 
 @frozen
@@ -38,8 +47,14 @@ class Idle:
     has_kept: bool = True
     is_outdated: bool = False
 
-    def fit(self, prompt: Prompt) -> Fit:
+    standing: int = 0
+    shared: int = 0
+
+    def fit(self, asked: Asked) -> Fit:
         return self.suits
+
+    def common(self, asked: Asked) -> int:
+        return self.shared
 
 
 # -- Who answers ---------------------------------------------------------------------------------
@@ -49,23 +64,23 @@ OLD, NEW = Idle(Fit.HAS, 1.0), Idle(Fit.HAS, 2.0)
 
 def test_choose_takes_who_suits_best() -> None:
     idle = [Idle(fit, 9.0 - fit) for fit in Fit]
-    assert choose(PROMPT, idle) == idle[Fit.HAS]
-    assert choose(PROMPT, idle[:3]) == idle[Fit.KNOWS]
-    assert choose(PROMPT, idle[:2]) == idle[Fit.TAKES]
-    assert choose(PROMPT, idle[:1]) is None
+    assert choose(ASKED, idle, NOW) == idle[Fit.HAS]
+    assert choose(ASKED, idle[:3], NOW) == idle[Fit.KNOWS]
+    assert choose(ASKED, idle[:2], NOW) == idle[Fit.TAKES]
+    assert choose(ASKED, idle[:1], NOW) is None
 
 
 def test_choose_takes_who_was_used_last() -> None:
-    assert choose(PROMPT, [OLD, NEW]) is NEW
+    assert choose(ASKED, [OLD, NEW], NOW) is NEW
     known = [Idle(Fit.KNOWS, 2.0, oldest_use=5.0), Idle(Fit.KNOWS, 1.0)]
-    assert choose(PROMPT, known) is known[0]
+    assert choose(ASKED, known, NOW) is known[0]
     free = [Idle(Fit.TAKES, 1.0), Idle(Fit.TAKES, 2.0)]
-    assert choose(PROMPT, free) is free[1]
+    assert choose(ASKED, free, NOW) is free[1]
 
 
 def test_choose_has_the_prompt_forgotten_that_was_not_used_for_longest() -> None:
     idle = [Idle(oldest_use=5.0, since=9.0), Idle(oldest_use=3.0), Idle(oldest_use=4.0)]
-    assert choose(PROMPT, idle) is idle[1]
+    assert choose(ASKED, idle, NOW) is idle[1]
 
 
 # -- How many to start ---------------------------------------------------------------------------
@@ -165,8 +180,60 @@ def test_those_that_close_are_no_surplus() -> None:
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
-    settings = PoolSettings(min_size=1, max_size=7, idle_timeout=8.0, max_requests=9, max_rss=10)
-    assert PoolLimits.of(settings) == PoolLimits(1, 7, 8.0, 9, 10)
+    settings = PoolSettings(
+        min_size=1,
+        max_size=7,
+        idle_timeout=8.0,
+        conversation_timeout=6.0,
+        max_requests=9,
+        max_rss=10,
+    )
+    assert PoolLimits.of(settings) == PoolLimits(1, 7, 8.0, 6.0, 9, 10)
+
+
+def test_a_conversation_is_taken_away_sooner_than_a_prompt() -> None:
+    idle = [Idle(since=0.0, standing=4), Idle(since=0.0)]
+    assert to_forget(idle, LIMITS, now=199.9) == []
+    assert to_forget(idle, LIMITS, now=200.0) == [idle[0]]
+    assert to_forget(idle, LIMITS, now=300.0) == idle
+    longer = evolve(LIMITS, conversation_timeout=1000.0)
+    assert to_forget(idle, longer, now=300.0) == idle
+
+
+# -- Conversations -------------------------------------------------------------------------------
+
+
+def test_choose_takes_where_most_of_it_stands() -> None:
+    most = Idle(Fit.KNOWS, standing=8, shared=4)
+    idle = [Idle(Fit.HAS, standing=9), Idle(Fit.HAS, standing=2, shared=2), most, Idle(Fit.HAS)]
+    assert choose(ASKED, idle, NOW) is most
+
+
+def test_choose_spares_what_stands_for_who_has_nothing() -> None:
+    free = Idle(Fit.TAKES)
+    idle = [Idle(Fit.HAS, standing=9, since=50.0), free]
+    assert choose(ASKED, idle, NOW) is free
+    assert choose(ASKED, idle[:1], NOW, may_wipe=False) is None
+    assert choose(ASKED, idle[:1], NOW) is idle[0]
+
+
+def test_choose_gives_up_what_is_worth_least() -> None:
+    short, long = Idle(standing=2, since=90.0), Idle(standing=200, since=90.0)
+    old = Idle(standing=20, since=0.0)
+    assert choose(ASKED, [long, short], NOW) is short
+    assert choose(ASKED, [long, short, old], NOW) is short
+    assert choose(ASKED, [long, old], NOW) is old
+    bound = Idle(Fit.NOT, standing=1, shared=1)
+    assert choose(ASKED, [bound, long], NOW) is long
+
+
+def test_boots_keep_one_ready_beside_conversations() -> None:
+    kept = evolve(NOBODY, total=2, kept=2)
+    assert boots_wanted(kept, LIMITS) == 1
+    assert boots_wanted(evolve(kept, total=3), LIMITS) == 0  # nothing stands in the third
+    assert boots_wanted(evolve(kept, total=3, closing=1), LIMITS) == 1
+    assert boots_wanted(evolve(kept, kept=5, total=5), LIMITS) == 0
+    assert boots_wanted(evolve(NOBODY, total=2), LIMITS) == 0
 
 
 def test_enabled_false_keeps_nothing_before_or_after_use() -> None:

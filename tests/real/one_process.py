@@ -89,6 +89,8 @@ class Arrived:
     betas: frozenset[str]
     is_clean: bool
     headers: Mapping[str, str]
+    standing: int = 0
+    """How many of its messages stood in the process already."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -169,9 +171,13 @@ class _Conversation:
             self._is_clean = False
             return error
         self._is_clean = exchange.is_clean and not question.is_last
+        if exchange.is_clean:
+            self._session.ended(exchange)
         for request in self._standin.record.messages:
             found = betas(request.headers)
-            return Arrived(request.body, found, exchange.is_clean, request.headers)
+            return Arrived(
+                request.body, found, exchange.is_clean, request.headers, len(exchange.standing)
+            )
         assert exchange.error is not None, "the CLI has answered in the place of the model"
         return exchange.error
 
@@ -197,13 +203,14 @@ async def _answer_all(
     standin: StandIn,
     *,
     takes_any: bool,
+    keeps: bool,
 ) -> None:
     async with open_guard() as guard, questions:
         question = await _next(questions)
         while question is not None:
             async with open_process(command, guard, stop_timeout=1.0) as process:
                 slots = PromptSlots() if takes_any else None
-                session = Session(command.betas, slots=slots, is_bare=command.is_bare)
+                session = Session(command.betas, slots=slots, is_bare=command.is_bare, keeps=keeps)
                 conversation = _Conversation(LineStream(process, _MAX_LINE), standin, session)
                 if takes_any:
                     await conversation.introduce()
@@ -221,20 +228,26 @@ async def _next(questions: trio.MemoryReceiveChannel[_Question]) -> _Question | 
 
 @contextmanager
 def one_process(
-    home: Path, *, takes_any: bool = False, has_login: bool = False, cwd: Path | None = None
+    home: Path,
+    *,
+    takes_any: bool = False,
+    has_login: bool = False,
+    keeps: bool = False,
+    cwd: Path | None = None,
 ) -> Iterator[OneProcess]:
     """A process for as long as the block. `takes_any`: one for every system prompt.
 
-    `has_login`: with an account's token, and no key. It runs in `cwd`, or in its home.
+    `has_login`: with an account's token, and no key; `keeps`: some of a conversation stands in it
+    for the next turn. It runs in `cwd`, or in its home.
     """
-    opened = _opened(home, takes_any=takes_any, has_login=has_login, cwd=cwd or home)
+    opened = _opened(home, takes_any=takes_any, has_login=has_login, keeps=keeps, cwd=cwd or home)
     with in_background(opened) as found:
         yield found.it
 
 
 @asynccontextmanager
 async def _opened(
-    home: Path, *, takes_any: bool, has_login: bool, cwd: Path
+    home: Path, *, takes_any: bool, has_login: bool, keeps: bool, cwd: Path
 ) -> AsyncGenerator[OneProcess]:
     standin = StandIn()
     send, receive = trio.open_memory_channel[_Question](0)
@@ -247,7 +260,7 @@ async def _opened(
             write_plugin(plugin)
         binary = find_binary("", environ, wheel_binary())
         command = build_command(binary, environ, str(cwd), plugin=str(plugin) if takes_any else "")
-        answer = partial(_answer_all, receive, command, standin, takes_any=takes_any)
+        answer = partial(_answer_all, receive, command, standin, takes_any=takes_any, keeps=keeps)
         nursery.start_soon(answer)
         yield OneProcess(send, trio.lowlevel.current_trio_token())
         nursery.cancel_scope.cancel()

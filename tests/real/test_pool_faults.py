@@ -56,6 +56,18 @@ class Bench:
             event["delta"]["text"] for event in events if event["type"] == "content_block_delta"
         )
 
+    async def converse(self, *texts: str) -> None:
+        """Ask the last of these, the others being said by the user and the model by turns."""
+        messages = tuple(
+            Message("assistant" if at % 2 else "user", ({"type": "text", "text": each},))
+            for at, each in enumerate(texts)
+        )
+        with self.pool.submit(evolve(turn(""), messages=messages)) as answer:
+            await answer.wait_taken()
+            async for _ in answer:
+                pass
+        await self.whole()
+
     async def whole(self) -> None:
         """Wait until all is quiet, and see that the counts add up."""
         with trio.fail_after(30):
@@ -116,7 +128,11 @@ async def bench(
                 return Session()
             slots, timeout = PromptSlots(), settings.idle_timeout
             return Session(
-                command.betas, slots=slots, is_bare=command.is_bare, prompt_timeout=timeout
+                command.betas,
+                slots=slots,
+                is_bare=command.is_bare,
+                prompt_timeout=timeout,
+                keeps=True,
             )
 
         async with open_guard() as guard:
@@ -274,6 +290,25 @@ async def test_while_it_changes_to_a_prompt_that_it_knows(tmp_path: Path, fault:
         assert b.pool.statistics().retries == 1
     (asked,) = [request.body for request in b.standin.record.messages]
     assert asked["system"][-1]["text"] == "one"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_while_it_goes_back(tmp_path: Path, fault: Fault) -> None:
+    """A conversation stands that the next turn does not have."""
+    async with bench(tmp_path, evolve(SETTINGS, max_size=1), takes_any=True) as b:
+        await b.converse("one", "yes", "two")
+        victim = await b.in_state("idle")
+        b.standin.record.clear()
+        strike_as_it_is_written(fault, victim, b"rewind_conversation")
+        await b.converse("other", "no", "three")
+        await b.whole()
+        assert b.pool.statistics().retries == 1
+    (asked,) = [request.body for request in b.standin.record.messages]
+    assert [message["content"][0]["text"] for message in asked["messages"]] == [
+        "other",
+        "no",
+        "three",
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

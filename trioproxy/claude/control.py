@@ -12,11 +12,13 @@ from trioproxy.claude.wire import Line
 class ControlQuery:
     """Control requests that are written at one go, and are over when all were answered.
 
-    `answer` is the body of the last one; `error` what the first that failed says of it.
+    `answer` is the body of the last one; `error` what the first that failed says of it. Of
+    `rewind_id`, the answer has to be the proof that it has rewound.
     """
 
     _data: bytes
     _pending: set[str]
+    _rewind_id: str = ""
     answer: Line = field(factory=dict, init=False)
     error: str = field(default="", init=False)
 
@@ -50,6 +52,8 @@ class ControlQuery:
         self.answer = body if isinstance(body, dict) else {}
         if response.get("subtype") != "success":
             self.error = self.error or str(response.get("error"))
+        elif request_id == self._rewind_id and self.answer.get("rewound") is not True:
+            self.error = self.error or "not rewound"
 
 
 def introduction(*, binds: bool) -> ControlQuery:

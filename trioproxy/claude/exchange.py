@@ -6,7 +6,8 @@ message, then an assistant message and the next user message, and so on. The CLI
 history message with a bare `result`; only then may the next segment follow, or it loses its
 place. The last user message is the query: the API's events come as `stream_event` lines, then
 the `result` that says how it ended. `rewind_conversation` then cuts the conversation back to
-nothing, and only its `rewound: true` proves it.
+nothing, or to before its last plain user message, and only its `rewound: true` proves it. So the
+next turn may find some of its messages standing, and has the rest written.
 
 Where the process is to have another system prompt, that is asked for first, and the first segment
 waits for all the answers: a message that is in the pipe goes out with the prompt before.
@@ -25,11 +26,12 @@ Two things were seen that a writer must not fall for.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
 from trioproxy.claude import wire
+from trioproxy.claude.conversation import Standing, last_plain
 from trioproxy.claude.reading import Reader
 from trioproxy.claude.states import ANSWERED, OVER, TRANSITIONS, Action, Input, State
 from trioproxy.claude.turn import Block, Event, Message
@@ -73,18 +75,23 @@ class Exchange:
 
     `binding`: what gives the process its prompt, to be granted with all of the reader's `pending`
     before anything is asked; empty: it has it. `was_asked`: whether anything of the turn was
-    written.
+    written. `standing`: the messages that stand in the process already; `fresh`: those that are to
+    be written. `keeps`: some of them may stay.
     """
 
     _segments: deque[_Segment]
     _reader: Reader
     _new_id: Callable[[], str]
     binding: bytes = b""
+    standing: tuple[Standing, ...] = ()
+    fresh: tuple[Standing, ...] = ()
+    keeps: bool = False
     state: State = field(default=State.REPLAYING, init=False)
     error: TrioproxyError | None = field(default=None, init=False)
     was_asked: bool = field(default=False, init=False)
-    _first_uuid: str = field(default="", init=False)
+    _has_begun: bool = field(default=False, init=False)
     _last_uuid: str = field(default="", init=False)
+    _kept: int = field(default=-1, init=False)  # messages; -1: all that stood before
     _output: list[bytes] = field(factory=list, init=False)
     _events: list[Event] = field(factory=list, init=False)
 
@@ -104,6 +111,11 @@ class Exchange:
         return self.state is State.CLEAN
 
     @property
+    def kept(self) -> tuple[Standing, ...]:
+        """What stands in a process that is clean."""
+        return self.standing if self._kept < 0 else (*self.standing, *self.fresh)[: self._kept]
+
+    @property
     def initialized(self) -> Line | None:
         """What a process that has just been bound says of itself."""
         return self._reader.initialized
@@ -120,9 +132,9 @@ class Exchange:
 
     def begin(self) -> bytes:
         """The first bytes to write."""
-        if self._first_uuid:
+        if self._has_begun:
             raise IllegalStep(self.state, "begin()")
-        self._first_uuid = self._segments[0].uuid
+        self._has_begun = True
         if self.binding:
             self.state = State.BINDING
             self._output.append(self.binding)
@@ -194,11 +206,23 @@ class Exchange:
         self._reader.pending.add(self._control("interrupt"))
 
     def _rewind(self) -> None:
+        messages = (*self.standing, *self.fresh)
+        self._kept = self._cut(messages)
+        # Of a conversation that begins with the assistant, its first message is no target.
+        target = next(message for message in messages[self._kept :] if message.is_users)
         self._reader.rewind_id = self._control(
             "rewind_conversation",
-            target_message_uuid=self._first_uuid,
+            target_message_uuid=target.uuid,
             last_seen_user_message_uuid=self._last_uuid,
         )
+
+    def _cut(self, messages: Sequence[Standing]) -> int:
+        """The message that the rewind goes to: no call may be parted from its result."""
+        if not self.keeps:
+            return 0
+        if not self._segments:
+            return last_plain(messages, len(messages) - 1)
+        return len(self.standing) if self.fresh[0].is_plain else 0
 
     def _control(self, subtype: str, **fields: object) -> str:
         request_id = self._new_id()
@@ -210,7 +234,7 @@ class Exchange:
 
 
 def segments(
-    settings: bytes, messages: Iterable[Message], new_uuid: Callable[[], str], *, model: str
+    settings: bytes, messages: Sequence[Message], uuids: Sequence[str], *, model: str
 ) -> deque[_Segment]:
     """The conversation in the pieces in which it is written; `settings` leads the first one.
 
@@ -220,15 +244,13 @@ def segments(
     *history, last = messages
     found: deque[_Segment] = deque()
     data = settings
-    for message in history:
-        uuid = new_uuid()
+    for message, uuid in zip(history, uuids, strict=False):
         if message.role == "assistant":
             data += wire.assistant_message(list(message.content), uuid, model)
         else:
             data += wire.user_message([*message.content, GUARD], uuid, query=False)
             found.append(_Segment(data, uuid))
             data = b""
-    uuid = new_uuid()
-    data += wire.user_message([*last.content, GUARD], uuid, query=True)
-    found.append(_Segment(data, uuid))
+    data += wire.user_message([*last.content, GUARD], uuids[-1], query=True)
+    found.append(_Segment(data, uuids[-1]))
     return found

@@ -39,13 +39,15 @@ Inputs: TypeAlias = tuple[Input, ...]
 class Reader:
     """Reads the lines of one exchange, one by one.
 
-    `pending` are the control requests that were not answered yet. `query_uuid` and `rewind_id`
-    are set as the query and the rewind are written. `refusal`: the API has refused the query.
+    `pending` are the control requests that were not answered yet; among them `first_rewind_id`,
+    which has to be proven. `query_uuid` and `rewind_id` are set as the query and the last rewind
+    are written. `refusal`: the API has refused the query.
     After a line, `events` are those to hand on, and `error` is what went wrong with it.
     """
 
     pending: set[str]
     own_tools: bool = False
+    first_rewind_id: str = ""
     query_uuid: str = field(default="", init=False)
     rewind_id: str = field(default="", init=False)
     refusal: ApiError | None = field(default=None, init=False)
@@ -197,6 +199,9 @@ class Reader:
         self.pending.remove(request_id)
         if response["subtype"] != "success":
             self.error = CliFailed(f"The CLI rejected a setting: {response.get('error')}")
+            return (Input.REJECTED,)
+        if request_id == self.first_rewind_id and body.get("rewound") is not True:
+            self.error = CliFailed("The CLI could not go back to where two conversations part.")
             return (Input.REJECTED,)
         if "models" in body:
             self.initialized = body

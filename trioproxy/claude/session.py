@@ -11,6 +11,7 @@ from attrs import define, field
 
 from trioproxy.claude import wire
 from trioproxy.claude.control import ControlQuery
+from trioproxy.claude.conversation import Asked, Conversation, Standing
 from trioproxy.claude.exchange import Exchange, segments
 from trioproxy.claude.prompts import Prompt, PromptSlots, agent
 from trioproxy.claude.reading import Reader
@@ -42,7 +43,7 @@ def _uuid() -> str:
 
 @define(eq=False)
 class Session:
-    """The memory of one process: the system prompts that it has and knows, its settings.
+    """The memory of one process: its system prompts, its settings, what stands in it.
 
     With `slots`, it takes any prompt, any number of times: see `prompts.py`. Without, the first
     `initialize` fixes the prompt for good, so a session serves one; `bound` is None until then.
@@ -50,7 +51,8 @@ class Session:
 
     `own_betas` are the beta features that the CLI itself asks for; with `own_tools` it has tools
     of its own; `is_bare`: it adds nothing to what a caller says. `prompt_timeout`: seconds after
-    which the prompts of other callers, unused, are taken from it.
+    which the prompts of other callers, unused, are taken from it. `keeps`: some of a conversation
+    stays in it for the next turn, as `conversation` has it.
     """
 
     own_betas: tuple[str, ...] = ()
@@ -58,11 +60,14 @@ class Session:
     slots: PromptSlots | None = None
     is_bare: bool = False
     prompt_timeout: float = inf
+    keeps: bool = False
+    conversation: Conversation = field(factory=Conversation, init=False)
     bound: str | None = field(default=None, init=False)
     _new_uuid: Callable[[], str] = _uuid
     _settings: FlagSettings | None = field(default=None, init=False)
     _thinking: int | None = field(default=None, init=False)
     _asked: int = field(default=0, init=False)
+    _context: bytes = field(default=b"", init=False)
 
     def ping(self) -> ControlQuery:
         """A question that a healthy process answers at once: within a millisecond once booted."""
@@ -75,20 +80,33 @@ class Session:
 
     @property
     def has_kept(self) -> bool:
-        """Whether it knows prompts that can be taken from it."""
-        return self.slots is not None and self.slots.count > 0
+        """Whether it knows what can be taken from it: prompts, or a conversation."""
+        has_prompts = self.slots is not None and self.slots.count > 0
+        return has_prompts or bool(self.conversation.messages)
 
     def forget(self) -> ControlQuery:
-        """Take all prompts from the process, and what the last request has set."""
-        assert self.slots is not None, "a process that is bound keeps its prompt"
-        self.slots.clear()
-        self._settings = None
+        """Take the conversation and all prompts from the process, and what was set last."""
         lines: list[bytes] = []
         pending: set[str] = set()
-        self._reload(lines, pending, self.slots)
-        nothing = {"agent": "", "env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
+        rewind_id = self._go_back(lines, pending, 0)
+        self._settings = None
+        if self.slots is not None:
+            self.slots.clear()
+            self._reload(lines, pending, self.slots)
+        agent = {} if self.slots is None else {"agent": ""}
+        nothing = {**agent, "env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
         self._control(lines, pending, "apply_flag_settings", settings=nothing)
-        return ControlQuery(b"".join(lines), pending)
+        return ControlQuery(b"".join(lines), pending, rewind_id)
+
+    def ended(self, exchange: Exchange) -> None:
+        """A turn is over, and its process clean: what stands in it now."""
+        kept = exchange.kept
+        last = next((message.uuid for message in reversed(kept) if message.is_users), "")
+        self.conversation = Conversation(self._context if kept else b"", kept, last)
+
+    def common(self, asked: Asked) -> int:
+        """How many messages stand in it that a turn has too."""
+        return self.conversation.common(asked) if self.keeps else 0
 
     @property
     def oldest_use(self) -> float:
@@ -96,7 +114,7 @@ class Session:
         return -inf if self.slots is None else self.slots.oldest_use
 
     def fit(self, prompt: Prompt) -> Fit:
-        """How well the process suits a turn with this prompt."""
+        """How well the process suits a turn with this prompt, whatever stands in it."""
         if self.slots is None:
             fits = {None: Fit.TAKES, prompt.text: Fit.HAS}
             return fits.get(self.bound, Fit.NOT)
@@ -105,15 +123,49 @@ class Session:
             return Fit.TAKES
         return Fit.HAS if slot == self.slots.current else Fit.KNOWS
 
-    def begin(self, turn: Turn, now: float = 0.0) -> Exchange:
-        """The exchange of `turn`. The session counts as bound and set from here on."""
+    def begin(self, turn: Turn, now: float = 0.0, asked: Asked | None = None) -> Exchange:
+        """The exchange of `turn`. The session counts as bound and set from here on.
+
+        `asked`: what the turn asks for, where that is known already.
+        """
         pending: set[str] = set()
+        back: list[bytes] = []
+        standing: tuple[Standing, ...] = ()
+        rewind_id = ""
+        if self.keeps:
+            asked = asked or Asked(turn)
+            count = self.conversation.common(asked)
+            standing = self.conversation.messages[:count]
+            if count < len(self.conversation.messages):
+                rewind_id = self._go_back(back, pending, count)
+            self._context = asked.context
         if self.slots is None:
             binding, controls = b"", b"".join(self._prepare(turn, pending))
         else:
             binding, controls = self._bind(self.slots, turn, pending, now)
-        found = segments(controls, turn.messages, self._new_uuid, model=turn.model)
-        return Exchange(found, Reader(pending, self.own_tools), self._new_id, binding)
+        if back:  # proven before anything is written
+            binding, controls = b"".join([*back, binding, controls]), b""
+        messages = turn.messages[len(standing) :]
+        uuids = [self._new_uuid() for _ in messages]
+        found = segments(controls, messages, uuids, model=turn.model)
+        reader = Reader(pending, self.own_tools, rewind_id)
+        hashes = (*(asked.messages[len(standing) :] if asked else ()), *[b""] * len(messages))
+        fresh = tuple(map(Standing.of, messages, uuids, hashes))
+        return Exchange(found, reader, self._new_id, binding, standing, fresh, self.keeps)
+
+    def _go_back(self, lines: list[bytes], pending: set[str], count: int) -> str:
+        """Have so many messages stay of those that stand; the id of the request, if any."""
+        standing, last = self.conversation.messages, self.conversation.last_uuid
+        self.conversation = Conversation()
+        if count >= len(standing):
+            return ""
+        return self._control(
+            lines,
+            pending,
+            "rewind_conversation",
+            target_message_uuid=standing[count].uuid,
+            last_seen_user_message_uuid=last,
+        )
 
     def _bind(
         self, slots: PromptSlots, turn: Turn, pending: set[str], now: float
@@ -168,10 +220,11 @@ class Session:
 
     def _control(
         self, lines: list[bytes], pending: set[str], subtype: str, **fields: object
-    ) -> None:
+    ) -> str:
         request_id = self._new_id()
         pending.add(request_id)
         lines.append(wire.control_request(request_id, subtype, **fields))
+        return request_id
 
     def _new_id(self) -> str:
         self._asked += 1

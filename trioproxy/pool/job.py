@@ -13,13 +13,14 @@ rest.
 
 from collections.abc import Callable
 from enum import Enum
+from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
 import trio
 from attrs import define, field
 
-from trioproxy.claude.prompts import Prompt
+from trioproxy.claude.conversation import Asked
 from trioproxy.claude.turn import Event, Turn
 from trioproxy.errors import TrioproxyError
 
@@ -42,7 +43,8 @@ class TurnTimings:
     `assigned_at`: the last time that a worker took it; `accepted_at`: its process had read it,
     and is bound; `first_event_at`: the first event of the answer came; `reset_at`: the reset of
     its process began; `done_at`: no worker has it any more, and nothing more will be known.
-    `cost`: in USD, as the CLI estimates it, which it reports after the answer.
+    `cost`: in USD, as the CLI estimates it, which it reports after the answer. `kept` and
+    `replayed`: messages of its history that stood in the process, and that were written.
     """
 
     assigned_at: float | None = None
@@ -51,6 +53,8 @@ class TurnTimings:
     reset_at: float | None = None
     done_at: float | None = None
     cost: float | None = None
+    kept: int | None = None
+    replayed: int | None = None
     _listeners: list[Callable[[], None]] = field(factory=list, init=False)
 
     def mark_done(self) -> None:
@@ -95,10 +99,10 @@ class Job:
     def __attrs_post_init__(self) -> None:
         self._sender, self._receiver = trio.open_memory_channel[Batch | Signal](0)
 
-    @property
-    def prompt(self) -> Prompt:
-        """The system prompt of the turn, and whose it is."""
-        return Prompt(self.turn.caller, self.turn.system)
+    @cached_property
+    def asked(self) -> Asked:
+        """What the turn asks of a process."""
+        return Asked(self.turn)
 
     # The caller's side.
 

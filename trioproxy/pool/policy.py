@@ -9,7 +9,7 @@ from typing import Protocol, Self, TypeVar
 
 from attrs import evolve, fields, frozen
 
-from trioproxy.claude.prompts import Prompt
+from trioproxy.claude.conversation import Asked
 from trioproxy.claude.session import Fit
 from trioproxy.settings import PoolSettings
 
@@ -17,8 +17,17 @@ from trioproxy.settings import PoolSettings
 class Candidate(Protocol):
     """What a decision needs to know of a worker."""
 
-    def fit(self, prompt: Prompt) -> Fit:
-        """How well it suits a turn with this system prompt."""
+    def fit(self, asked: Asked) -> Fit:
+        """How well it suits a turn by its system prompt."""
+        ...
+
+    def common(self, asked: Asked) -> int:
+        """How many messages stand in it that a turn has too."""
+        ...
+
+    @property
+    def standing(self) -> int:
+        """How many messages of a conversation stand in it."""
         ...
 
     @property
@@ -28,7 +37,7 @@ class Candidate(Protocol):
 
     @property
     def has_kept(self) -> bool:
-        """Whether it knows prompts that can be taken from it."""
+        """Whether it knows what can be taken from it: prompts, or a conversation."""
         ...
 
     @property
@@ -62,6 +71,7 @@ class PoolLimits:
     min_size: int
     max_size: int
     idle_timeout: float
+    conversation_timeout: float
     max_requests: int
     max_rss: int
 
@@ -83,7 +93,8 @@ class Census:
     """How many processes there are, and what for.
 
     `total` includes those that boot or close; `fresh` are idle and have served nobody yet;
-    `waiting` counts the turns that no process is about to be free for.
+    the `kept` ones are idle, and a conversation stands in them; `waiting` counts the turns that no
+    process is about to be free for.
     """
 
     total: int
@@ -91,40 +102,52 @@ class Census:
     closing: int
     fresh: int
     waiting: int
+    kept: int = 0
 
 
-def choose(prompt: Prompt, idle: Iterable[C]) -> C | None:
-    """The worker for a turn with this system prompt; None if there is none.
+def choose(asked: Asked, idle: Iterable[C], now: float, *, may_wipe: bool = True) -> C | None:
+    """The worker for a turn; None if there is none.
 
-    One that has it, one that knows it, any that can take it: of these the most recently used, so
-    that surplus ones grow idle and can be told. Where one has to forget another prompt for it,
-    that is the one that was not used for longest.
+    The one in which most of its messages stand; else, of those in which nothing stands, one that
+    has the system prompt, one that knows it, any that can take it: of these the most recently
+    used, so that surplus ones grow idle and can be told. Where one has to forget another prompt
+    for it, that is the one that was not used for longest. Last, if it `may_wipe` what stands, the
+    one whose conversation is worth least.
     """
-    suited = [(worker.fit(prompt), worker) for worker in idle]
-    found = max(
-        (item for item in suited if item[0] is not Fit.NOT),
-        key=lambda item: (
-            item[0],
-            -item[1].oldest_use if item[0] is Fit.TAKES else 0.0,
-            item[1].since,
-        ),
-        default=None,
-    )
-    return None if found is None else found[1]
+    suited = [worker for worker in idle if worker.fit(asked) is not Fit.NOT]
+    common = [worker.common(asked) if worker.standing else 0 for worker in suited]
+    if any(common):
+        return suited[common.index(max(common))]
+    free = [worker for worker in suited if not worker.standing]
+    if free:
+        return max(free, key=lambda worker: _suits(worker, asked))
+    return min(suited, key=lambda worker: _worth(worker, now), default=None) if may_wipe else None
+
+
+def _suits(worker: Candidate, asked: Asked) -> tuple[Fit, float, float]:
+    fit = worker.fit(asked)
+    return fit, -worker.oldest_use if fit is Fit.TAKES else 0.0, worker.since
+
+
+def _worth(worker: Candidate, now: float) -> float:
+    """What it would cost to write a conversation again, the less the longer nobody came for it."""
+    return worker.standing / (1.0 + now - worker.since)
 
 
 def boots_wanted(census: Census, limits: PoolLimits, *, due_for_replacement: int = 0) -> int:
     """How many processes to start now.
 
-    One for each waiter that no boot is under way for, and as many as `min_size` lacks. Never more
-    than `max_size` in all. Those that are `due_for_replacement` still serve, but do not count:
-    their replacements boot first.
+    One for each waiter that no boot is under way for, and as many as `min_size` lacks; one
+    more where a conversation stands in every process, so that who comes next neither waits nor
+    wipes it. Never more than `max_size` in all. Those that are `due_for_replacement` still serve,
+    but do not count: their replacements boot first.
     """
     for_waiters = census.waiting - census.booting
     for_minimum = limits.min_size - (census.total - census.closing - due_for_replacement)
+    for_others = int(0 < census.kept == census.total - census.closing)
     for_replacements = due_for_replacement - census.booting - census.fresh
     room = limits.max_size - census.total
-    return max(0, min(room, max(for_waiters, for_minimum, for_replacements)))
+    return max(0, min(room, max(for_waiters, for_minimum, for_replacements, for_others)))
 
 
 def to_retire(idle: Iterable[C], census: Census, limits: PoolLimits) -> list[C]:
@@ -145,8 +168,17 @@ def to_close(idle: Sequence[C], census: Census, limits: PoolLimits, now: float) 
 
 
 def to_forget(idle: Iterable[C], limits: PoolLimits, now: float) -> list[C]:
-    """Who has been idle for `idle_timeout`, and still knows what callers have said."""
-    return [worker for worker in _expired(idle, limits, now) if worker.has_kept]
+    """Who still knows what callers have said, and has been idle for too long.
+
+    For `idle_timeout`, or for `conversation_timeout` if a conversation stands in it.
+    """
+    known = [worker for worker in _least_recently_used(idle) if worker.has_kept]
+    return [worker for worker in known if worker.since + _forgets_after(worker, limits) <= now]
+
+
+def _forgets_after(worker: Candidate, limits: PoolLimits) -> float:
+    timeout = limits.conversation_timeout if worker.standing else limits.idle_timeout
+    return min(timeout, limits.idle_timeout)
 
 
 def is_due_for_replacement(worker: Candidate, limits: PoolLimits) -> bool:

@@ -26,7 +26,7 @@ import trio
 from attrs import evolve
 from trio_util import AsyncValue
 
-from trioproxy.claude.session import Fit, Session
+from trioproxy.claude.session import Session
 from trioproxy.claude.turn import Turn
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
@@ -51,6 +51,8 @@ from trioproxy.settings import PoolSettings
 logger = logging.getLogger("trioproxy.pool")
 
 _FIRST_BOOT = 5.0  # a boot that hangs holds up neither the port nor a stop
+
+_LONG_BOOT = 1.0  # seconds; then a conversation is given up that a boot was to spare
 
 _TRIES = 2  # of a turn whose process dies before its caller has seen anything
 
@@ -114,6 +116,8 @@ class Pool:
             self._waiters.join(job)
             if self._workers.soon_free(now):
                 self._nursery.start_soon(self._grow_at, now + SOON)
+            if self._workers.count(WorkerState.IDLE):
+                self._nursery.start_soon(self._hand_over_at, now + _LONG_BOOT, job)
         self._grow()
         return Lease(job, self)
 
@@ -193,8 +197,8 @@ class Pool:
             if worker.state is WorkerState.CLOSING:
                 return None
         job = self._waiters.first
-        if job is not None and worker.fit(job.prompt) is Fit.NOT:
-            job = None  # it makes room for another
+        if job is not None and not self._suits(worker, job):
+            job = None
         if job is not None:
             self._waiters.leave(job)
             worker.assign()
@@ -211,6 +215,11 @@ class Pool:
         """A process has proved that nothing is left of a turn."""
         self._tally.was_reset(seconds)
         self._settled()
+
+    def replays(self, kept: int, replayed: int) -> None:
+        """Of a turn's history so many messages stand already, and so many are written."""
+        self._tally.messages_kept += kept
+        self._tally.messages_replayed += replayed
 
     def turn_is_over(self) -> None:
         """A worker has nothing to do any more with a turn."""
@@ -256,9 +265,13 @@ class Pool:
 
     # The decisions.
 
-    def _hand_over(self, job: Job) -> bool:
-        """Hand a turn to an idle worker, if there is one for it."""
-        chosen = policy.choose(job.prompt, self._workers.in_state(WorkerState.IDLE))
+    def _hand_over(self, job: Job, *, may_wipe: bool = False) -> bool:
+        """Hand a turn to an idle worker, if there is one for it.
+
+        One in which another conversation stands gives it up if no process can be booted instead.
+        """
+        idle, now = self._workers.in_state(WorkerState.IDLE), trio.current_time()
+        chosen = policy.choose(job.asked, idle, now, may_wipe=may_wipe or not self._may_boot)
         if chosen is None:
             return False
         try:
@@ -267,6 +280,27 @@ class Pool:
             return False
         self._assigned(chosen, job)
         return True
+
+    @property
+    def _may_boot(self) -> bool:
+        """Whether another process is on its way, or could be: none has to forget then."""
+        now = trio.current_time()
+        is_well = self._backoff.error is None and not self._backoff.is_waiting(now)
+        has_room = len(self._workers) < self._limits.max_size
+        booting = self._workers.count(WorkerState.BOOTING)
+        return is_well and self._is_open and (has_room or booting > len(self._waiters))
+
+    def _suits(self, worker: Worker, job: Job) -> bool:
+        """Whether a worker that has become free takes the first in line."""
+        has_boot = self._workers.count(WorkerState.BOOTING) >= len(self._waiters)
+        now = trio.current_time()
+        return policy.choose(job.asked, [worker], now, may_wipe=not has_boot) is not None
+
+    async def _hand_over_at(self, time: float, job: Job) -> None:
+        """A turn has waited long enough for a process that boots: another one has to forget."""
+        await trio.sleep_until(time)
+        if job in self._waiters and self._hand_over(job, may_wipe=True):
+            self._waiters.leave(job)
 
     def _assigned(self, worker: Worker, job: Job) -> None:
         job.worker_id = worker.id
@@ -404,8 +438,9 @@ class Pool:
             left = self._workers.in_state(WorkerState.IDLE)
             for worker in policy.to_forget(left, self._limits, now):
                 worker.forget()
-            deadlines = [worker.since + self._limits.idle_timeout for worker in idle]
-            latest = now + self._limits.idle_timeout
+            limits = {self._limits.idle_timeout, self._limits.conversation_timeout}
+            deadlines = [worker.since + limit for worker in idle for limit in limits]
+            latest = now + min(limits)
             await trio.sleep_until(min((d for d in deadlines if d > now), default=latest))
 
     # Life.

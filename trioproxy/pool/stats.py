@@ -23,6 +23,8 @@ class PoolCounters:
     resets: int = 0
     retries: int = 0
     turn_timeouts: int = 0
+    messages_kept: int = 0
+    messages_replayed: int = 0
     retirements: Counter[str] = field(factory=Counter)
     cost: dict[str, float] = field(factory=lambda: defaultdict(float))
     boot_times: deque[float] = field(factory=latest)
@@ -49,7 +51,8 @@ class PoolCounters:
 class WorkerStatistics:
     """One process, as it is now. Times in seconds; `rss` in bytes, as of its last turn.
 
-    `pid` is None while it is being started, `rss` where the system does not report it.
+    `pid` is None while it is being started, `rss` where the system does not report it; `messages`:
+    how many of a conversation stand in it.
     """
 
     id: str
@@ -60,6 +63,7 @@ class WorkerStatistics:
     age: float
     idle: float
     rss: int | None
+    messages: int
 
     @classmethod
     def of(cls, worker: Worker, now: float) -> Self:
@@ -73,6 +77,7 @@ class WorkerStatistics:
             age=now - worker.created_at,
             idle=now - worker.since if worker.state is WorkerState.IDLE else 0.0,
             rss=worker.rss,
+            messages=worker.standing,
         )
 
 
@@ -102,6 +107,8 @@ class PoolStatistics:
     reset_seconds: Percentiles
     retries: int
     turn_timeouts: int
+    messages_kept: int
+    messages_replayed: int
     retirements: dict[str, int]
     cost_usd: dict[str, float]
     workers: tuple[WorkerStatistics, ...]
@@ -136,6 +143,8 @@ class PoolStatistics:
             reset_seconds=Percentiles.of(tally.reset_times),
             retries=tally.retries,
             turn_timeouts=tally.turn_timeouts,
+            messages_kept=tally.messages_kept,
+            messages_replayed=tally.messages_replayed,
             retirements=dict(tally.retirements),
             cost_usd=dict(tally.cost),
             workers=workers,

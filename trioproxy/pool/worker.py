@@ -25,9 +25,9 @@ from trio_util import periodic
 
 from trioproxy import logs
 from trioproxy.claude.control import ControlQuery, introduction
+from trioproxy.claude.conversation import Asked
 from trioproxy.claude.exchange import Exchange
 from trioproxy.claude.failure import in_its_own_words, refusals
-from trioproxy.claude.prompts import Prompt
 from trioproxy.claude.session import Fit, Session
 from trioproxy.claude.wire import Line
 from trioproxy.errors import (
@@ -79,6 +79,10 @@ class PoolCallbacks(Protocol):
 
     def was_reset(self, seconds: float) -> None:
         """The process has proved that nothing is left of a turn."""
+        ...
+
+    def replays(self, kept: int, replayed: int) -> None:
+        """Of a turn's history so many messages stand already, and so many are written."""
         ...
 
     def turn_is_over(self) -> None:
@@ -160,9 +164,18 @@ class Worker:
         """When the prompt that would give way to another one was last used."""
         return self.session.oldest_use
 
-    def fit(self, prompt: Prompt) -> Fit:
-        """How well the process suits a turn with this prompt."""
-        return self.session.fit(prompt)
+    @property
+    def standing(self) -> int:
+        """How many messages of a conversation stand in it."""
+        return len(self.session.conversation.messages)
+
+    def fit(self, asked: Asked) -> Fit:
+        """How well the process suits a turn by its system prompt."""
+        return self.session.fit(asked.prompt)
+
+    def common(self, asked: Asked) -> int:
+        """How many messages stand in it that a turn has too."""
+        return self.session.common(asked)
 
     # What the pool does with it while it is idle.
 
@@ -368,7 +381,10 @@ class Worker:
                 if job.has_waited:
                     await job.tell(Signal.TAKEN)
                 now = trio.current_time()
-                exchange = self.session.begin(job.turn, now)
+                exchange = self.session.begin(job.turn, now, job.asked)
+                job.timings.kept = len(exchange.standing)
+                job.timings.replayed = len(exchange.fresh) - 1
+                self._pool.replays(len(exchange.standing), len(exchange.fresh) - 1)
                 await self._answer_in_time(job, exchange)
             if exchange is not None:
                 job.timings.reset_at = trio.current_time()
@@ -454,6 +470,7 @@ class Worker:
             await self._reset(exchange)
         if not exchange.is_clean:
             raise Retired("not proven clean")
+        self.session.ended(exchange)
         self._pool.was_reset(trio.current_time() - self.since)
 
     async def _end_single_use(self, exchange: Exchange) -> NoReturn:

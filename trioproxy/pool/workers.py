@@ -47,17 +47,19 @@ class WorkerSet:
 
     def census(self, waiting: int, now: float) -> Census:
         """The counts, as decisions need them: nobody waits whom a reset will soon serve."""
-        booting = closing = fresh = soon_free = 0
+        booting = closing = fresh = kept = soon_free = 0
         for worker in self._workers.values():  # once: this is asked twice for each turn
             match worker.state:
                 case WorkerState.BOOTING:
                     booting += 1
                 case WorkerState.CLOSING:
                     closing += 1
-                case WorkerState.IDLE if not (worker.uses or worker.is_outdated):
-                    fresh += 1
+                case WorkerState.IDLE:
+                    fresh += not (worker.uses or worker.is_outdated)
+                    kept += worker.standing > 0
                 case WorkerState.RESETTING if now < worker.since + SOON:
                     soon_free += 1
                 case _:
                     pass
-        return Census(len(self._workers), booting, closing, fresh, max(0, waiting - soon_free))
+        waiting = max(0, waiting - soon_free)
+        return Census(len(self._workers), booting, closing, fresh, waiting, kept)

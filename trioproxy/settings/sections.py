@@ -104,6 +104,10 @@ class PoolSettings:
     acquire_timeout: float = setting(5.0, "seconds a request waits for a process", above=0)
     max_waiting: int = setting(100, "maximum requests waiting for a process", at_least=0)
     reuse: Literal["rewind", "never"] = setting("rewind", "whether a process serves again")
+    keep_conversations: bool = setting(True, "whether a conversation goes on where it stands")
+    conversation_timeout: float = setting(
+        300.0, "seconds that a conversation is kept in an idle process", above=0
+    )
     max_requests: int = setting(2_000, "turns before a process is replaced", at_least=1)
     max_rss: int = setting(536_870_912, "bytes of memory before it is replaced", at_least=1)
     boot_timeout: float = setting(30.0, "seconds for a process to start", above=0)

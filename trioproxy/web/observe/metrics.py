@@ -167,6 +167,11 @@ def _of_pool(pool: PoolStatistics) -> Iterator[Metric]:
             pool.health_check_failures,
         ),
         "boots": ("Processes that booted", pool.boots),
+        "messages_kept": (
+            "Messages of histories that stood in the process already",
+            pool.messages_kept,
+        ),
+        "messages_replayed": ("Messages of histories that were written", pool.messages_replayed),
         "boot_failures": ("Processes that failed to boot", pool.boot_failures),
         "resets": ("Processes reset", pool.resets),
         "retries": ("Turns tried again", pool.retries),

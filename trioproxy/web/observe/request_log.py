@@ -48,6 +48,7 @@ def fields_of(record: RequestRecord) -> dict[str, str | int | float]:
     `refused`: why, and `at` which part of the request, without a word of the caller's.
     Times in seconds: from its beginning `first` to the first byte of the response's body, `waited`
     for a process, `total`; then `reset`, of the process. `cost`: in USD, as the CLI reckons it.
+    `kept`, `replayed`: messages of the history that stood in the process, and that were written.
     """
     fields: dict[str, str | int | float | None] = {
         "id": record.id,
@@ -73,6 +74,8 @@ def fields_of(record: RequestRecord) -> dict[str, str | int | float]:
         fields["waited"] = _between(record.started_at, timings.assigned_at)
         fields["reset"] = _between(timings.reset_at, timings.done_at)
         fields["cost"] = timings.cost
+        fields["kept"] = timings.kept or None
+        fields["replayed"] = timings.replayed or None
     return {name: value for name, value in fields.items() if value is not None}
 
 

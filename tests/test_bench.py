@@ -12,7 +12,18 @@ import trio
 
 from tests.scripts import SCRIPTS, Run, assert_in_order, environment
 
-CASES = ["latency", "throughput", "modes", "prompts", "mix", "history", "pace", "pool", "memory"]
+CASES = [
+    "latency",
+    "throughput",
+    "modes",
+    "prompts",
+    "mix",
+    "history",
+    "chats",
+    "pace",
+    "pool",
+    "memory",
+]
 
 
 @pytest.fixture
@@ -112,6 +123,11 @@ def results(modules: dict[str, ModuleType], *, slow: float) -> list[Any]:
             )
         ),
         figure("mix, 10 processes, 4 clients", cases.STARTED, float(slow > 1), ""),
+        series("chat, turn 100", cases.WHOLE, [result(0.03 * slow)]),
+        series("chat, turn 100", cases.BY_HAND, [result(0.026)]),
+        series("chat, turn 100", cases.FIRST, [result(0.02)]),
+        series("an agent's loop, turn 100", cases.WHOLE, [result(0.07 * slow)]),
+        series("an agent's loop, turn 100", cases.FIRST, [result(0.02)]),
         figure("pool", "a turn, 1 waiter", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10 waiters", 49.0 * slow, "µs"),
         figure("pool", "a turn, 10,000 waiters", 50.0 * slow, "µs"),
@@ -127,7 +143,7 @@ def test_each_target_is_met_or_missed(
     modules: dict[str, ModuleType], slow: float, *, is_met: bool
 ) -> None:
     found = list(modules["targets"].targets(results(modules, slow=slow)))
-    assert len(found) == 15
+    assert len(found) == 17
     assert [target.what for target in found if target.is_met is not is_met] == []
 
 

@@ -30,6 +30,7 @@ _READ = 65_536  # what a pipe holds
 _MOST = 400  # turns a second, of one process
 _PATIENCE = 120.0
 _RESULT = b'"type":"result"'  # not always in front; in a text, the quotes would be escaped
+_WENT_BACK = b'"request_id":"back"'
 _GRANTED = b'"request_id":"settings"'  # the last of those that give it a prompt
 _NOT_SIMPLE = {"CLAUDE_CODE_SIMPLE": ""}
 _GUARD = {"type": "text", "text": " "}  # behind each text of the user's, as the server has it
@@ -44,36 +45,51 @@ def _control(number: str, subtype: str, **fields: object) -> bytes:
     return _line(type="control_request", request_id=number, request=request)
 
 
-def _message(role: str, text: str, uuid: str, **fields: object) -> bytes:
-    content = [{"type": "text", "text": text}]
-    message = {"role": role, "content": content + [_GUARD] * (role == "user")}
+def _message(role: str, content: str | list[dict[str, Any]], uuid: str, **more: object) -> bytes:
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    message = {"role": role, "content": blocks + [_GUARD] * (role == "user")}
+    if role == "assistant":
+        message |= {"id": f"msg_{uuid}", "type": "message"}
     rest = {"parent_tool_use_id": None, "session_id": "", "uuid": uuid}
-    return _line(type=role, message=message, **rest, **fields)
+    return _line(type=role, message=message, **rest, **more)
 
 
 class Plan:
-    """A request, as what is to be written; each segment but the last is answered by a result."""
+    """A request, as what is to be written: a line for each message."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.settings = _settings(body)
         self.prompt = body.get("system") or NOTHING
-        self.segments: list[bytes] = []
         *history, last = body["messages"]
-        data = b""
-        uuids = []
-        for message in history:
-            uuid = str(uuid4())
-            if message["role"] == "assistant":
-                data += _message("assistant", message["content"], uuid)
-            else:
-                uuids.append(uuid)
-                data += _message("user", message["content"], uuid, shouldQuery=False)
-                self.segments.append(data)
+        self.messages = [json.dumps(message) for message in history]
+        self.uuids = [str(uuid4()) for _ in body["messages"]]
+        self.lines = [
+            _message(
+                message["role"],
+                message["content"],
+                uuid,
+                **({"shouldQuery": False} if message["role"] == "user" else {}),
+            )
+            for message, uuid in zip(history, self.uuids, strict=False)
+        ]
+        self.lines.append(_message("user", last["content"], self.uuids[-1]))
+        self.are_users = [message["role"] == "user" for message in body["messages"]]
+        plain = [
+            at
+            for at, message in enumerate(body["messages"])
+            if message["role"] == "user" and "tool_result" not in json.dumps(message)
+        ]
+        self.last_plain = plain[-1]
+
+    def segments(self, standing: int) -> list[bytes]:
+        """What is written behind the messages that stand; each but the last ends in a result."""
+        found, data = [], b""
+        for line, is_users in zip(self.lines[standing:], self.are_users[standing:], strict=True):
+            data += line
+            if is_users:
+                found.append(data)
                 data = b""
-        uuids.append(str(uuid4()))
-        self.segments.append(data + _message("user", last["content"], uuids[-1]))
-        meant = {"target_message_uuid": uuids[0], "last_seen_user_message_uuid": uuids[-1]}
-        self.rewind = _control("rewind", "rewind_conversation", **meant)
+        return found
 
 
 def _settings(body: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +121,7 @@ class Process:
         self._rest = b""
         self._settings: dict[str, Any] = {}
         self._slots: dict[str, int] = {}  # the least recently used first
+        self._standing: list[tuple[str, str, bool]] = []  # message, uuid, whether it is the user's
         self._write(_control("ping", "mcp_status"))
 
     def wait_booted(self) -> None:
@@ -152,24 +169,54 @@ class Process:
                     if b'"type":"message_stop"' in line:
                         whole = now
                 elif _RESULT in line:
-                    self._write(plan.rewind)
+                    self._write(self._rewind(plan))
                 elif b'"rewound":true' in line:
                     return Turn(found[0], whole, deltas)
 
     def _ask(self, plan: Plan) -> Generator[None, list[bytes], None]:
-        """Write all but what comes behind the query."""
+        """Write all that does not stand yet, up to the query."""
         lines, is_granted_first = self._prepare(plan)
-        first, *rest = plan.segments
+        standing = self._common(plan)
+        if standing < len(self._standing):
+            lines.insert(0, self._go_back(standing))
+            is_granted_first = True
+        first, *rest = plan.segments(standing)
         if is_granted_first:
             self._write(b"".join(lines))
+            last = _GRANTED if len(lines) > 1 or standing == len(self._standing) else _WENT_BACK
             lines = []
-            while not any(_GRANTED in line for line in (yield)):
+            while not any(last in line for line in (yield)):
                 pass
+        self._standing = self._standing[:standing]
         self._write(b"".join([*lines, first]))
         for segment in rest:
             while not any(_RESULT in line for line in (yield)):
                 pass
             self._write(segment)
+
+    def _common(self, plan: Plan) -> int:
+        """How many messages stand already."""
+        for at, ((message, _, is_users), other) in enumerate(
+            zip(self._standing, [*plan.messages, ""], strict=False)
+        ):
+            if message != other:
+                return at if is_users else at - 1
+        return len(self._standing)
+
+    def _go_back(self, standing: int) -> bytes:
+        last = [uuid for _, uuid, is_users in self._standing if is_users][-1]
+        target = self._standing[standing][1]
+        ends = {"target_message_uuid": target, "last_seen_user_message_uuid": last}
+        return _control("back", "rewind_conversation", **ends)
+
+    def _rewind(self, plan: Plan) -> bytes:
+        """Back to before the last plain message of the user's."""
+        stood = len(self._standing)
+        fresh = zip(plan.messages, plan.uuids, plan.are_users, strict=False)
+        self._standing = [*self._standing, *list(fresh)[stood:]][: plan.last_plain]
+        target = plan.uuids[plan.last_plain]
+        ends = {"target_message_uuid": target, "last_seen_user_message_uuid": plan.uuids[-1]}
+        return _control("rewind", "rewind_conversation", **ends)
 
     def read(self) -> list[bytes]:
         """The lines of one read."""

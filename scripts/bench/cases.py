@@ -29,9 +29,12 @@ WHOLE = "whole"
 STREAMED = "streamed"
 DISABLED = "enabled = false"
 NEVER = 'reuse = "never"'
+OFF = "keep_conversations = false"
+FIRST = "a first turn"
 
 PACE = 50.0  # tokens a second
 _PAUSE = 0.05  # seconds; a reset takes less
+_CALLS = 10  # between two questions
 _FIRST = 0.3  # seconds, to a model's first token
 STREAMS = 16  # at once
 EVENTS = 200  # deltas of a long answer
@@ -54,12 +57,13 @@ class Plan:
     clients: tuple[int, ...] = (1, 4, 16)
     lengths: tuple[int, ...] = (1, 10, 100)  # of a conversation, in turns of the user
     sizes: tuple[int, ...] = (1_000, 100_000, 5_000_000)  # of a text
+    chat: int = 100  # turns
     mixed: tuple[int, ...] = (4, 10)  # processes
     memory_turns: int = 10_000
     pool_turns: int = 20_000
 
 
-QUICK = Plan(1, 2, 0.3, (1, 2), (1, 4), (1, 3), (1_000, 50_000), (2,), 40, 500)
+QUICK = Plan(1, 2, 0.3, (1, 2), (1, 4), (1, 3), (1_000, 50_000), 4, (2,), 40, 500)
 
 
 @frozen
@@ -273,13 +277,69 @@ async def history(bench: Bench) -> Found:
     return found
 
 
-def conversation(length: int) -> Body:
+async def chats(bench: Bench) -> Found:
+    """Conversations that go on: the next request of a long one, an agent's loop, many by turns."""
+    plan = bench.plan
+    at, turns = plan.chat, max(3, plan.turns // 2)
+    case = f"chat, turn {at}"
+    first = Round(1, [request()], turns=turns, pause=_PAUSE)
+    off = {"keep_conversations": False}
+    async with (
+        open_limit(bench.field, 1) as limit,
+        open_server(bench.field, "ours", 1) as ours,
+        open_server(bench.field, OFF, 1, **off) as without,
+    ):
+        found = [Series(case, name) for name in (WHOLE, BY_HAND, OFF, FIRST)]
+        loop = [Series(f"an agent's loop, turn {at}", name) for name in (WHOLE, FIRST)]
+        for number in bench.rounds(case):
+            begin = at + number * turns
+            following = [conversation(begin + step) for step in range(turns)]
+            for series, contender in zip(found[:3], (ours, limit, without), strict=True):
+                await contender.round_(Round(1, [conversation(begin - 1)], turns=1))
+                series.add(await contender.round_(Round(1, following, turns=turns, pause=_PAUSE)))
+            found[3].add(await ours.round_(first))
+            steps = [agents_loop(begin, step) for step in range(1, _CALLS + 1)]
+            await ours.round_(Round(1, [agents_loop(begin, 0)], turns=1))
+            loop[0].add(await ours.round_(Round(1, steps, turns=_CALLS, pause=_PAUSE)))
+            loop[1].add(await ours.round_(first))
+    return [*found, *loop, *await _many_chats(bench)]
+
+
+async def _many_chats(bench: Bench) -> Found:
+    """By turns, over a third as many processes."""
+    count = 3 * bench.plan.mixed[-1]
+    case = f"{count} chats by turns"
+    async with open_server(bench.field, "ours", bench.plan.mixed[-1]) as ours:
+        series = Series(case, WHOLE)
+        for turn in range(1, 2 + 2 * bench.plan.rounds):
+            bench.progress.step(f"{case}: turn {turn}")
+            bodies = [conversation(turn, f"chat {number}") for number in range(count)]
+            series.add(await ours.round_(Round(1, bodies, turns=count)))
+        stats = await ours.settled()
+    kept, written = stats["messages_kept"], stats["messages_replayed"]
+    share = 100 * kept / max(1, kept + written)
+    return [series, Figure(case, "messages that stood already", share, "%")]
+
+
+def agents_loop(length: int, calls: int) -> Body:
+    """A long conversation, and so many calls behind its last question."""
+    body = conversation(length)
+    for number in range(calls):
+        use = {"type": "tool_use", "id": f"t{number}", "name": "tool_0", "input": {"a": "b"}}
+        result = {"type": "tool_result", "tool_use_id": f"t{number}", "content": "done"}
+        body["messages"].append({"role": "assistant", "content": [use]})
+        body["messages"].append({"role": "user", "content": [result]})
+    return {**body, "tools": [tool(0)]}
+
+
+def conversation(length: int, name: str = "") -> Body:
     """A request with so many questions, all but the last answered."""
     messages = []
     for number in range(length - 1):
-        messages.append({"role": "user", "content": f"Question {number}?"})
+        messages.append({"role": "user", "content": f"Question {name} {number}?"})
         messages.append({"role": "assistant", "content": f"Answer {number}."})
-    return {**request(), "messages": [*messages, {"role": "user", "content": "Hello."}]}
+    last = {"role": "user", "content": f"Question {name} {length - 1}?"}
+    return {**request(), "messages": [*messages, last]}
 
 
 def tool(number: int) -> dict[str, Any]:
@@ -359,6 +419,7 @@ CASES: dict[str, Case] = {
     "prompts": prompts,
     "mix": mix,
     "history": history,
+    "chats": chats,
     "pace": pace,
     "pool": pool,
     "memory": memory,

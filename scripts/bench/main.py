@@ -10,6 +10,7 @@ this machine does meets all of them alike. What counts is how they compare in on
     prompts     the same system prompt, one that is known, a new one each time
     mix         1, 20 and 200 prompts at random, on 4 and 10 processes
     history     long conversations, long texts, many tools
+    chats       conversations that go on: a long one, an agent's loop, 30 by turns
     pace        16 streams at the pace of a model
     pool        the pool alone, on workers in memory
     memory      after ten thousand turns

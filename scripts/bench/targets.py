@@ -7,6 +7,7 @@ from bench.cases import (
     BY_HAND,
     DISABLED,
     EVENTS,
+    FIRST,
     MANY,
     MIX,
     PACE,
@@ -184,6 +185,23 @@ def _no_boots(results: Results) -> Target:
     return Target("no process is started for a prompt", f"{boots:.0f}", boots == 0)
 
 
+def _chat(results: Results) -> Target:
+    case = f"chat, turn {Plan().chat}"
+    ours, limit, first = (
+        results.series(case, name).p50("whole") for name in (WHOLE, BY_HAND, FIRST)
+    )
+    what = f"the next request of a chat of {Plan().chat} turns: 1.2 by hand, 2 times a first turn"
+    figure = f"{ours / limit:.2f}, {ours / first:.2f}"
+    return Target(what, figure, ours <= 1.2 * limit and ours <= 2 * first)
+
+
+def _loop(results: Results) -> Target:
+    case = f"an agent's loop, turn {Plan().chat}"
+    ours, first = (results.series(case, name).p50("whole") for name in (WHOLE, FIRST))
+    what = "a request of an agent's loop of 10 calls: 4 times a first turn at most"
+    return Target(what, f"{ours / first:.2f}", ours <= 4 * first)
+
+
 def _pool(results: Results) -> Target:
     first, many = (results.figure("pool", f"a turn, {count}") for count in ("1 w", "10,000"))
     scale = first / results.figure("pool", "for scale")
@@ -227,6 +245,8 @@ _TARGETS: tuple[Callable[[Results], Target], ...] = (
     _some_prompts,
     _many_prompts,
     _no_boots,
+    _chat,
+    _loop,
     _pool,
     _long_answer,
     _at_rest,

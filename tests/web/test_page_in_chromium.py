@@ -42,7 +42,7 @@ NONE: dict[str, None] = {"p50": None, "p90": None, "p99": None}
 
 
 def worker(name: str, state: str) -> dict[str, Any]:
-    times = {"uses": 3, "age": 90.0, "idle": 1.0, "rss": 200_000_000}
+    times = {"uses": 3, "messages": 4, "age": 90.0, "idle": 1.0, "rss": 200_000_000}
     return {"id": name, "pid": 4711, "state": state, "bound": True, **times}
 
 
@@ -50,7 +50,7 @@ def pool(*workers: dict[str, Any]) -> dict[str, Any]:
     names = (
         "connections_reused acquire_timeouts health_check_failures total_connections waiting boots"
         " available_connections in_use_connections booting boot_failures resets retries"
-        " turn_timeouts"
+        " turn_timeouts messages_kept messages_replayed"
     )
     times = {"boot_seconds": NONE, "wait_seconds": NONE, "retirements": {}}
     return {**dict.fromkeys(names.split(), 0), **times, "workers": workers}

@@ -11,6 +11,7 @@ from attrs import define, frozen
 from tests.agents import results
 from tests.agents.comparison import Difference, carried, repeated, request
 from tests.agents.install import Program
+from tests.agents.keeping import keepable
 from tests.agents.mends import ANY
 from tests.agents.recorded import Exchange
 from tests.agents.runner import Ended, Place, make_place
@@ -155,6 +156,8 @@ class Play:
             refused=refused,
             noted=sum(exchange.notes != "" for exchange in exchanges),
             differences=differences,
+            kept=self.ways.kept(),
+            keepable=keepable(done.asked) if exchanges else 0,
         )
         results.add(row)
 

@@ -29,6 +29,10 @@ class Row:
     """Answered with an `x-trioproxy-notes` header."""
     differences: int | None
     """Between what reached the API through the server and straight; None: there is no both."""
+    kept: int = 0
+    """Messages that stood in a process already when a request came."""
+    keepable: int = 0
+    """Those that could have."""
 
 
 def clear() -> None:
@@ -52,7 +56,7 @@ def load() -> list[Row]:
 
 def table(rows: Iterable[Row]) -> str:
     """The rows in Markdown."""
-    head = ["program", "task", "files", "requests", "refused", "noted", "differences"]
+    head = ["program", "task", "files", "requests", "refused", "noted", "differences", "kept"]
     lines = [head, ["---"] * len(head), *map(_cells, rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -67,4 +71,5 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 def _cells(row: Row) -> list[str]:
     counts = [row.files, row.requests, row.refused, row.noted]
     differences = "-" if row.differences is None else str(row.differences)
-    return [f"{row.program} {row.version}", row.task, *map(str, counts), differences]
+    kept = f"{row.kept} of {row.keepable}" if row.keepable else "-"
+    return [f"{row.program} {row.version}", row.task, *map(str, counts), differences, kept]

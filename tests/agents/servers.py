@@ -40,12 +40,25 @@ class Ways:
     """The base URL of the server; empty: there is none."""
     _record: Path
     log: Path
+    _kept_before: list[int]
 
     def begin(self, script: Script) -> None:
         """From now on this model answers, and nothing is remembered of what was before."""
         self.standin.script = script
         self.standin.record.clear()
         self._record.write_bytes(b"")
+        self._kept_before[:] = [self._messages_kept()]
+
+    def kept(self) -> int:
+        """How many messages stood in the server's processes already, since `begin`."""
+        return self._messages_kept() - self._kept_before[0]
+
+    def _messages_kept(self) -> int:
+        if not self.through:
+            return 0
+        answer = httpx.get(f"{self.through}/pool/stats", timeout=START, trust_env=False)
+        kept: int = answer.json()["stats"]["messages_kept"]
+        return kept
 
     def arrived(self) -> list[RecordedRequest]:
         """What reached the API since `begin`, in order."""
@@ -69,7 +82,7 @@ def open_ways(folder: Path, *, with_server: bool) -> Iterator[Ways]:
     with ExitStack() as stack:
         straight = stack.enter_context(_standin(standin))
         through = stack.enter_context(_server(straight, record, log)) if with_server else ""
-        yield Ways(standin, straight, through, record, log)
+        yield Ways(standin, straight, through, record, log, [0])
 
 
 @contextmanager

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from trioproxy.claude.command import Options
 from trioproxy.claude.conversation import Asked, Conversation, Standing, hash_of, last_plain
 from trioproxy.claude.session import Session
 from trioproxy.claude.turn import Message, Turn
+from trioproxy.settings import PoolSettings
+from trioproxy.validation import keeps_conversations
 
 
 def message(text: str) -> Message:
@@ -105,3 +108,21 @@ def test_a_session_that_keeps_nothing_makes_no_hashes() -> None:
     assert {each.hash for each in exchange.fresh} == {b""}
     session.ended(exchange)
     assert session.common(Asked(turn("u1 a1 u2"))) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "keeps"),
+    [
+        (PoolSettings(), Options(), True),
+        (PoolSettings(binding="fixed"), Options(), True),
+        (PoolSettings(keep_conversations=False), Options(), False),
+        (PoolSettings(reuse="never"), Options(), False),
+        (PoolSettings(enabled=False), Options(), False),
+        (PoolSettings(), Options(tools="Read"), False),
+        (PoolSettings(), Options(mcp_config="file"), False),
+    ],
+)
+def test_conversations_are_kept_unless_something_speaks_against_it(
+    settings: PoolSettings, options: Options, *, keeps: bool
+) -> None:
+    assert keeps_conversations(settings, options) == keeps

@@ -166,24 +166,49 @@ def test_a_turn_that_fails_leaves_what_stood(pair: Pair, words: str) -> None:
     assert pair.asks_the_same(turn(*messages, assistant("a"), user("better"))) == 6
 
 
+def more(dice: Random) -> list[dict[str, Any]]:
+    """What may come next: the answer to the last question, and another question."""
+    number = dice.getrandbits(30)
+    calls = [assistant(text("I look."), use(f"a{number}"), use(f"b{number}"))]
+    found: list[list[dict[str, Any]]] = [
+        [assistant(f"answer {number}"), user(f"question {number}")],
+        [*calls, user(result(f"a{number}"), result(f"b{number}"))],
+        [*calls, user(result(f"a{number}"), result(f"b{number}"), f"and {number}")],
+        [assistant(THOUGHT, text(f"answer {number}")), user(f"question {number}")],
+        [assistant(f"answer {number}"), user(image(), f"see {number}")],
+        [assistant(f"answer {number}"), user(f"{number} [[standin words=40]]")],
+        [assistant(f"answer {number}"), user(f"{number} [[standin error=529]]")],
+        [assistant(f"answer {number}"), user(f"{number} [[standin refusal]]")],
+    ]
+    return dice.choice(found)
+
+
 def test_conversations_at_random(pair: Pair, sized: Sized) -> None:
+    """Four that go on, are cut back, edited in the midst, asked again, and answered in part."""
     dice = Random(17)
     known = [chat(2, f"r{number}") for number in range(4)]
-    for _ in range(sized(30, 400)):
+    for _ in range(sized(40, 600)):
         messages = known[at := dice.randrange(len(known))]
-        match dice.randrange(6):
+        match dice.randrange(8):
             case 0:
                 messages = messages[: dice.randrange(0, len(messages), 2) + 1]
             case 1:
                 messages = [*messages[:-1], user(f"other {dice.random()}")]
             case 2:
-                call = f"c{dice.getrandbits(30)}"
-                messages = [*messages, assistant(use(call)), user(result(call))]
+                pass  # the same once more
+            case 3 if len(messages) > 3:
+                middle = dice.randrange(1, len(messages) - 1, 2)
+                edited = assistant(f"edited {dice.random()}")
+                is_call = "tool_use" in str(messages[middle])
+                messages = [*messages[:middle], edited, *messages[middle + 1 :]]
+                messages = messages[: middle + 1] if is_call else messages
+                messages = [*messages, user("so")] if is_call else messages
             case _:
-                more = [assistant(f"answer {dice.random()}"), user(f"question {dice.random()}")]
-                messages = [*messages, *more]
-        known[at] = messages
-        pair.asks_the_same(turn(*messages, parameters={"tools": [TOOL]}))
+                messages = [*messages, *more(dice)]
+        known[at] = messages if len(messages) < 24 else chat(2, f"new {dice.random()}")
+        fewest = dice.choice([5, 2000, 2000])  # tokens: the answer may be cut
+        asked = turn(*messages, parameters={"tools": [TOOL]}, max_tokens=fewest)
+        pair.asks_the_same(asked)
 
 
 # -- A whole server ------------------------------------------------------------------------------

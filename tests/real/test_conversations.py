@@ -69,6 +69,34 @@ def test_each_turn_of_a_chat_finds_what_stood_before_the_last_question(pair: Pai
     assert stood == [0, 0, 2, 4, 6, 8, 10, 12]
 
 
+THROUGHOUT: dict[str, dict[str, Any]] = {
+    "cached": {"system_cache": "5m"},
+    "cached for an hour": {"system_cache": "1h"},
+    "a new model": {"model": NEW},
+    "an effort": {"model": NEW, "parameters": {"output_config": {"effort": "low"}}},
+    "thinking": {"parameters": {"thinking": {"type": "enabled", "budget_tokens": 1024}}},
+    "adaptive": {"model": NEW, "parameters": {"thinking": {"type": "adaptive"}}},
+    "betas": {"betas": ("files-api-2025-04-14",)},
+    "long context": {"model": "claude-sonnet-4-5[1m]"},
+    "unlisted": {"model": "claude-3-7-sonnet-20250219"},
+    "no prompt": {"system": ""},
+    "a schema": {
+        "model": NEW,
+        "parameters": {"output_config": {"format": {"type": "json_schema", "schema": TOOL}}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", THROUGHOUT)
+def test_a_chat_with_the_same_settings_throughout(pair: Pair, name: str) -> None:
+    stood = [
+        pair.asks_the_same(turn(*chat(count, name), **THROUGHOUT[name])) for count in (1, 3, 4, 5)
+    ]
+    assert stood == [0, 0, 4, 6]
+    other = [*chat(5, name)[:4], user("something else")]
+    assert pair.asks_the_same(turn(*other, **THROUGHOUT[name])) == 4
+
+
 def test_the_same_request_again(pair: Pair) -> None:
     for stands in (0, 4, 4):
         assert pair.asks_the_same(turn(*chat(3, "again"))) == stands

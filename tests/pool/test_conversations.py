@@ -136,16 +136,24 @@ async def test_a_boot_that_takes_long_spares_nothing(autojump_clock: Clock) -> N
         assert balanced(pool)
 
 
-async def test_at_max_size_what_is_worth_least_gives_way(autojump_clock: Clock) -> None:
+async def test_at_max_size_what_is_worth_least_gives_way_beforehand(
+    autojump_clock: Clock,
+) -> None:
     cli = FakeCLI()
     async with pool_of(cli, TWO) as pool:
         long, _ = await ask(pool, chat(*words(9, "l")))
         short, _ = await ask(pool, chat(*words(2, "s")))
         assert long != short
+        assert {each.id: each.messages for each in pool.statistics().workers} == {
+            long: 16,
+            short: 0,
+        }
         other, _ = await ask(pool, chat("one question"))
         assert other == short
         _, timings = await ask(pool, chat(*words(10, "l")))
         assert timings.kept == 16
+        assert pool.statistics().retirements == {}
+    assert [process.reloads for process in cli.launched] == [1, 1]  # their prompts stay
 
 
 async def test_a_process_that_does_not_go_back_is_asked_nothing(autojump_clock: Clock) -> None:

@@ -18,6 +18,7 @@ from trioproxy.pool.policy import (
     is_due_for_replacement,
     to_close,
     to_forget,
+    to_free,
     to_retire,
 )
 from trioproxy.settings import PoolSettings
@@ -225,6 +226,17 @@ def test_choose_gives_up_what_is_worth_least() -> None:
     assert choose(ASKED, [long, old], NOW) is old
     bound = Idle(Fit.NOT, standing=1, shared=1)
     assert choose(ASKED, [bound, long], NOW) is long
+
+
+def test_one_is_freed_where_conversations_stand_in_all() -> None:
+    idle = [Idle(standing=20), Idle(standing=2), Idle(standing=30)]
+    limits = evolve(LIMITS, max_size=3)
+    full = evolve(NOBODY, total=3, kept=3)
+    assert to_free(idle, full, limits, NOW) is idle[1]
+    assert to_free(idle[:2], evolve(full, kept=2), limits, NOW) is None  # one is in use, or free
+    assert to_free(idle, full, LIMITS, NOW) is None  # another can be booted
+    single = evolve(LIMITS, max_size=1)
+    assert to_free(idle[:1], evolve(NOBODY, total=1, kept=1), single, NOW) is None
 
 
 def test_boots_keep_one_ready_beside_conversations() -> None:

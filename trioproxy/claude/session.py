@@ -98,6 +98,13 @@ class Session:
         self._control(lines, pending, "apply_flag_settings", settings=nothing)
         return ControlQuery(b"".join(lines), pending, rewind_id)
 
+    def forget_conversation(self) -> ControlQuery:
+        """Take the conversation from the process, and nothing else."""
+        lines: list[bytes] = []
+        pending: set[str] = set()
+        rewind_id = self._go_back(lines, pending, 0)
+        return ControlQuery(b"".join(lines), pending, rewind_id)
+
     def ended(self, exchange: Exchange) -> None:
         """A turn is over, and its process clean: what stands in it now."""
         kept = exchange.kept

@@ -167,6 +167,15 @@ def to_close(idle: Sequence[C], census: Census, limits: PoolLimits, now: float) 
     return _expired(idle, limits, now)[: max(0, surplus)]
 
 
+def to_free(idle: Sequence[C], census: Census, limits: PoolLimits, now: float) -> C | None:
+    """Whose conversation is given up before anybody asks, so that who comes next finds a free one.
+
+    Where there is room, a process is booted for that instead; a single process keeps what it has.
+    """
+    is_full = limits.max_size <= census.total == census.kept > 1
+    return min(idle, key=lambda worker: _worth(worker, now)) if is_full else None
+
+
 def to_forget(idle: Iterable[C], limits: PoolLimits, now: float) -> list[C]:
     """Who still knows what callers have said, and has been idle for too long.
 

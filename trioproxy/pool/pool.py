@@ -338,6 +338,9 @@ class Pool:
             idle = self._workers.in_state(WorkerState.IDLE)
         for worker in policy.to_retire(idle, census, limits):
             worker.retire("made room")
+        freed = policy.to_free(idle, census, limits, trio.current_time())
+        if freed is not None and freed.state is WorkerState.IDLE:
+            freed.forget(all_=False)
 
     def _retire_due(self, due_for_replacement: list[Worker], census: policy.Census) -> None:
         """Retire due processes once replacements are up, or if there is no room for them."""
@@ -437,7 +440,7 @@ class Pool:
                 worker_log.cleaned_up(worker.id, self._limits.idle_timeout)
             left = self._workers.in_state(WorkerState.IDLE)
             for worker in policy.to_forget(left, self._limits, now):
-                worker.forget()
+                worker.forget(all_=True)
             limits = {self._limits.idle_timeout, self._limits.conversation_timeout}
             deadlines = [worker.since + limit for worker in idle for limit in limits]
             latest = now + min(limits)

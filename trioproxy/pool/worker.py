@@ -132,6 +132,7 @@ class Worker:
     booted_at: float | None = field(default=None, init=False)
     end_reason: str = field(default="", init=False)
     is_outdated: bool = field(default=False, init=False)  # it was started in another way
+    _forgets_all: bool = field(default=True, init=False)
     _total_cost: float = field(default=0.0, init=False)  # in USD, by the CLI's own reckoning
     _sender: trio.MemorySendChannel[Job] = field(init=False)
     _receiver: trio.MemoryReceiveChannel[Job] = field(init=False)
@@ -195,8 +196,9 @@ class Worker:
         self._become(WorkerState.CLOSING)
         self._idling.cancel(reason=reason)
 
-    def forget(self) -> None:
-        """Take from its process what callers have said."""
+    def forget(self, *, all_: bool) -> None:
+        """Take from its process what callers have said: all, or the conversation."""
+        self._forgets_all = all_
         self._become(WorkerState.RESETTING)
         self._idling.cancel(reason="it is to forget")
 
@@ -360,7 +362,8 @@ class Worker:
 
     async def _forget_in_time(self) -> None:
         """Have the process forget. Raises `Retired` if it does not."""
-        query = self.session.forget()
+        forgets = self.session.forget if self._forgets_all else self.session.forget_conversation
+        query = forgets()
         try:
             with trio.move_on_after(self._settings.reset_timeout):
                 await self._ask(query)

@@ -24,6 +24,9 @@ from attrs import define, field, frozen
 
 Show = Callable[[str], None]
 
+KNOWN = {"POOL_SETTINGS__BINDING": "any"}
+"""The CLI is not to be tried: the first processes would be replaced once it is known."""
+
 _ROOT = Path(__file__).resolve().parent.parent
 _MODEL = "claude-haiku-4-5"
 

@@ -23,7 +23,7 @@ if find_spec("trioproxy") is None:
 
 import _distributions
 import trio
-from _serving import Caller, CannotRun, OwnServer, Reply, open_caller, own_server, run
+from _serving import KNOWN, Caller, CannotRun, OwnServer, Reply, open_caller, own_server, run
 from attrs import asdict, define, field, frozen
 from bench.common import Machine, Progress, duration, new_file, percentile, positive
 
@@ -197,7 +197,8 @@ async def measure(options: argparse.Namespace, progress: Progress) -> Result:
     machine = Machine()
 
     async def open_side(name: str, *, is_pooled: bool) -> Side:
-        settings = {"CLAUDE__OFFLINE": "true", "POOL_SETTINGS__ENABLED": str(is_pooled).lower()}
+        pooled = {"POOL_SETTINGS__ENABLED": str(is_pooled).lower()}
+        settings = {"CLAUDE__OFFLINE": "true", **KNOWN, **pooled}
         server = await stack.enter_async_context(own_server(settings))
         caller = await stack.enter_async_context(open_caller(server.url))
         return Side(Mode(name), server, caller, progress)

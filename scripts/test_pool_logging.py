@@ -21,7 +21,7 @@ if find_spec("trioproxy") is None:
     _fresh_clone.install_and_run_again()
 
 import trio
-from _serving import Caller, OwnServer, Reply, open_caller, own_server, run
+from _serving import KNOWN, Caller, OwnServer, Reply, open_caller, own_server, run
 from attrs import define, field, frozen
 
 _EPILOG = """\
@@ -216,6 +216,7 @@ async def watch_own(options: argparse.Namespace) -> int:
     settings = {
         "CLAUDE__OFFLINE": str(not options.online).lower(),
         "LOGGING__LEVEL": "DEBUG",  # LOG_LEVEL, and stronger
+        **({} if options.online else KNOWN),
     }
     async with own_server(settings, screen.log) as server:
         async with open_caller(server.url) as caller:

@@ -48,6 +48,7 @@ async def test_one_process_answers_ten_requests(server: Running) -> None:
             "I am the offline stand-in. You sent 1 message to claude-haiku-4-5; "
             f"the last one says: question {i}"
         )
+        await server.settled()  # while it is being reset, another one would answer
     assert list((await server.uses() - uses).values()) == [10]
     stats = server.stats
     assert stats.connections_reused - before.connections_reused >= 9

@@ -5,6 +5,7 @@ With `--bare`, and in login mode, where the CLI would act on more of it.
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,18 @@ async def test_in_login_mode_the_callers_betas_do_not_log_it_out(tmp_path: Path)
         "oauth-2025-04-20",
         "files-api-2025-04-14",
     ]
+
+
+async def test_in_login_mode_no_memory_of_the_operators_reaches_the_api(tmp_path: Path) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    memory = home / ".claude" / "projects" / re.sub(r"[^A-Za-z0-9]", "-", str(work)) / "memory"
+    memory.mkdir(parents=True)
+    work.mkdir()
+    (memory / "MEMORY.md").write_text("the-operators-own-memory\n")
+    claude = ClaudeSettings(cwd=str(work))
+    async with running(home, claude=claude, environ=LOGIN) as server:
+        await server.client.messages.create(
+            model=MODEL, max_tokens=1000, messages=[{"role": "user", "content": "hello"}]
+        )
+    (body,) = server.asked()
+    assert "the-operators-own-memory" not in str(body)

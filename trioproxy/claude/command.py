@@ -25,6 +25,8 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     # `@path` and magic words in a caller's text stay text.
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
+    # With a login, the CLI would put what it remembers for the operator before each question.
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
     # The model that is asked for is the one that answers, old ones too.
     "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
     # What the caller did not ask for: features of its own, thinking between calls of tools, an
